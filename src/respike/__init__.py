@@ -1,0 +1,46 @@
+"""respike: turns a trained network into a spiking one, without training, and tells what it costs and gains.
+
+Five verbs, each returning a new value and touching nothing it was given: `load`, `prepare`, a method of
+`respike.methods`, `simulate`, `measure`.
+"""
+
+from respike import coding, data, engines, errors, ir, methods, metrics, neurons, passes, zoo
+from respike.load import load
+from respike.measure import Report, measure
+from respike.passes import prepare
+from respike.plan import AccumulatedMax, Membrane, MomentaryMax, Plan, Site, SpikeCount
+from respike.record import Probe, Recording
+from respike.schedule import InputThenDrain, Steady
+from respike.simulate import simulate
+from respike.spiking import SpikingNetwork
+from respike.version import __version__
+
+__all__ = [
+    "AccumulatedMax",
+    "InputThenDrain",
+    "Membrane",
+    "MomentaryMax",
+    "Plan",
+    "Probe",
+    "Recording",
+    "Report",
+    "Site",
+    "SpikeCount",
+    "SpikingNetwork",
+    "Steady",
+    "__version__",
+    "coding",
+    "data",
+    "engines",
+    "errors",
+    "ir",
+    "load",
+    "measure",
+    "methods",
+    "metrics",
+    "neurons",
+    "passes",
+    "prepare",
+    "simulate",
+    "zoo",
+]

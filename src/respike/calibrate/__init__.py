@@ -1,0 +1,15 @@
+"""Calibration: what activations look like, from data or from the weights alone."""
+
+from respike.calibrate.batches import Batch, Calibration, image_batches
+from respike.calibrate.bounds import activation_bounds
+from respike.calibrate.statistics import ActivationStatistics, Statistics, observe
+
+__all__ = [
+    "ActivationStatistics",
+    "Batch",
+    "Calibration",
+    "Statistics",
+    "activation_bounds",
+    "image_batches",
+    "observe",
+]

@@ -1,0 +1,42 @@
+"""Calibration data: an iterable of batches, looked at one batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from respike.errors import InvalidData
+from respike.ir import Network
+
+Batch: TypeAlias = Tensor | Sequence[Tensor]
+Calibration: TypeAlias = Tensor | Iterable[Batch]
+"""Images as one tensor `[images, *shape]`, or any iterable of batches that can be iterated again (a data set, a
+`DataLoader`, a list). A batch is a tensor of images, or a sequence whose first element is that (labels are ignored)."""
+
+BATCH_SIZE = 128
+
+
+def image_batches(network: Network, calibration: Calibration) -> Iterator[Tensor]:
+    """The images of a calibration set in batches, each checked.
+
+    Raises `InvalidData` where the set is empty, a batch has the wrong shape, or a value is NaN or infinite.
+    """
+    given: Iterable[Batch] = _split(calibration) if isinstance(calibration, Tensor) else calibration
+    images = 0
+    for batch in given:
+        values = batch if isinstance(batch, Tensor) else batch[0]
+        network.check_inputs((values,))
+        if not bool(torch.isfinite(values).all()):
+            raise InvalidData(f"the calibration set has NaN or infinite values after {images} images")
+        images += len(values)
+        if len(values):
+            yield values
+    if not images:
+        raise InvalidData("the calibration set is empty (or an iterator that was used up: give a list or a data set)")
+
+
+def _split(images: Tensor) -> list[Tensor]:
+    return [images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE)]

@@ -1,0 +1,113 @@
+"""Statistics of activations, streamed: no activation is held longer than its batch.
+
+Histograms have bins of equal *relative* width (64 an octave), so that one pass suffices whatever the range: a positive
+float's exponent and leading mantissa bits are the number of its bin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from respike.calibrate.batches import Calibration, image_batches
+from respike.errors import InvalidOption
+from respike.ir import Activation, Network
+
+_MANTISSA_BITS = 6
+_LOWEST_EXPONENT = -24  # smaller activations share the first bin
+_OCTAVES = 48
+_BINS = _OCTAVES << _MANTISSA_BITS
+_FIRST_BIN = (127 + _LOWEST_EXPONENT) << _MANTISSA_BITS
+
+Statistics: TypeAlias = "dict[str, ActivationStatistics]"
+
+
+@dataclass(frozen=True, eq=False)
+class ActivationStatistics:
+    """What a calibration set says of one population's activations.
+
+    Args:
+        values: number of activations seen, per channel.
+        maximum: largest activation, `[channels]`.
+        mean: mean activation, `[channels]`.
+        histogram: positive activations by bins of equal relative width, `[channels or 1, bins]`.
+    """
+
+    values: int
+    maximum: Tensor
+    mean: Tensor
+    histogram: Tensor
+
+    def percentile(self, percent: float, *, nonzero_only: bool = True) -> Tensor:
+        """The smallest value that `percent` % of the activations do not exceed, `[channels]`, or `[1]` for a layer.
+
+        Exact to the bin's relative width (1.6 %), interpolated within it, and never above the maximum. By
+        `nonzero_only`, silent neurons are left out of the count.
+        """
+        if not 0 < percent <= 100:
+            raise InvalidOption(f"a percentile must be in (0, 100], got {percent:g}")
+        counts = self.histogram.double()
+        positive = counts.sum(1, keepdim=True)
+        channels = len(self.maximum) if len(counts) == 1 else 1
+        zeros = torch.zeros_like(positive) if nonzero_only else self.values * channels - positive
+        wanted = (percent / 100 * (positive + zeros) - zeros).clamp(min=0)
+        cumulative = counts.cumsum(1)
+        bins = torch.searchsorted(cumulative, wanted).clamp(max=_BINS - 1)
+        inside = counts.gather(1, bins)
+        fraction = 1 - ((cumulative.gather(1, bins) - wanted) / inside.clamp(min=1)).clamp(0, 1)
+        value = _edge(bins) + fraction * (_edge(bins + 1) - _edge(bins))
+        value = torch.where(wanted > 0, value, 0.0).squeeze(1)
+        top = self.maximum if len(counts) == len(self.maximum) else self.maximum.max().reshape(1)
+        return torch.minimum(value.to(top.dtype), top)
+
+
+def observe(network: Network, calibration: Calibration, *, per_channel: bool = False) -> Statistics:
+    """The statistics of every activation of the network over a calibration set, by the activation's name.
+
+    With `per_channel`, histograms are kept for each channel (dimension 0 of a sample's shape), else for the layer.
+    """
+    collectors = {node.name: _Collector(network.shapes[node.name][0], per_channel) for node in network.activations}
+    with torch.no_grad():
+        for images in image_batches(network, calibration):
+            for node, value in network.stream((images,)):
+                if isinstance(node, Activation):
+                    collectors[node.name].add(value)
+    return {name: collector.finish() for name, collector in collectors.items()}
+
+
+class _Collector:
+    """Gathers one population's statistics, batch by batch."""
+
+    def __init__(self, channels: int, per_channel: bool) -> None:
+        self._maximum = torch.zeros(channels)
+        self._sum = torch.zeros(channels, dtype=torch.float64)
+        self._histogram = torch.zeros(channels if per_channel else 1, _BINS, dtype=torch.int64)
+        self._values = 0
+
+    def add(self, activations: Tensor) -> None:
+        values = activations.transpose(0, 1).flatten(1).float().cpu()
+        self._maximum = torch.maximum(self._maximum, values.amax(1))
+        self._sum += values.sum(1, dtype=torch.float64)
+        self._values += values.shape[1]
+        rows = len(self._histogram)
+        bins = (values.contiguous().view(torch.int32) >> (23 - _MANTISSA_BITS)) - _FIRST_BIN
+        bins = bins.clamp(0, _BINS - 1).long().reshape(rows, -1)
+        bins += torch.arange(rows).unsqueeze(1) * _BINS
+        positive = (values > 0).reshape(rows, -1)
+        self._histogram += torch.bincount(bins[positive], minlength=rows * _BINS).reshape(rows, _BINS)
+
+    def finish(self) -> ActivationStatistics:
+        return ActivationStatistics(
+            self._values, self._maximum, (self._sum / max(1, self._values)).float(), self._histogram
+        )
+
+
+def _edge(bins: Tensor) -> Tensor:
+    """The lower edge of a bin."""
+    number = bins + _FIRST_BIN
+    exponent = (number >> _MANTISSA_BITS) - 127
+    mantissa = 1 + (number & ((1 << _MANTISSA_BITS) - 1)).double() / (1 << _MANTISSA_BITS)
+    return mantissa * torch.exp2(exponent.double())

@@ -1,0 +1,166 @@
+"""Input coding: how an image becomes input over time.
+
+A coding gives, for a batch of images `[batch, *shape]`, the input of every step. It is a frozen value; `stream` starts
+it anew for a batch, and the same batch always gets the same input, in whatever chunks it is asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import torch
+from torch import Tensor
+
+from respike.errors import InvalidData, InvalidOption
+
+_MIX = (-7046029254386353131, -4658895280553007687, -7723592293110705685)  # SplitMix64's constants, as signed integers
+
+
+class Stream(Protocol):
+    """The input of one batch, step after step."""
+
+    def take(self, steps: int) -> Tensor:
+        """The next `steps` inputs, `[steps, batch, *shape]`; `[1, batch, *shape]` where all are the same."""
+        ...
+
+
+@dataclass(frozen=True)
+class ConstantCurrent:
+    """The image itself is the input current of every step (FIT; the Diehl replication). No spikes, no noise."""
+
+    gain = 1.0
+    spiking = False
+
+    def stream(self, images: Tensor, first_image: int = 0) -> Stream:
+        """The images, at every step."""
+        return _Constant(images)
+
+
+@dataclass(frozen=True)
+class Bernoulli:
+    """Each pixel spikes with probability `p = x · rate · dt` in each step, independently (Diehl 2015's Poisson input).
+
+    Pixels must be in `[0, 1 / (rate · dt)]`. A spike delivers `spike_value`; the mean input of a step is
+    `x · rate · dt · spike_value`. With the default 1 a lower rate means a slower network, as in Diehl 2015, which is
+    only right for networks without biases: with biases pass `spike_value = 1 / (rate · dt)`.
+
+    Whether a pixel spikes depends on the seed, the image's number, the pixel and the step alone, so results do not
+    depend on the batch size or the engine.
+
+    Args:
+        rate: spikes per second of a pixel of value 1.
+        dt: seconds of one step.
+        spike_value: what a spike delivers.
+        seed: of the random numbers.
+    """
+
+    rate: float = 1000.0
+    dt: float = 0.001
+    spike_value: float = 1.0
+    seed: int = 0
+    spiking = True
+
+    def __post_init__(self) -> None:
+        if self.rate <= 0 or self.dt <= 0 or self.spike_value <= 0:
+            raise InvalidOption("Bernoulli coding needs a positive rate, dt and spike value")
+
+    @property
+    def gain(self) -> float:
+        """Mean input of a step per unit of the image."""
+        return self.rate * self.dt * self.spike_value
+
+    def stream(self, images: Tensor, first_image: int = 0) -> Stream:
+        """Fresh spikes for a batch whose first image has the number `first_image`."""
+        probability = images * (self.rate * self.dt)
+        if images.numel() and (probability.min() < 0 or probability.max() > 1):
+            raise InvalidData(
+                f"Bernoulli coding needs pixels in [0, {1 / (self.rate * self.dt):g}], got "
+                f"[{float(images.min()):g}, {float(images.max()):g}]: scale the images, or use ConstantCurrent"
+            )
+        return _Bernoulli(probability, self.spike_value, self.seed, first_image)
+
+
+@dataclass(frozen=True)
+class IntegrateEncoder:
+    """Each pixel is an integrate-and-fire neuron fed by its own value (ECC Algorithm 1); regular spikes, no noise.
+
+    `v ← v + x; z = v ≥ threshold; v ← v - threshold · z`, and a spike delivers `threshold`. Pixels above the threshold
+    saturate, negative ones stay silent (both are refused). The paper's current amplification kappa cancels.
+
+    *As printed*, the algorithm fires at `v > threshold` and subtracts one step later, which delays each spike by a
+    step; *as built*, it fires at `≥` and subtracts at once, like every other neuron here (ECC Eq. 4).
+
+    Args:
+        threshold: lambda_0, the largest pixel value.
+    """
+
+    threshold: float = 1.0
+    gain = 1.0
+    spiking = True
+
+    def __post_init__(self) -> None:
+        if self.threshold <= 0:
+            raise InvalidOption(f"the encoder's threshold must be positive, got {self.threshold}")
+
+    def stream(self, images: Tensor, first_image: int = 0) -> Stream:
+        """The encoder's spikes, from empty potentials."""
+        if images.numel() and (images.min() < 0 or images.max() > self.threshold):
+            raise InvalidData(
+                f"the integrate encoder needs pixels in [0, {self.threshold:g}], got "
+                f"[{float(images.min()):g}, {float(images.max()):g}]"
+            )
+        return _IntegrateEncoder(images, self.threshold)
+
+
+Coding: TypeAlias = ConstantCurrent | Bernoulli | IntegrateEncoder
+
+
+class _Constant:
+    def __init__(self, images: Tensor) -> None:
+        self._images = images.unsqueeze(0)
+
+    def take(self, steps: int) -> Tensor:
+        return self._images
+
+
+class _Bernoulli:
+    def __init__(self, probability: Tensor, spike_value: float, seed: int, first_image: int) -> None:
+        self._probability = probability
+        self._spike_value = spike_value
+        pixels = probability[0].numel() if len(probability) else 0
+        numbers = torch.arange(pixels, device=probability.device)
+        images = torch.arange(first_image, first_image + len(probability), device=probability.device)
+        self._key = _mix(_mix(images * _MIX[0] + seed).unsqueeze(1) + numbers * _MIX[1])
+        self._time = 0
+
+    def take(self, steps: int) -> Tensor:
+        spikes = self._probability.new_empty(steps, *self._probability.shape)
+        for number in range(steps):
+            self._time += 1
+            bits = _mix(self._key + self._time * _MIX[2]) & 0xFFFFFF
+            uniform = (bits.to(self._probability.dtype) / 2**24).reshape(self._probability.shape)
+            spikes[number] = self._spike_value * (uniform < self._probability)
+        return spikes
+
+
+class _IntegrateEncoder:
+    def __init__(self, images: Tensor, threshold: float) -> None:
+        self._images = images
+        self._threshold = threshold
+        self._potential = torch.zeros_like(images)
+
+    def take(self, steps: int) -> Tensor:
+        spikes = self._images.new_empty(steps, *self._images.shape)
+        for number in range(steps):
+            self._potential = self._potential + self._images
+            spikes[number] = self._threshold * (self._potential >= self._threshold)
+            self._potential = self._potential - spikes[number]
+        return spikes
+
+
+def _mix(x: Tensor) -> Tensor:
+    """SplitMix64's finaliser: each bit of the result depends on each bit of `x`; integers wrap around."""
+    x = (x ^ ((x >> 30) & 0x3FFFFFFFF)) * _MIX[1]
+    x = (x ^ ((x >> 27) & 0x1FFFFFFFFF)) * _MIX[2]
+    return x ^ ((x >> 31) & 0x1FFFFFFFF)

@@ -1,0 +1,197 @@
+"""The batched engine: time folded into the batch.
+
+Delays are zero, so a layer can be run for many steps at once before the next one is: every affine map sees
+`steps · batch` samples, and only the populations walk through time. What is constant over time (the maps in front of
+the first population, under constant input) is computed once per chunk. Chunks are chosen so that the values alive at
+one time stay within a memory bound; states are carried from chunk to chunk.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from respike.ir import Activation, AdaptiveMaxPool, Affine, Input, MaxPool, Network, Node, apply, apply_max
+from respike.neurons import Above, IntegrateFire, SignedIntegrateFire, Subtract, ToValue, step
+from respike.plan import AccumulatedMax, MaxPooling, Membrane, Plan, Site, SiteTensors
+from respike.record import INPUT, OUTPUT, Probe, Recorder, Recording
+from respike.schedule import Phase
+
+MEMORY = 64 * 2**20
+"""Bytes that the values of one chunk may take by default."""
+
+
+def batched(
+    network: Network,
+    plan: Plan,
+    images: Tensor,
+    probe: Probe | None = None,
+    *,
+    first_image: int = 0,
+    memory: int = MEMORY,
+) -> Recording:
+    """Runs a plan on a batch of images `[batch, *shape]`, layer by layer in chunks of time.
+
+    `first_image` is the number of the batch's first image in its data set, on which random codings depend. `memory`
+    bounds the bytes of the values alive at one time; it changes the speed, never the result.
+    """
+    run = _Run(network, plan, images, Recorder(probe or Probe()), first_image)
+    longest = max(1, memory // _bytes_per_step(network, len(images)))
+    for phase in plan.schedule.phases:
+        for start in range(0, phase.steps, longest):
+            run.chunk(phase, min(longest, phase.steps - start))
+    return run.recorder.finish()
+
+
+class _Run:
+    """One simulation under way: the states of all populations and pools."""
+
+    def __init__(self, network: Network, plan: Plan, images: Tensor, recorder: Recorder, first_image: int) -> None:
+        self.network = network
+        self.plan = plan
+        self.recorder = recorder
+        (entry,) = network.inputs
+        self.images = network.check_inputs((images,))[entry.name]
+        self.stream = plan.coding.stream(self.images, first_image)
+        self.populations = {name: _Population(name, site, recorder) for name, site in plan.sites.items()}
+        self.pools = {node.name: _Pool(plan.max_pooling) for node in network.nodes}
+        self.last_reader = {name: node.name for node in network.nodes for name in node.inputs}
+        self.readout = None if isinstance(plan.readout, Membrane) else _Population(OUTPUT, plan.readout.site, recorder)
+        self.output: Tensor | None = None
+
+    def chunk(self, phase: Phase, steps: int) -> None:
+        """Runs `steps` steps of a phase. Values are `[steps, batch, *shape]`, or `[1, …]` where constant."""
+        values: dict[str, Tensor] = {}
+        result = self.network.outputs[0]
+        for node in self.network.nodes:
+            values[node.name] = self._value(node, [values[name] for name in node.inputs], phase, steps)
+            for name in node.inputs:
+                if self.last_reader[name] == node.name and name != result:
+                    values.pop(name, None)
+        delivered = values[result]
+        if self.readout is not None:
+            delivered = self.readout(delivered, phase, steps)
+        self.recorder.outputs(self._accumulate(delivered, steps))
+
+    def _value(self, node: Node, inputs: list[Tensor], phase: Phase, steps: int) -> Tensor:
+        match node:
+            case Input():
+                value = self.stream.take(steps) if phase.input_on else torch.zeros_like(self.images).unsqueeze(0)
+                if self.plan.coding.spiking:
+                    self.recorder.population(INPUT, (value != 0).to(value.dtype).expand(steps, *value.shape[1:]))
+                return value
+            case Activation():
+                return self.populations[node.name](inputs[0], phase, steps)
+            case MaxPool() | AdaptiveMaxPool():
+                return self.pools[node.name](node, inputs[0], steps)
+            case _:
+                return _folded(node, inputs, phase.bias_on)
+
+    def _accumulate(self, delivered: Tensor, steps: int) -> Tensor:
+        outputs = delivered.new_empty(steps, *delivered.shape[1:])
+        for number in range(steps):
+            now = delivered[number if len(delivered) > 1 else 0]
+            self.output = now if self.output is None else self.output + now
+            outputs[number] = self.output
+        return outputs
+
+
+class _Population:
+    """The state of one site, and its dynamics over many steps, in place."""
+
+    def __init__(self, name: str, site: Site, recorder: Recorder) -> None:
+        self.name = name
+        self.site = site
+        self.recorder = recorder
+        self.potential: Tensor | None = None
+        self.total: Tensor | None = None
+
+    def __call__(self, current: Tensor, phase: Phase, steps: int) -> Tensor:
+        numbers = self.site.like(current[0])
+        if self.potential is None:
+            self.potential = numbers.initial_potential.expand_as(current[0]).clone()
+        if phase.bias_on and bool(numbers.extra_current.any()):
+            current = current + numbers.extra_current
+        spikes = current.new_empty(steps, *current.shape[1:])
+        match self.site.neuron:
+            case IntegrateFire(reset=Subtract()):
+                self._subtract(self.potential, current, spikes, numbers)
+            case IntegrateFire(reset=ToValue(value=value)):
+                self._to_value(self.potential, current, spikes, numbers, value)
+            case _:
+                self._by_definition(self.potential, current, spikes, numbers)
+        signed = isinstance(self.site.neuron, SignedIntegrateFire)
+        self.recorder.population(self.name, spikes, self.potential, signed=signed)
+        return spikes if bool((numbers.spike_value == 1).all()) else spikes.mul_(numbers.spike_value)
+
+    def _subtract(self, potential: Tensor, current: Tensor, spikes: Tensor, numbers: SiteTensors) -> None:
+        scalar = float(numbers.threshold) if numbers.threshold.ndim == 0 else None
+        for number, fired in enumerate(spikes):
+            potential.add_(current[number if len(current) > 1 else 0])
+            _fire(self.site, potential, numbers.threshold, fired)
+            if scalar is not None:
+                potential.sub_(fired, alpha=scalar)
+            else:
+                potential.addcmul_(fired, numbers.threshold, value=-1)
+
+    def _to_value(self, potential: Tensor, current: Tensor, spikes: Tensor, numbers: SiteTensors, value: float) -> None:
+        mask = torch.empty_like(potential, dtype=torch.bool)
+        for number, fired in enumerate(spikes):
+            potential.add_(current[number if len(current) > 1 else 0])
+            _fire(self.site, potential, numbers.threshold, mask)
+            potential.masked_fill_(mask, value)
+            fired.copy_(mask)
+
+    def _by_definition(self, potential: Tensor, current: Tensor, spikes: Tensor, numbers: SiteTensors) -> None:
+        total = torch.zeros_like(potential) if self.total is None else self.total
+        for number in range(len(spikes)):
+            now = current[number if len(current) > 1 else 0]
+            potential, spikes[number] = step(self.site.neuron, potential, total, now, numbers.threshold)
+            total = total + spikes[number]
+        self.potential, self.total = potential, total
+
+
+class _Pool:
+    """The state of one max pool: the accumulated currents, and their maximum so far."""
+
+    def __init__(self, treatment: MaxPooling) -> None:
+        self.treatment = treatment
+        self.accumulated: Tensor | None = None
+        self.passed_on: Tensor | None = None
+
+    def __call__(self, node: MaxPool | AdaptiveMaxPool, current: Tensor, steps: int) -> Tensor:
+        if not isinstance(self.treatment, AccumulatedMax):
+            maximum = apply_max(node, current.flatten(0, 1))
+            return maximum.reshape(len(current), -1, *maximum.shape[1:])
+        increments = []
+        for number in range(steps):
+            now = current[number if len(current) > 1 else 0]
+            self.accumulated = now if self.accumulated is None else self.accumulated + now
+            maximum = apply_max(node, self.accumulated)
+            increments.append(maximum if self.passed_on is None else maximum - self.passed_on)
+            self.passed_on = maximum
+        return torch.stack(increments)
+
+
+def _fire(site: Site, potential: Tensor, threshold: Tensor, out: Tensor) -> None:
+    match site.neuron:
+        case IntegrateFire(fires=Above()):
+            torch.gt(potential, threshold, out=out)
+        case _:
+            torch.ge(potential, threshold, out=out)
+
+
+def _folded(node: Affine, inputs: list[Tensor], bias: bool) -> Tensor:
+    """An affine map on values over time: time is folded into the batch."""
+    steps = max(len(value) for value in inputs)
+    folded = [value.expand(steps, *value.shape[1:]).flatten(0, 1) for value in inputs]
+    result = apply(node, folded, bias=bias)
+    return result.reshape(steps, -1, *result.shape[1:])
+
+
+def _bytes_per_step(network: Network, batch: int) -> int:
+    """Bytes that one step takes where most is alive at once: a node's value and what it reads."""
+    largest = max(
+        network.neurons(node.name) + sum(network.neurons(name) for name in node.inputs) for node in network.nodes
+    )
+    return max(1, batch * largest * network.dtype.itemsize)

@@ -1,0 +1,103 @@
+"""The reference engine: the definition of the semantics, one step after the other. Never optimised.
+
+In each step, spikes cross the whole network (zero delay). A population adds its input current, fires and resets; the
+next affine map receives `spike_value · z`. Biases and extra currents are on where the schedule says so.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from respike.ir import Activation, AdaptiveMaxPool, Input, MaxPool, Network, apply, apply_max
+from respike.neurons import SignedIntegrateFire, step
+from respike.plan import AccumulatedMax, MaxPooling, Membrane, Plan, Site
+from respike.record import INPUT, OUTPUT, Probe, Recorder, Recording
+from respike.schedule import Phase
+
+
+class _Population:
+    """The state of one site: the potentials, and the totals of the spikes sent."""
+
+    def __init__(self, name: str, site: Site, recorder: Recorder) -> None:
+        self.name = name
+        self.site = site
+        self.recorder = recorder
+        self.potential: Tensor | None = None
+        self.total: Tensor | None = None
+
+    def __call__(self, current: Tensor, phase: Phase) -> Tensor:
+        """What the population's spikes deliver in this step."""
+        numbers = self.site.like(current)
+        if self.potential is None or self.total is None:
+            self.potential = numbers.initial_potential.expand_as(current)
+            self.total = torch.zeros_like(current)
+        if phase.bias_on:
+            current = current + numbers.extra_current
+        self.potential, spikes = step(self.site.neuron, self.potential, self.total, current, numbers.threshold)
+        self.total = self.total + spikes
+        signed = isinstance(self.site.neuron, SignedIntegrateFire)
+        self.recorder.population(self.name, spikes.unsqueeze(0), self.potential, signed=signed)
+        return numbers.spike_value * spikes
+
+
+class _Pool:
+    """The state of one max pool: the accumulated currents, and their maximum so far."""
+
+    def __init__(self, node: MaxPool | AdaptiveMaxPool, treatment: MaxPooling) -> None:
+        self.node = node
+        self.treatment = treatment
+        self.accumulated: Tensor | None = None
+        self.passed_on: Tensor | None = None
+
+    def __call__(self, current: Tensor) -> Tensor:
+        if not isinstance(self.treatment, AccumulatedMax):
+            return apply_max(self.node, current)
+        self.accumulated = current if self.accumulated is None else self.accumulated + current
+        maximum = apply_max(self.node, self.accumulated)
+        increment = maximum if self.passed_on is None else maximum - self.passed_on
+        self.passed_on = maximum
+        return increment
+
+
+def reference(
+    network: Network, plan: Plan, images: Tensor, probe: Probe | None = None, *, first_image: int = 0
+) -> Recording:
+    """Runs a plan on a batch of images `[batch, *shape]`, step by step.
+
+    `first_image` is the number of the batch's first image in its data set, on which random codings depend.
+    """
+    recorder = Recorder(probe or Probe())
+    inputs = network.check_inputs((images,))
+    (entry,) = network.inputs
+    stream = plan.coding.stream(inputs[entry.name], first_image)
+    populations = {name: _Population(name, site, recorder) for name, site in plan.sites.items()}
+    pools = {
+        node.name: _Pool(node, plan.max_pooling)
+        for node in network.nodes
+        if isinstance(node, MaxPool | AdaptiveMaxPool)
+    }
+    readout = None if isinstance(plan.readout, Membrane) else _Population(OUTPUT, plan.readout.site, recorder)
+    output: Tensor | None = None
+    for phase in plan.schedule.phases:
+        for _ in range(phase.steps):
+            values: dict[str, Tensor] = {}
+            for node in network.nodes:
+                match node:
+                    case Input():
+                        given = inputs[node.name]
+                        values[node.name] = stream.take(1)[0] if phase.input_on else torch.zeros_like(given)
+                        if plan.coding.spiking:
+                            recorder.population(INPUT, (values[node.name] != 0).to(given.dtype).unsqueeze(0))
+                    case Activation():
+                        values[node.name] = populations[node.name](values[node.inputs[0]], phase)
+                    case MaxPool() | AdaptiveMaxPool():
+                        values[node.name] = pools[node.name](values[node.inputs[0]])
+                    case _:
+                        values[node.name] = apply(node, [values[name] for name in node.inputs], bias=phase.bias_on)
+            delivered = values[network.outputs[0]]
+            if readout is not None:
+                delivered = readout(delivered, phase)
+            output = delivered if output is None else output + delivered
+            recorder.outputs(output.unsqueeze(0))
+    return recorder.finish()

@@ -1,0 +1,56 @@
+"""The exceptions and warnings of respike. Every error says what is wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class RespikeError(Exception):
+    """Base of every error that respike raises on purpose."""
+
+
+class InvalidNetwork(RespikeError):
+    """The network cannot be used as it is (NaN weights, training mode, inconsistent shapes)."""
+
+
+class UnsupportedOperator(InvalidNetwork):
+    """The network uses operators that respike cannot convert; the message lists all of them."""
+
+
+class NotEquivalent(InvalidNetwork):
+    """The loaded network differs from the original; the message names the first node that differs."""
+
+
+class InvalidPlan(RespikeError):
+    """A plan that does not fit its network, or numbers that no neuron can have."""
+
+
+class InvalidData(RespikeError):
+    """Images, labels or a calibration set that cannot be used."""
+
+
+class InvalidFile(RespikeError):
+    """A file that is missing, corrupted, truncated, or of a kind that is refused."""
+
+
+class InvalidOption(RespikeError):
+    """An option that does not exist, or a value out of its range."""
+
+
+class UnknownName(InvalidOption):
+    """A name that is not known; the message gives the nearest match."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+        super().__init__(f"unknown {kind} {name!r}: {hint}")
+
+
+class RespikeWarning(UserWarning):
+    """Base of every warning that respike gives."""
+
+
+class DeadLayerWarning(RespikeWarning):
+    """A layer whose activations were zero on the whole calibration set."""

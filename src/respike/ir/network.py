@@ -1,0 +1,177 @@
+"""`Network`: a checked, immutable graph of nodes that can be run as it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from respike.errors import InvalidData, InvalidNetwork
+from respike.ir.apply import apply, apply_activation, apply_max
+from respike.ir.nodes import Activation, AdaptiveMaxPool, Input, MaxPool, Node
+
+N = TypeVar("N", bound=Node)
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A feed-forward network.
+
+    `nodes` stand in an order in which each reads only earlier ones. `outputs` names the nodes whose values are the
+    result. `shapes` (computed) gives every node's per-sample shape. `origin` says where the network came from.
+
+    Raises `InvalidNetwork` if names clash, a node reads what is not there, or shapes do not fit.
+    """
+
+    nodes: tuple[Node, ...]
+    outputs: tuple[str, ...]
+    origin: str = ""
+    shapes: Mapping[str, tuple[int, ...]] = field(init=False)
+    _by_name: Mapping[str, Node] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        seen: set[str] = set()
+        for node in self.nodes:
+            if node.name in seen:
+                raise InvalidNetwork(f"two nodes are named {node.name!r}")
+            if missing := [name for name in node.inputs if name not in seen]:
+                raise InvalidNetwork(f"node {node.name!r} reads {missing[0]!r}, which no earlier node gives")
+            seen.add(node.name)
+        if missing := [name for name in self.outputs if name not in seen]:
+            raise InvalidNetwork(f"output {missing[0]!r} is not a node")
+        if not self.outputs or not any(isinstance(node, Input) for node in self.nodes):
+            raise InvalidNetwork("a network needs at least one input and one output")
+        object.__setattr__(self, "shapes", _infer_shapes(self.nodes))
+        object.__setattr__(self, "_by_name", {node.name: node for node in self.nodes})
+
+    def __getitem__(self, name: str) -> Node:
+        """The node of that name."""
+        return self._by_name[name]
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """The input nodes, in order."""
+        return tuple(node for node in self.nodes if isinstance(node, Input))
+
+    @property
+    def activations(self) -> tuple[Activation, ...]:
+        """The activations, in order: where spiking neurons will stand."""
+        return tuple(node for node in self.nodes if isinstance(node, Activation))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The floating-point type of the weights."""
+        return next((t.dtype for node in self.nodes for t in tensors(node)), torch.get_default_dtype())
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next((t.device for node in self.nodes for t in tensors(node)), torch.device("cpu"))
+
+    @property
+    def parameters(self) -> int:
+        """The number of weights and biases."""
+        return sum(t.numel() for node in self.nodes for t in tensors(node))
+
+    def neurons(self, name: str) -> int:
+        """The number of elements of a node's value for one sample."""
+        return math.prod(self.shapes[name])
+
+    def readers(self, name: str) -> tuple[Node, ...]:
+        """The nodes that read the value of `name`."""
+        return tuple(node for node in self.nodes if name in node.inputs)
+
+    def to(self, target: torch.dtype | torch.device | str) -> Network:
+        """The same network with its tensors in another type or on another device."""
+        return dataclasses.replace(self, nodes=tuple(map_tensors(node, lambda t: t.to(target)) for node in self.nodes))
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        """The network's first output for a batch `[batch, *shape]` of each input."""
+        return self.values(inputs, keep=self.outputs[:1])[self.outputs[0]]
+
+    def values(self, inputs: Iterable[Tensor], keep: Iterable[str]) -> dict[str, Tensor]:
+        """The values of the nodes named by `keep`; all others are let go as soon as nobody reads them."""
+        wanted = set(keep)
+        return {node.name: value for node, value in self.stream(inputs) if node.name in wanted}
+
+    def stream(self, inputs: Iterable[Tensor]) -> Iterator[tuple[Node, Tensor]]:
+        """Every node with its value, one after the other, holding no value longer than it is needed."""
+        given = self.check_inputs(tuple(inputs))
+        last_reader = {name: node.name for node in self.nodes for name in node.inputs}
+        values: dict[str, Tensor] = {}
+        for node in self.nodes:
+            value = given[node.name] if isinstance(node, Input) else evaluate(node, [values[i] for i in node.inputs])
+            yield node, value
+            values[node.name] = value
+            for name in node.inputs:
+                if last_reader[name] == node.name:
+                    values.pop(name, None)
+
+    def check_inputs(self, inputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """The inputs by node name, in the network's type; `InvalidData` where a shape does not fit."""
+        if len(inputs) != len(self.inputs):
+            raise InvalidData(f"the network has {len(self.inputs)} inputs, {len(inputs)} were given")
+        given = {}
+        for node, value in zip(self.inputs, inputs, strict=True):
+            if tuple(value.shape[1:]) != node.shape:
+                raise InvalidData(
+                    f"input {node.name!r} takes a batch of shape [batch, {', '.join(map(str, node.shape))}], "
+                    f"got {list(value.shape)}"
+                )
+            given[node.name] = value.to(self.device, self.dtype)
+        return given
+
+
+def evaluate(node: Node, inputs: list[Tensor]) -> Tensor:
+    """The value of any node but an input."""
+    match node:
+        case Input():
+            raise TypeError(f"{node.name} is an input; its value is given")
+        case Activation():
+            return apply_activation(node, inputs[0])
+        case MaxPool() | AdaptiveMaxPool():
+            return apply_max(node, inputs[0])
+        case _:
+            return apply(node, inputs)
+
+
+def tensors(node: Node) -> Iterator[Tensor]:
+    """The weights, biases and statistics of a node."""
+    for part in dataclasses.fields(node):
+        value = getattr(node, part.name)
+        if isinstance(value, Tensor):
+            yield value
+
+
+def map_tensors(node: N, function: Callable[[Tensor], Tensor]) -> N:
+    """The node with `function` applied to each of its tensors."""
+    changed: dict[str, Any] = {
+        part.name: function(value)
+        for part in dataclasses.fields(node)
+        if isinstance(value := getattr(node, part.name), Tensor)
+    }
+    return dataclasses.replace(node, **changed)
+
+
+def _infer_shapes(nodes: tuple[Node, ...]) -> dict[str, tuple[int, ...]]:
+    """Shapes by running every node on the meta device, where nothing is computed."""
+    values: dict[str, Tensor] = {}
+    for node in nodes:
+        if isinstance(node, Input):
+            values[node.name] = torch.empty(1, *node.shape, device="meta")
+            continue
+        meta = map_tensors(node, lambda t: t.to("meta", torch.get_default_dtype()))
+        try:
+            values[node.name] = evaluate(meta, [values[name] for name in node.inputs])
+        except (RuntimeError, IndexError, ValueError) as error:
+            shapes = " and ".join(str(list(values[name].shape[1:])) for name in node.inputs)
+            reason = str(error).splitlines()[0]
+            raise InvalidNetwork(
+                f"layer {node.name!r} ({type(node).__name__}) cannot take {shapes}: {reason}"
+            ) from error
+    return {name: tuple(value.shape[1:]) for name, value in values.items()}

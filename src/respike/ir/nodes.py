@@ -1,0 +1,206 @@
+"""The nodes of a network: small frozen values, one per kind of map.
+
+Every node but `Input`, `Activation` and the max pools is an **affine map**. Shapes are per sample, without the batch
+dimension; dimensions (`dim`, `dims`) count with the batch as dimension 0, as in PyTorch. `name` is what the user knows
+(`layer1.0.conv2`); `inputs` are the names of the nodes it reads.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Input:
+    """What the network is given; `shape` is one sample's shape."""
+
+    name: str
+    inputs: tuple[()]
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """`y = x Wᵀ + b` over the last dimension; weight `[out, in]`, bias `[out]`."""
+
+    name: str
+    inputs: tuple[str]
+    weight: Tensor
+    bias: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Conv:
+    """Cross-correlation in 1, 2 or 3 dimensions; weight `[out, in / groups, *kernel]`, zero padding on both sides."""
+
+    name: str
+    inputs: tuple[str]
+    weight: Tensor
+    bias: Tensor | None
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class BatchNorm:
+    """`y = (x - mean) / sqrt(variance + epsilon) · weight + bias` per channel (dimension 1), trained statistics."""
+
+    name: str
+    inputs: tuple[str]
+    mean: Tensor
+    variance: Tensor
+    weight: Tensor | None
+    bias: Tensor | None
+    epsilon: float
+
+
+@dataclass(frozen=True, eq=False)
+class ElementwiseAffine:
+    """`y = scale · x + shift`, both broadcast against the batch `[batch, *shape]`."""
+
+    name: str
+    inputs: tuple[str]
+    scale: Tensor
+    shift: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class AvgPool:
+    """Mean over windows, as `torch.nn.AvgPool1d/2d/3d` (`divisor` replaces the window's size)."""
+
+    name: str
+    inputs: tuple[str]
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    ceil_mode: bool = False
+    count_include_pad: bool = True
+    divisor: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class AdaptiveAvgPool:
+    """Mean over windows chosen so that the output has `output_size`; size 1 is global average pooling."""
+
+    name: str
+    inputs: tuple[str]
+    output_size: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class MaxPool:
+    """Maximum over windows, as `torch.nn.MaxPool1d/2d/3d`. Not affine."""
+
+    name: str
+    inputs: tuple[str]
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    ceil_mode: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class AdaptiveMaxPool:
+    """Maximum over windows chosen so that the output has `output_size`. Not affine."""
+
+    name: str
+    inputs: tuple[str]
+    output_size: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ReLU:
+    """`f(x) = min(max(0, x), ceiling)`; ReLU6 has the ceiling 6."""
+
+    ceiling: float = math.inf
+
+
+@dataclass(frozen=True, eq=False)
+class Activation:
+    """A non-linear function of each element. Conversion puts a population of spiking neurons here."""
+
+    name: str
+    inputs: tuple[str]
+    function: ReLU
+
+
+@dataclass(frozen=True, eq=False)
+class Add:
+    """Sum of two or more inputs, broadcast against each other."""
+
+    name: str
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Concat:
+    """Inputs put one behind the other along `dim`."""
+
+    name: str
+    inputs: tuple[str, ...]
+    dim: int
+
+
+@dataclass(frozen=True, eq=False)
+class Reshape:
+    """The same elements in another per-sample `shape`; flattening is this."""
+
+    name: str
+    inputs: tuple[str]
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Permute:
+    """Dimensions in another order; `dims[0]` is 0, the batch stays first."""
+
+    name: str
+    inputs: tuple[str]
+    dims: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """Elements `start, start + step, … < stop` along `dim`."""
+
+    name: str
+    inputs: tuple[str]
+    dim: int
+    start: int
+    stop: int
+    step: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Pad:
+    """`value` around the input; `amounts` as in `torch.nn.functional.pad` (last dimension first; negative crops)."""
+
+    name: str
+    inputs: tuple[str]
+    amounts: tuple[int, ...]
+    value: float = 0.0
+
+
+Pooling: TypeAlias = MaxPool | AdaptiveMaxPool
+Affine: TypeAlias = (
+    Linear
+    | Conv
+    | BatchNorm
+    | ElementwiseAffine
+    | AvgPool
+    | AdaptiveAvgPool
+    | Add
+    | Concat
+    | Reshape
+    | Permute
+    | Slice
+    | Pad
+)
+Node: TypeAlias = Input | Activation | Pooling | Affine

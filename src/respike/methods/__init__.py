@@ -1,0 +1,37 @@
+"""Conversion methods: one file each. A method is a function that returns a plan."""
+
+from typing import Any
+
+from respike.errors import UnknownName
+from respike.methods.data_norm import data_norm
+from respike.methods.direct_copy import direct_copy
+from respike.methods.fit import fit
+from respike.methods.max_norm import max_norm
+from respike.methods.method import Method, published
+from respike.methods.model_norm import model_norm
+from respike.methods.percentile_norm import percentile_norm
+
+ALL: tuple[Method[Any], ...] = (direct_copy, model_norm, data_norm, max_norm, percentile_norm, fit)
+
+
+def find(name: str) -> Method[Any]:
+    """The method of that name (`data_norm` or `data-norm`); `UnknownName` gives the nearest match."""
+    by_name = {method.name: method for method in ALL}
+    key = name.replace("-", "_")
+    if key not in by_name:
+        raise UnknownName("method", name, by_name)
+    return by_name[key]
+
+
+__all__ = [
+    "ALL",
+    "Method",
+    "data_norm",
+    "direct_copy",
+    "find",
+    "fit",
+    "max_norm",
+    "model_norm",
+    "percentile_norm",
+    "published",
+]

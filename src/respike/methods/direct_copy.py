@@ -1,0 +1,28 @@
+"""The baseline: the weights as they are."""
+
+from __future__ import annotations
+
+from respike.ir import Network
+from respike.methods.citations import DIEHL_2015, DIEHL_REPLICATION, FIT
+from respike.methods.method import published
+from respike.neurons import IntegrateFire, Reset, Subtract
+from respike.plan import Plan, Site
+from respike.schedule import Steady
+
+
+@published(DIEHL_2015, DIEHL_REPLICATION, FIT)
+def direct_copy(network: Network, *, steps: int = 64, threshold: float = 1.0, reset: Reset = Subtract()) -> Plan:
+    """Copies the weights; every neuron fires at one threshold and every spike counts 1.
+
+    *Paper*: the baseline of the replication's Table 2 (thresholds 1, 4 and 20, hard reset) and of FIT's Figure 3 (both
+    resets). Activations above 1 saturate. With a threshold other than 1, rates shrink by it from layer to layer, which
+    leaves the decision of a network without biases as it was, but not the scale of the decoded outputs.
+
+    Args:
+        network: the network to convert.
+        steps: time steps.
+        threshold: the threshold of every neuron.
+        reset: what a neuron does after a spike; the replication uses the hard reset, FIT compares both.
+    """
+    site = Site(threshold, spike_value=1.0, neuron=IntegrateFire(reset))
+    return Plan(sites={node.name: site for node in network.activations}, schedule=Steady(steps))

@@ -1,0 +1,103 @@
+"""FIT: input for a finite time, then draining."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from respike.calibrate import Calibration, image_batches
+from respike.engines import batched
+from respike.errors import InvalidOption, InvalidPlan
+from respike.ir import Network
+from respike.methods.citations import FIT
+from respike.methods.method import published
+from respike.neurons import IntegrateFire, Subtract
+from respike.plan import Plan, Site
+from respike.record import Probe
+from respike.schedule import InputThenDrain
+
+
+@published(FIT)
+def fit(
+    network: Network,
+    calibration: Calibration | None = None,
+    *,
+    input_steps: int | None = None,
+    drain_steps: int | None = None,
+    threshold: float = 1.0,
+    bias_while_draining: bool = False,
+    tolerance: float = 0.0,
+    longest: int = 64,
+) -> Plan:
+    """Gives input for a finite time (T1), then lets the neurons fire what they have stored (T2).
+
+    *Paper*: reset by subtraction, threshold 1, weights as they are; spikes that saturation held back are sent after the
+    input has stopped, so that rates equal activations up to the last potential below the threshold.
+    *As built*: every spike delivers `threshold`; biases stop with the input, which the paper, whose networks have none,
+    leaves open.
+
+    T1 and T2 that are not given are chosen: the shortest schedule (T1 + T2, then T1) after which the spiking network
+    decides as the network does on all calibration images but a fraction `tolerance`, then and at every later step
+    up to `longest`. It then holds the network's accuracy on them to the same tolerance. No labels are used.
+
+    Args:
+        network: the network to convert.
+        calibration: images from the training set; needed where T1 or T2 is to be chosen.
+        input_steps: T1, steps with input.
+        drain_steps: T2, steps without input.
+        threshold: the threshold of every neuron, and what its spikes deliver.
+        bias_while_draining: leave biases on while draining.
+        tolerance: the fraction of calibration images on which the decision may differ.
+        longest: the longest T1, and the longest T2, that are tried.
+    """
+    site = Site(threshold, neuron=IntegrateFire(Subtract()))
+    given = InputThenDrain(input_steps or 1, drain_steps or 0, bias_while_draining)
+    plan = Plan(sites={node.name: site for node in network.activations}, schedule=given)
+    if input_steps is not None and drain_steps is not None:
+        return plan
+    if calibration is None:
+        raise InvalidOption("give input_steps and drain_steps, or calibration images to choose them by")
+    images = torch.cat(list(image_batches(network, calibration)))
+    return plan.with_schedule(_shortest(network, plan, images, input_steps, drain_steps, tolerance, longest))
+
+
+def _shortest(
+    network: Network,
+    plan: Plan,
+    images: Tensor,
+    input_steps: int | None,
+    drain_steps: int | None,
+    tolerance: float,
+    longest: int,
+) -> InputThenDrain:
+    schedule = plan.schedule
+    assert isinstance(schedule, InputThenDrain)
+    best: InputThenDrain | None = None
+    for steps in range(1, longest + 1) if input_steps is None else (input_steps,):
+        if best is not None and steps + (drain_steps or 0) >= best.steps:
+            break
+        trial = InputThenDrain(steps, longest if drain_steps is None else drain_steps, schedule.bias_while_draining)
+        differing = _differing_decisions(network, plan.with_schedule(trial), images)
+        held = [
+            drain
+            for drain in (range(trial.drain_steps + 1) if drain_steps is None else (drain_steps,))
+            if bool((differing[steps + drain - 1 :] <= tolerance).all())
+        ]
+        if held and (best is None or steps + held[0] < best.steps):
+            best = InputThenDrain(steps, held[0], schedule.bias_while_draining)
+    if best is None:
+        raise InvalidPlan(
+            f"no schedule up to {longest} + {longest} steps keeps the decisions of the network on "
+            f"{len(images)} calibration images: allow a tolerance, or more steps (longest)"
+        )
+    return best
+
+
+def _differing_decisions(network: Network, plan: Plan, images: Tensor) -> Tensor:
+    """After each step, the fraction of images on which the spiking network decides otherwise, `[steps]`."""
+    differing = torch.zeros(plan.schedule.steps)
+    with torch.no_grad():
+        for batch in torch.split(images, 250):
+            outputs = batched(network, plan, batch, Probe(spike_counts=False)).outputs_over_time
+            differing += (outputs.argmax(-1) != network(batch).argmax(-1)).sum(1)
+    return differing / len(images)

@@ -1,0 +1,38 @@
+"""Diehl 2015, Algorithm 1: normalisation from the weights alone."""
+
+from __future__ import annotations
+
+from respike.calibrate import activation_bounds
+from respike.ir import Network
+from respike.methods.citations import DIEHL_2015, DIEHL_REPLICATION
+from respike.methods.method import published
+from respike.methods.scales import sites
+from respike.neurons import IntegrateFire, Reset, ToValue
+from respike.plan import Plan
+from respike.schedule import Steady
+
+
+@published(DIEHL_2015, DIEHL_REPLICATION)
+def model_norm(
+    network: Network,
+    *,
+    steps: int = 1000,
+    input_low: float = 0.0,
+    input_high: float = 1.0,
+    reset: Reset = ToValue(0.0),
+) -> Plan:
+    """Scales each layer by the largest activation that its weights allow; no data, no saturation, slow.
+
+    *Paper*: weights of layer l divided by the largest sum of positive input weights of any neuron, threshold 1.
+    *As built*: the same numbers as thresholds in activation units, `theta_l = theta_{l-1} · max_i Σ_j max(0, W_ij)`,
+    by interval arithmetic, which also covers biases, residual additions and inputs of both signs.
+
+    Args:
+        network: the network to convert.
+        steps: time steps.
+        input_low: smallest input value.
+        input_high: largest input value.
+        reset: what a neuron does after a spike.
+    """
+    bounds = activation_bounds(network, (input_low, input_high))
+    return Plan(sites=sites(network, bounds, neuron=IntegrateFire(reset)), schedule=Steady(steps))

@@ -1,0 +1,45 @@
+"""Rueckauer 2017: normalisation by a percentile, which outliers cannot slow down."""
+
+from __future__ import annotations
+
+from respike.calibrate import Calibration, observe
+from respike.ir import Network
+from respike.methods.citations import RUECKAUER_2017
+from respike.methods.method import published
+from respike.methods.scales import sites
+from respike.neurons import IntegrateFire, Reset, Subtract
+from respike.plan import Plan, Quantity
+from respike.schedule import Steady
+
+
+@published(RUECKAUER_2017)
+def percentile_norm(
+    network: Network,
+    calibration: Calibration,
+    *,
+    steps: int = 64,
+    percentile: float = 99.9,
+    nonzero_only: bool = True,
+    per_channel: bool = False,
+    reset: Reset = Subtract(),
+) -> Plan:
+    """Scales each layer by a high percentile of its activations; the few above it saturate.
+
+    *Paper*: `W_l ← W_l · lambda_{l-1} / lambda_l`, `b_l ← b_l / lambda_l` with lambda the 99.9th percentile, reset by
+    subtraction. *As built*: thresholds `theta_l = lambda_l` in activation units, biases as they are. The paper does
+    not say whether silent neurons count; its program leaves them out, and so does the default.
+
+    Args:
+        network: the network to convert.
+        calibration: images from the training set.
+        steps: time steps.
+        percentile: the percentile, in (0, 100].
+        nonzero_only: leave activations of zero out.
+        per_channel: one scale for each channel in place of one for the layer.
+        reset: what a neuron does after a spike.
+    """
+    scales: dict[str, Quantity] = {}
+    for name, seen in observe(network, calibration, per_channel=per_channel).items():
+        scale = seen.percentile(percentile, nonzero_only=nonzero_only)
+        scales[name] = scale if per_channel else float(scale)
+    return Plan(sites=sites(network, scales, neuron=IntegrateFire(reset)), schedule=Steady(steps))

@@ -1,0 +1,59 @@
+"""From activation scales to sites: what the normalising methods share."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from respike.errors import DeadLayerWarning
+from respike.ir import Activation, Conv, Linear, Network
+from respike.plan import Quantity, Site
+
+
+def sites(network: Network, scales: Mapping[str, Quantity], **numbers: Any) -> dict[str, Site]:
+    """A site per activation with threshold and spike value equal to the activation's scale.
+
+    A neuron whose activation equals the scale then fires in every step. A scale of zero (a dead layer or channel: all
+    activations zero on the calibration set) becomes the largest scale of its layer, or 1 where the whole layer is dead,
+    with a `DeadLayerWarning`. A scale above a clip (ReLU6) becomes the clip.
+    """
+    return {
+        node.name: Site(_alive(node.name, scales[node.name], node.function.ceiling), **numbers)
+        for node in network.activations
+    }
+
+
+def _alive(name: str, scale: Quantity, ceiling: float) -> Quantity:
+    values = torch.as_tensor(scale).clamp(max=ceiling)
+    largest = float(values.max())
+    if largest <= 0:
+        warnings.warn(
+            f"layer {name!r} is dead: its activations are zero on the whole calibration set; "
+            f"its threshold becomes {min(1.0, ceiling):g}. Check the calibration images and the layer's weights",
+            DeadLayerWarning,
+            stacklevel=5,
+        )
+        largest = min(1.0, ceiling)
+    alive = torch.where(values > 0, values, largest)
+    return float(alive) if alive.ndim == 0 else alive
+
+
+def largest_weights(network: Network) -> dict[str, float]:
+    """The largest weight of the layers that feed each activation, through whatever else is affine between them."""
+    behind: dict[str, float] = {}
+    largest: dict[str, float] = {}
+    for node in network.nodes:
+        feeding = max((behind[name] for name in node.inputs), default=-math.inf)
+        match node:
+            case Conv() | Linear():
+                behind[node.name] = float(node.weight.max())
+            case Activation():
+                largest[node.name] = feeding
+                behind[node.name] = -math.inf
+            case _:
+                behind[node.name] = feeding
+    return largest

@@ -1,0 +1,290 @@
+"""How many neurons each neuron reaches: exact fan-out, borders included.
+
+A synapse is a pair (source neuron, target neuron) that the affine maps between two populations connect. Average
+pooling and the map behind it are one map; weights that happen to be zero count; two paths between the same pair are one
+synapse. Targets are the neurons of populations, what max pools read, and outputs.
+
+Convolutions and pools connect dimensions independently, so what a neuron reaches is a Kronecker product of one small
+boolean matrix per dimension, and a network's fan-outs follow from products of such matrices. Networks that are not
+of this kind (a reshape that splits channels) are probed neuron by neuron.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+import torch
+from torch import Tensor
+
+from respike.ir import (
+    Activation,
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    Add,
+    Affine,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv,
+    ElementwiseAffine,
+    Input,
+    Linear,
+    MaxPool,
+    Network,
+    Pad,
+    Permute,
+    Reshape,
+    Slice,
+    apply,
+    map_tensors,
+)
+from respike.record import INPUT
+
+
+def fan_outs(network: Network) -> dict[str, Tensor]:
+    """Each neuron's number of targets, `[*shape]` in float64, per activation, and under `INPUT` for the input."""
+    sources = {node.name: node.name for node in network.activations} | {INPUT: network.inputs[0].name}
+    return {name: fan_out(network, source) for name, source in sources.items()}
+
+
+def fan_out(network: Network, source: str) -> Tensor:
+    """The number of targets of each neuron of the node `source`, `[*shape]` in float64."""
+    try:
+        reached = _reach(network, source)
+        return sum((_count(reached[name]) for name in _targets(network, reached)), start=_zeros(network, source))
+    except _NotFactorisedError:
+        return probed_fan_out(network, source)
+
+
+def probed_fan_out(network: Network, source: str, neurons_at_once: int = 64) -> Tensor:
+    """The same as `fan_out`, by sending a one through each neuron alone: slow, and true by definition."""
+    shape = network.shapes[source]
+    neurons = math.prod(shape)
+    counts = []
+    for start in range(0, neurons, neurons_at_once):
+        ones = torch.eye(neurons, dtype=torch.float64)[start : start + neurons_at_once].reshape(-1, *shape)
+        values = {source: ones}
+        for node in network.nodes:
+            known = [name for name in node.inputs if name in values]
+            if not known or isinstance(node, Input | Activation | MaxPool | AdaptiveMaxPool):
+                continue
+            inputs = [values.get(name, torch.zeros(len(ones), *network.shapes[name]).double()) for name in node.inputs]
+            twin = map_tensors(node, lambda t: torch.ones_like(t, dtype=torch.float64, device="cpu"))
+            values[node.name] = (apply(twin, inputs, bias=False) != 0).double()
+        targets = _targets(network, values)
+        counts.append(sum((values[name].flatten(1).sum(1) for name in targets), start=torch.zeros(len(ones)).double()))
+    return torch.cat(counts).reshape(shape)
+
+
+class _NotFactorisedError(Exception):
+    """A map that does not treat dimensions independently."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Term:
+    """A Kronecker product of connections.
+
+    `factors[d]` (`[rows, size of source dimension d]`, boolean; None is the identity) says which rows a source index
+    reaches; `layout[k]` names the source dimensions whose rows make up target dimension k, slowest first.
+    """
+
+    sizes: tuple[int, ...]
+    factors: tuple[Tensor | None, ...]
+    layout: tuple[tuple[int, ...], ...]
+
+    def rows(self, dim: int) -> int:
+        factor = self.factors[dim]
+        return self.sizes[dim] if factor is None else len(factor)
+
+    def matrix(self, dim: int) -> Tensor:
+        factor = self.factors[dim]
+        return torch.eye(self.sizes[dim], dtype=torch.bool) if factor is None else factor
+
+    def set(self, dim: int, matrix: Tensor) -> _Term:
+        return replace(self, factors=(*self.factors[:dim], matrix, *self.factors[dim + 1 :]))
+
+    def axis(self, target_dim: int) -> int:
+        """The one source dimension behind a target dimension."""
+        if len(self.layout[target_dim]) != 1:
+            raise _NotFactorisedError
+        return self.layout[target_dim][0]
+
+    def times(self, target_dim: int, matrix: Tensor) -> _Term:
+        """A map along one target dimension put behind the connections."""
+        dim = self.axis(target_dim)
+        factor = self.factors[dim]
+        return self.set(dim, matrix if factor is None else (matrix.float() @ factor.float()) > 0)
+
+    def all_to_all(self, target_dim: int, outputs: int) -> _Term:
+        """A dense map along one target dimension: what reaches any of its rows reaches all outputs."""
+        if not self.layout[target_dim]:
+            raise _NotFactorisedError
+        first, *rest = self.layout[target_dim]
+        term = self.set(first, self._any(first).expand(outputs, -1))
+        for dim in rest:
+            term = term.set(dim, self._any(dim))
+        return replace(term, layout=(*self.layout[:target_dim], (first,), *self.layout[target_dim + 1 :]))
+
+    def _any(self, dim: int) -> Tensor:
+        factor = self.factors[dim]
+        return torch.ones(1, self.sizes[dim], dtype=torch.bool) if factor is None else factor.any(0, keepdim=True)
+
+
+def _reach(network: Network, source: str) -> dict[str, list[_Term]]:
+    """The connections from `source` to every node that affine maps lead to."""
+    shape = network.shapes[source]
+    identity = _Term(shape, (None,) * len(shape), tuple((dim,) for dim in range(len(shape))))
+    reached = {source: [identity]}
+    for node in network.nodes:
+        if isinstance(node, Input | Activation | MaxPool | AdaptiveMaxPool) or reached.keys().isdisjoint(node.inputs):
+            continue
+        terms: list[_Term] = []
+        for position, name in enumerate(node.inputs):
+            terms += [_through(network, node, position, term) for term in reached.get(name, ())]
+        reached[node.name] = terms
+    return reached
+
+
+def _through(network: Network, node: Affine, position: int, term: _Term) -> _Term:
+    """Connections continued through one node."""
+    given, result = network.shapes[node.inputs[position]], network.shapes[node.name]
+    match node:
+        case Linear():
+            return term.all_to_all(len(given) - 1, result[-1])
+        case Conv():
+            return _through_conv(node, term, given, result)
+        case BatchNorm() | ElementwiseAffine() | Add():
+            return _broadcast(term, given, result)
+        case AvgPool():
+            windows = [
+                _windows(*sizes)
+                for sizes in zip(
+                    given[-len(node.kernel) :],
+                    result[-len(node.kernel) :],
+                    node.kernel,
+                    node.stride,
+                    node.padding,
+                    (1,) * len(node.kernel),
+                    strict=True,
+                )
+            ]
+            return _along_last(term, windows)
+        case AdaptiveAvgPool():
+            count = len(node.output_size)
+            windows = [_adaptive(i, o) for i, o in zip(given[-count:], result[-count:], strict=True)]
+            return _along_last(term, windows)
+        case Concat():
+            before = sum(network.shapes[name][node.dim - 1] for name in node.inputs[:position])
+            return term.times(node.dim - 1, _shifted(given[node.dim - 1], result[node.dim - 1], before))
+        case Reshape():
+            return replace(term, layout=_regroup(term, node.shape))
+        case Permute():
+            return replace(term, layout=tuple(term.layout[dim - 1] for dim in node.dims[1:]))
+        case Slice():
+            rows = torch.eye(given[node.dim - 1], dtype=torch.bool)[node.start : node.stop : node.step]
+            return term.times(node.dim - 1, rows)
+        case Pad():
+            for number in range(len(node.amounts) // 2):
+                dim = len(given) - 1 - number
+                term = term.times(dim, _shifted(given[dim], result[dim], node.amounts[2 * number]))
+            return term
+        case _:
+            assert_never(node)
+
+
+def _through_conv(node: Conv, term: _Term, given: tuple[int, ...], result: tuple[int, ...]) -> _Term:
+    if node.groups == 1:
+        term = term.all_to_all(0, result[0])
+    else:
+        block = torch.ones(result[0] // node.groups, given[0] // node.groups)
+        term = term.times(0, torch.kron(torch.eye(node.groups), block).bool())
+    kernel = node.weight.shape[2:]
+    sizes = zip(given[1:], result[1:], kernel, node.stride, node.padding, node.dilation, strict=True)
+    return _along_last(term, [_windows(*size) for size in sizes])
+
+
+def _along_last(term: _Term, matrices: list[Tensor]) -> _Term:
+    """Maps along the last dimensions, one matrix each."""
+    first = len(term.layout) - len(matrices)
+    for number, matrix in enumerate(matrices):
+        term = term.times(first + number, matrix)
+    return term
+
+
+def _windows(size: int, outputs: int, kernel: int, stride: int, padding: int, dilation: int) -> Tensor:
+    """`[outputs, size]`: which inputs stand in which window."""
+    offset = torch.arange(size) - (torch.arange(outputs) * stride - padding).unsqueeze(1)
+    return (offset >= 0) & (offset < kernel * dilation) & (offset % dilation == 0)
+
+
+def _adaptive(size: int, outputs: int) -> Tensor:
+    """`[outputs, size]`: the windows of adaptive pooling, from floor(o · size / outputs) to its next ceiling."""
+    index, output = torch.arange(size), torch.arange(outputs).unsqueeze(1)
+    return (index >= output * size // outputs) & (index < -(-(output + 1) * size // outputs))
+
+
+def _shifted(size: int, outputs: int, before: int) -> Tensor:
+    """`[outputs, size]`: the input starts at output `before` (negative crops)."""
+    return torch.arange(size) + before == torch.arange(outputs).unsqueeze(1)
+
+
+def _broadcast(term: _Term, given: tuple[int, ...], result: tuple[int, ...]) -> _Term:
+    if len(given) != len(result):
+        raise _NotFactorisedError
+    for dim, (size, outputs) in enumerate(zip(given, result, strict=True)):
+        if size != outputs:
+            term = term.all_to_all(dim, outputs)
+    return term
+
+
+def _regroup(term: _Term, shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """The layout behind a reshape that merges dimensions, or takes apart what was merged."""
+    atoms = iter([dim for group in term.layout for dim in group])
+    layout: list[tuple[int, ...]] = []
+    for size in shape:
+        group: list[int] = []
+        while math.prod(map(term.rows, group)) < size:
+            group.append(next(atoms))
+        if math.prod(map(term.rows, group)) != size:
+            raise _NotFactorisedError
+        layout.append(tuple(group))
+    return (*layout[:-1], (*layout[-1], *atoms))
+
+
+def _count(terms: list[_Term]) -> Tensor:
+    """How many targets each source neuron reaches by any of the terms, by inclusion and exclusion."""
+    total = torch.zeros(terms[0].sizes, dtype=torch.float64)
+    for number in range(1, len(terms) + 1):
+        for chosen in itertools.combinations(terms, number):
+            total += (-1) ** (number + 1) * _count_common(chosen)
+    return total
+
+
+def _count_common(terms: tuple[_Term, ...]) -> Tensor:
+    """How many targets each source neuron reaches by all of the terms."""
+    if len({term.layout for term in terms}) > 1:
+        raise _NotFactorisedError
+    counts = torch.ones((), dtype=torch.float64)
+    for dim in range(len(terms[0].sizes)):
+        common = terms[0].matrix(dim) if len(terms) > 1 or terms[0].factors[dim] is not None else None
+        for term in terms[1:]:
+            common = common & term.matrix(dim) if common is not None else None
+        column = torch.ones(terms[0].sizes[dim]) if common is None else common.sum(0)
+        counts = counts.unsqueeze(-1) * column.double()
+    return counts
+
+
+def _targets(network: Network, reached: dict[str, list[_Term]] | dict[str, Tensor]) -> Iterator[str]:
+    """The reached nodes whose values are accumulated, once for each population, max pool or output that does so."""
+    for node in network.nodes:
+        if isinstance(node, Activation | MaxPool | AdaptiveMaxPool):
+            yield from (name for name in node.inputs if name in reached)
+    yield from (name for name in network.outputs if name in reached)
+
+
+def _zeros(network: Network, source: str) -> Tensor:
+    return torch.zeros(network.shapes[source], dtype=torch.float64)

@@ -1,0 +1,179 @@
+"""`Plan`: the numbers that a conversion chooses. A conversion method is a function that returns one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from respike.coding import Coding, ConstantCurrent
+from respike.errors import InvalidPlan
+from respike.ir import Network, channelwise
+from respike.neurons import IntegrateFire, Neuron, ToValue
+from respike.schedule import InputThenDrain, Schedule
+
+Quantity: TypeAlias = float | Tensor
+"""One number for a population, or one per channel (`[channels]`)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """A population of spiking neurons in the place of an activation.
+
+    A neuron fires at `threshold`; each spike delivers `spike_value`, in activation units, to the next affine map. Both
+    equal give rates that decode to the activation. Weight normalisation and threshold balancing are this, written
+    differently (ECC Remark 1).
+
+    Args:
+        threshold: potential at which a neuron fires; positive.
+        spike_value: what one spike delivers; the threshold unless given.
+        initial_potential: potential before the first step.
+        extra_current: added to the current in every step in which biases are on (ECC Eq. 9).
+        neuron: the dynamics.
+    """
+
+    threshold: Quantity
+    spike_value: Quantity | None = None
+    initial_potential: Quantity = 0.0
+    extra_current: Quantity = 0.0
+    neuron: Neuron = field(default_factory=IntegrateFire)
+
+    def __post_init__(self) -> None:
+        if self.spike_value is None:
+            object.__setattr__(self, "spike_value", self.threshold)
+        _check("threshold", self.threshold, positive=True)
+        _check("spike_value", self.value, positive=True)
+        _check("initial_potential", self.initial_potential)
+        _check("extra_current", self.extra_current)
+        match self.neuron:
+            case IntegrateFire(reset=ToValue(value=value)) if value >= float(torch.as_tensor(self.threshold).min()):
+                raise InvalidPlan(f"a reset to {value:g} at or above the threshold would fire for ever")
+            case _:
+                pass
+
+    @property
+    def value(self) -> Quantity:
+        """`spike_value`, which is never None once the site is made."""
+        assert self.spike_value is not None
+        return self.spike_value
+
+    def like(self, batch: Tensor) -> SiteTensors:
+        """The site's numbers as tensors that broadcast against `batch` (`[batch, *shape]`), in its type."""
+
+        def shaped(quantity: Quantity) -> Tensor:
+            return channelwise(torch.as_tensor(quantity).to(batch.device, batch.dtype), batch.ndim)
+
+        return SiteTensors(
+            shaped(self.threshold), shaped(self.value), shaped(self.initial_potential), shaped(self.extra_current)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class SiteTensors:
+    """A site's numbers, shaped for an engine."""
+
+    threshold: Tensor
+    spike_value: Tensor
+    initial_potential: Tensor
+    extra_current: Tensor
+
+
+@dataclass(frozen=True)
+class Membrane:
+    """The output is the potential that the last affine map has accumulated; the last layer does not spike."""
+
+
+@dataclass(frozen=True, eq=False)
+class SpikeCount:
+    """The output neurons spike too, as the population `site`; the output is what their spikes have delivered."""
+
+    site: Site
+
+
+@dataclass(frozen=True)
+class AccumulatedMax:
+    """A max pool passes on by how much the maximum of the **accumulated** currents grew: exact in total."""
+
+
+@dataclass(frozen=True)
+class MomentaryMax:
+    """A max pool passes on the maximum of the momentary currents. Overestimates; here because others do it."""
+
+
+Readout: TypeAlias = Membrane | SpikeCount
+MaxPooling: TypeAlias = AccumulatedMax | MomentaryMax
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """All that a conversion decides.
+
+    Args:
+        sites: a population for each activation, by the activation's name.
+        schedule: how long, and when input and biases are on.
+        coding: how an image becomes input over time.
+        readout: what counts as the output.
+        max_pooling: how max pools pass on currents step by step.
+        method: the name of the method that made the plan.
+        options: the options that it was called with.
+        cites: where the method was published.
+    """
+
+    sites: Mapping[str, Site]
+    schedule: Schedule
+    coding: Coding = field(default_factory=ConstantCurrent)
+    readout: Readout = field(default_factory=Membrane)
+    max_pooling: MaxPooling = field(default_factory=AccumulatedMax)
+    method: str = ""
+    options: Mapping[str, object] = field(default_factory=dict)
+    cites: tuple[str, ...] = ()
+
+    def with_schedule(self, schedule: Schedule) -> Plan:
+        """The same plan, run for another time."""
+        return replace(self, schedule=schedule)
+
+    def check(self, network: Network) -> None:
+        """Raises `InvalidPlan`, naming the layer, where the plan does not fit the network."""
+        names = {node.name for node in network.activations}
+        if missing := sorted(names - self.sites.keys()):
+            raise InvalidPlan(f"the plan has no site for {', '.join(missing)}")
+        if unknown := sorted(self.sites.keys() - names):
+            raise InvalidPlan(f"the plan has sites for {', '.join(unknown)}, which are not activations of the network")
+        for node in network.activations:
+            site = self.sites[node.name]
+            _check_channels(node.name, site, network.shapes[node.name])
+            if node.function.ceiling < math.inf:
+                self._check_ceiling(node.name, site, node.function.ceiling)
+        if isinstance(self.readout, SpikeCount):
+            _check_channels(network.outputs[0], self.readout.site, network.shapes[network.outputs[0]])
+
+    def _check_ceiling(self, name: str, site: Site, ceiling: float) -> None:
+        """A clipped activation (ReLU6) is right only where spikes cannot deliver more than the ceiling per step."""
+        if float(torch.as_tensor(site.value).max()) > ceiling * (1 + 1e-6):
+            raise InvalidPlan(f"layer {name!r} clips at {ceiling:g}, and a spike would deliver more than that")
+        if isinstance(self.schedule, InputThenDrain):
+            raise InvalidPlan(
+                f"layer {name!r} clips at {ceiling:g}: while draining it would send more than that; "
+                "use a method with a steady schedule, such as max_norm"
+            )
+
+
+def _check(name: str, quantity: Quantity, positive: bool = False) -> None:
+    values = torch.as_tensor(quantity)
+    if values.ndim > 1 or not values.numel():
+        raise InvalidPlan(f"{name} must be one number or one per channel, got shape {list(values.shape)}")
+    if not bool(torch.isfinite(values).all()):
+        raise InvalidPlan(f"{name} must be finite")
+    if positive and not bool((values > 0).all()):
+        raise InvalidPlan(f"{name} must be positive, got {float(values.min()):g}")
+
+
+def _check_channels(name: str, site: Site, shape: tuple[int, ...]) -> None:
+    for quantity in (site.threshold, site.value, site.initial_potential, site.extra_current):
+        channels = torch.as_tensor(quantity)
+        if channels.ndim == 1 and len(channels) != shape[0]:
+            raise InvalidPlan(f"layer {name!r} has {shape[0]} channels, its site has numbers for {len(channels)}")

@@ -1,0 +1,103 @@
+"""`Probe` says what a simulation keeps, `Recording` is what was kept: nothing large is kept by accident."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+INPUT = "input"
+"""The name under which input spikes are recorded, where the coding spikes."""
+OUTPUT = "output"
+"""The name under which output spikes are recorded, where the readout counts them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """What to keep of a simulation; the outputs over time are always kept.
+
+    Args:
+        spike_counts: keep every neuron's number of spikes, `[batch, *shape]` per population.
+        spikes: populations whose spikes are kept at every step, `[steps, batch, *shape]` each.
+        potentials: populations whose potentials after the last step are kept.
+        fan_out: per population, the number of targets of each neuron (`metrics.fan_outs`); with it, spikes and synaptic
+            operations are summed up at every step.
+    """
+
+    spike_counts: bool = True
+    spikes: Collection[str] = ()
+    potentials: Collection[str] = ()
+    fan_out: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """What a simulation of one batch has kept.
+
+    `outputs_over_time` is the readout after each step, `[steps, batch, *shape]`: accumulated potentials, or what output
+    spikes have delivered, in activation units times steps. `spikes_per_step` and `operations_per_step` are summed over
+    the batch, one number per step and population. Recalled (negative) spikes count as spikes there; `spike_counts`
+    are net.
+    """
+
+    outputs_over_time: Tensor
+    spike_counts: Mapping[str, Tensor]
+    spikes_per_step: Mapping[str, Tensor]
+    operations_per_step: Mapping[str, Tensor]
+    spikes: Mapping[str, Tensor]
+    potentials: Mapping[str, Tensor]
+
+    @property
+    def outputs(self) -> Tensor:
+        """The readout after the last step, `[batch, *shape]`."""
+        return self.outputs_over_time[-1]
+
+
+class Recorder:
+    """Collects what a probe asks for while an engine runs."""
+
+    def __init__(self, probe: Probe) -> None:
+        self._probe = probe
+        self._outputs: list[Tensor] = []
+        self._counts: dict[str, Tensor] = {}
+        self._spikes: dict[str, list[Tensor]] = {}
+        self._per_step: dict[str, list[Tensor]] = {}
+        self._potentials: dict[str, Tensor] = {}
+
+    def population(self, name: str, spikes: Tensor, potential: Tensor | None = None, *, signed: bool = False) -> None:
+        """Takes the spikes of some steps, `[steps, batch, *shape]`, and the potential after them."""
+        if self._probe.spike_counts:
+            counts = spikes.sum(0)
+            self._counts[name] = self._counts[name] + counts if name in self._counts else counts
+        if name in self._probe.spikes:
+            self._spikes.setdefault(name, []).append(spikes.clone())
+        if potential is not None and name in self._probe.potentials:
+            self._potentials[name] = potential.clone()
+        if name in self._probe.fan_out:
+            self._per_step.setdefault(name, []).append(_sums(spikes, self._probe.fan_out[name], signed))
+
+    def outputs(self, outputs: Tensor) -> None:
+        """Takes the readout after each of some steps."""
+        self._outputs.append(outputs.clone())
+
+    def finish(self) -> Recording:
+        """What was kept."""
+        per_step = {name: torch.cat(parts) for name, parts in self._per_step.items()}
+        return Recording(
+            outputs_over_time=torch.cat(self._outputs),
+            spike_counts=self._counts,
+            spikes_per_step={name: sums[:, 0] for name, sums in per_step.items()},
+            operations_per_step={name: sums[:, 1] for name, sums in per_step.items()},
+            spikes={name: torch.cat(parts) for name, parts in self._spikes.items()},
+            potentials=self._potentials,
+        )
+
+
+def _sums(spikes: Tensor, fan_out: Tensor, signed: bool) -> Tensor:
+    """Spikes and operations of each step, `[steps, 2]`, exactly: the batch is summed up first, in whole numbers."""
+    magnitudes = spikes.abs() if signed else spikes
+    per_neuron = magnitudes.sum(1).flatten(1).double()
+    columns = torch.stack((torch.ones_like(fan_out).flatten(), fan_out.flatten()), dim=1)
+    return per_neuron @ columns.to(spikes.device, torch.float64)

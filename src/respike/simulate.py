@@ -1,0 +1,31 @@
+"""The verb `simulate`: run a converted network on a batch, keep what a probe asks for."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from respike.engines import Engine, batched
+from respike.record import Probe, Recording
+from respike.spiking import SpikingNetwork
+
+
+def simulate(
+    spiking: SpikingNetwork,
+    images: Tensor,
+    probe: Probe | None = None,
+    *,
+    engine: Engine = batched,
+    first_image: int = 0,
+) -> Recording:
+    """Runs a converted network on a batch of images `[batch, *shape]`.
+
+    Args:
+        spiking: the converted network.
+        images: a batch; `measure` streams whole data sets.
+        probe: what to keep beside the outputs; every neuron's spike count unless said.
+        engine: who runs it; all engines give the same spikes.
+        first_image: the number of the first image in its data set, on which random input codings depend.
+    """
+    with torch.no_grad():
+        return engine(spiking.network, spiking.plan, images, probe, first_image=first_image)

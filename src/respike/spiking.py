@@ -1,0 +1,47 @@
+"""`SpikingNetwork`: a network and the plan that makes it spike."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from respike import archive
+from respike.engines import batched
+from respike.ir import Network
+from respike.plan import Plan
+from respike.record import Probe
+
+
+@dataclass(frozen=True, eq=False)
+class SpikingNetwork:
+    """A converted network. The constructor checks that the plan fits (`InvalidPlan` names the layer where not)."""
+
+    network: Network
+    plan: Plan
+
+    def __post_init__(self) -> None:
+        self.plan.check(self.network)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Outputs in the units of the network's own, for a batch of images `[batch, *shape]`.
+
+        `readout / (input steps · gain of the coding)`: the mean current that the last layer has received per step.
+        """
+        recording = batched(self.network, self.plan, images, Probe(spike_counts=False))
+        return recording.outputs / self.decoding
+
+    @property
+    def decoding(self) -> float:
+        """By what a readout is divided to be in the units of the network's outputs."""
+        return self.plan.schedule.input_steps * self.plan.coding.gain
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes one file (safetensors with a JSON header, no pickle) that `load` reads back to the same spikes."""
+        archive.write(path, self.network, self.plan)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> SpikingNetwork:
+        """Reads what `save` wrote; `InvalidFile` where it is not that."""
+        return cls(*archive.read(path))

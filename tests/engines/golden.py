@@ -1,0 +1,96 @@
+"""The golden vectors as networks and plans: exact expected spikes, from an independent program."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from respike.ir import Activation, Add, AvgPool, Conv, Input, Linear, Network, Node, ReLU, Reshape
+from respike.neurons import IntegrateFire, Neuron, SignedIntegrateFire, Subtract, ToValue
+from respike.plan import Plan, Site
+from respike.schedule import InputThenDrain, Schedule, Steady
+
+FOLDER = Path(__file__).parent.parent / "golden"
+INTEGRATE_FIRE = sorted(
+    path.stem for path in FOLDER.glob("*.json") if json.loads(path.read_text())["kind"] == "integrate_fire"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Golden:
+    """One golden case."""
+
+    network: Network
+    plan: Plan
+    images: Tensor
+    spike_counts: dict[str, Tensor]
+    potentials: dict[str, Tensor]
+    readout: Tensor
+    synaptic_operations: dict[str, float] | None
+
+
+def read(name: str) -> Golden:
+    """The case of that name, in float64."""
+    case = json.loads((FOLDER / f"{name}.json").read_text())
+    arrays = {key: torch.from_numpy(value).double() for key, value in np.load(FOLDER / f"{name}.npz").items()}
+    nodes: list[Node] = [Input("x", (), tuple(arrays["x"].shape[1:]))]
+    nodes += [_node(spec, arrays) for spec in case["nodes"]]
+    sites = {site: Site(neuron=_neuron(case), **numbers) for site, numbers in case["sites"].items()}
+
+    def per_site(kind: str) -> dict[str, Tensor]:
+        return {site: arrays[f"{kind}.{site}"] for site in sites}
+
+    return Golden(
+        network=_flattened(nodes),
+        plan=Plan(sites=sites, schedule=_schedule(case)),
+        images=arrays["x"],
+        spike_counts=per_site("spike_counts"),
+        potentials=per_site("potential"),
+        readout=arrays["readout"],
+        synaptic_operations=case["synaptic_operations"],
+    )
+
+
+def _node(spec: dict[str, Any], arrays: dict[str, Tensor]) -> Node:
+    name, inputs = spec["name"], tuple(spec["inputs"])
+    weight, bias = arrays.get(f"w.{name}"), arrays.get(f"b.{name}")
+    match spec["kind"]:
+        case "linear":
+            assert weight is not None
+            return Linear(name, inputs, weight, bias)
+        case "conv":
+            assert weight is not None
+            stride, pad = (spec["stride"],) * 2, (spec["pad"],) * 2
+            return Conv(name, inputs, weight, bias, stride, pad, (1, 1), spec["groups"])
+        case "relu":
+            return Activation(name, inputs, ReLU())
+        case "avgpool":
+            return AvgPool(name, inputs, (2, 2), (2, 2), (0, 0))
+        case "add":
+            return Add(name, inputs)
+        case "flatten":
+            return Reshape(name, inputs, (-1,))
+        case kind:
+            raise NotImplementedError(kind)
+
+
+def _flattened(nodes: list[Node]) -> Network:
+    return Network(tuple(nodes), (nodes[-1].name,))
+
+
+def _neuron(case: dict[str, Any]) -> Neuron:
+    if case.get("signed"):
+        return SignedIntegrateFire()
+    return IntegrateFire(reset={"subtract": Subtract(), "zero": ToValue(0.0)}[case["reset"]])
+
+
+def _schedule(case: dict[str, Any]) -> Schedule:
+    if "drain_steps" in case:
+        return InputThenDrain(case["input_steps"], case["drain_steps"], case.get("bias_while_draining", False))
+    return Steady(case["input_steps"])

@@ -1,0 +1,36 @@
+"""Every engine reproduces the golden vectors exactly, operation counts too."""
+
+from __future__ import annotations
+
+import golden
+import pytest
+import torch
+
+from respike import engines
+from respike.engines import Engine
+from respike.metrics import fan_outs
+from respike.record import Probe
+
+
+@pytest.mark.parametrize("name", golden.INTEGRATE_FIRE)
+@pytest.mark.parametrize("engine", engines.ALL.values(), ids=engines.ALL.keys())
+def test_exact_spikes_potentials_and_readout(name: str, engine: Engine) -> None:
+    case = golden.read(name)
+    sites = list(case.plan.sites)
+    probe = Probe(spikes=sites, potentials=sites, fan_out=fan_outs(case.network))
+    record = engine(case.network, case.plan, case.images, probe)
+    for site in sites:
+        assert torch.equal(record.spikes[site].cumsum(0), case.spike_counts[site]), site
+        assert torch.equal(record.spike_counts[site], case.spike_counts[site][-1]), site
+        assert torch.equal(record.potentials[site], case.potentials[site]), site
+    assert torch.equal(record.outputs_over_time, case.readout)
+    if case.synaptic_operations is not None:
+        operations = {site: float(record.operations_per_step[site].sum()) for site in sites}
+        assert operations == case.synaptic_operations
+
+
+@pytest.mark.parametrize("memory", [1, 5_000, 10**9])
+def test_chunks_of_time_change_nothing(memory: int) -> None:
+    case = golden.read("cnn_residual_scaled")
+    record = engines.batched(case.network, case.plan, case.images, memory=memory)
+    assert torch.equal(record.outputs_over_time, case.readout)
