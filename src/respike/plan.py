@@ -65,7 +65,7 @@ class Site:
         """The site's numbers as tensors that broadcast against `batch` (`[batch, *shape]`), in its type."""
 
         def shaped(quantity: Quantity) -> Tensor:
-            return channelwise(torch.as_tensor(quantity).to(batch.device, batch.dtype), batch.ndim)
+            return channelwise(torch.as_tensor(quantity, dtype=batch.dtype, device=batch.device), batch.ndim)
 
         return SiteTensors(
             shaped(self.threshold), shaped(self.value), shaped(self.initial_potential), shaped(self.extra_current)

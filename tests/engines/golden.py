@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from respike.ir import Activation, Add, AvgPool, Conv, Input, Linear, Network, Node, ReLU, Reshape
-from respike.neurons import IntegrateFire, Neuron, SignedIntegrateFire, Subtract, ToValue
+from respike.neurons import IntegrateFire, Neuron, Reset, SignedIntegrateFire, Subtract, ToValue
 from respike.plan import Plan, Site
 from respike.schedule import InputThenDrain, Schedule, Steady
 
@@ -47,7 +47,7 @@ def read(name: str) -> Golden:
         return {site: arrays[f"{kind}.{site}"] for site in sites}
 
     return Golden(
-        network=_flattened(nodes),
+        network=Network(tuple(nodes), (nodes[-1].name,)),
         plan=Plan(sites=sites, schedule=_schedule(case)),
         images=arrays["x"],
         spike_counts=per_site("spike_counts"),
@@ -80,14 +80,11 @@ def _node(spec: dict[str, Any], arrays: dict[str, Tensor]) -> Node:
             raise NotImplementedError(kind)
 
 
-def _flattened(nodes: list[Node]) -> Network:
-    return Network(tuple(nodes), (nodes[-1].name,))
-
-
 def _neuron(case: dict[str, Any]) -> Neuron:
     if case.get("signed"):
         return SignedIntegrateFire()
-    return IntegrateFire(reset={"subtract": Subtract(), "zero": ToValue(0.0)}[case["reset"]])
+    resets: dict[str, Reset] = {"subtract": Subtract(), "zero": ToValue(0.0)}
+    return IntegrateFire(reset=resets[case["reset"]])
 
 
 def _schedule(case: dict[str, Any]) -> Schedule:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import golden
 import pytest
 import torch
 
-from respike import engines
-from respike.engines import Engine
+from engines import golden
+from respike.engines import ALL, Engine, batched
 from respike.metrics import fan_outs
 from respike.record import Probe
 
 
 @pytest.mark.parametrize("name", golden.INTEGRATE_FIRE)
-@pytest.mark.parametrize("engine", engines.ALL.values(), ids=engines.ALL.keys())
+@pytest.mark.parametrize("engine", ALL.values(), ids=ALL.keys())
 def test_exact_spikes_potentials_and_readout(name: str, engine: Engine) -> None:
     case = golden.read(name)
     sites = list(case.plan.sites)
@@ -32,5 +31,5 @@ def test_exact_spikes_potentials_and_readout(name: str, engine: Engine) -> None:
 @pytest.mark.parametrize("memory", [1, 5_000, 10**9])
 def test_chunks_of_time_change_nothing(memory: int) -> None:
     case = golden.read("cnn_residual_scaled")
-    record = engines.batched(case.network, case.plan, case.images, memory=memory)
+    record = batched(case.network, case.plan, case.images, memory=memory)
     assert torch.equal(record.outputs_over_time, case.readout)

@@ -138,7 +138,7 @@ class _Bernoulli:
         spikes = self._probability.new_empty(steps, *self._probability.shape)
         for number in range(steps):
             self._time += 1
-            bits = _mix(self._key + self._time * _MIX[2]) & 0xFFFFFF
+            bits = _mix(self._key + torch.tensor(self._time) * _MIX[2]) & 0xFFFFFF
             uniform = (bits.to(self._probability.dtype) / 2**24).reshape(self._probability.shape)
             spikes[number] = self._spike_value * (uniform < self._probability)
         return spikes

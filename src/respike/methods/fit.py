@@ -51,7 +51,9 @@ def fit(
         longest: the longest T1, and the longest T2, that are tried.
     """
     site = Site(threshold, neuron=IntegrateFire(Subtract()))
-    given = InputThenDrain(input_steps or 1, drain_steps or 0, bias_while_draining)
+    given = InputThenDrain(
+        1 if input_steps is None else input_steps, 0 if drain_steps is None else drain_steps, bias_while_draining
+    )
     plan = Plan(sites={node.name: site for node in network.activations}, schedule=given)
     if input_steps is not None and drain_steps is not None:
         return plan
@@ -74,7 +76,7 @@ def _shortest(
     assert isinstance(schedule, InputThenDrain)
     best: InputThenDrain | None = None
     for steps in range(1, longest + 1) if input_steps is None else (input_steps,):
-        if best is not None and steps + (drain_steps or 0) >= best.steps:
+        if best is not None and steps >= best.steps:
             break
         trial = InputThenDrain(steps, longest if drain_steps is None else drain_steps, schedule.bias_while_draining)
         differing = _differing_decisions(network, plan.with_schedule(trial), images)

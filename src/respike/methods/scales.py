@@ -28,7 +28,7 @@ def sites(network: Network, scales: Mapping[str, Quantity], **numbers: Any) -> d
 
 
 def _alive(name: str, scale: Quantity, ceiling: float) -> Quantity:
-    values = torch.as_tensor(scale).clamp(max=ceiling)
+    values = torch.as_tensor(scale, dtype=torch.float64).clamp(max=ceiling)
     largest = float(values.max())
     if largest <= 0:
         warnings.warn(

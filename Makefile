@@ -1,0 +1,35 @@
+# Each target makes the virtual environment if it is missing, installs, and runs.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: demo test check papers train clean
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt --editable . --group dev
+	touch $@
+
+demo: $(READY)  ## convert real trained networks, show what it costs and gains
+	$(BIN)/respike demo --out out
+
+test: $(READY)  ## all tests
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## style, types, the import contract, the documentation's code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest --markdown-docs README.md docs -p no:cacheprovider
+
+papers: $(READY)  ## the papers' tables and figures again (about an hour)
+	for run in papers/*/run.py; do $(BIN)/python $$run || exit 1; done
+
+train: $(READY)  ## the shipped networks again (about an hour)
+	for name in mnist-mlp mnist-cnn mnist-cnn-diehl fashion-mlp fashion-cnn fashion-cnn-diehl; do \
+		$(BIN)/respike train $$name --directory out/weights || exit 1; done
+
+clean:
+	rm -rf .venv out build dist

@@ -1,0 +1,109 @@
+"""Calibration: streamed statistics against numpy on all activations at once; bounds against Diehl's algorithm."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from networks import Builder, images, networks, perceptrons
+from respike.calibrate import activation_bounds, observe
+from respike.errors import InvalidData, InvalidOption
+from respike.ir import Activation, Linear, Network, ReLU
+
+
+def activations(network: Network, batch: torch.Tensor) -> dict[str, np.ndarray[tuple[int, int], np.dtype[np.float32]]]:
+    """All activations, `[channels, values]`."""
+    return {
+        node.name: value.transpose(0, 1).flatten(1).float().numpy()
+        for node, value in network.stream((batch,))
+        if isinstance(node, Activation)
+    }
+
+
+@settings(max_examples=15, derandomize=True, deadline=None)
+@given(
+    network=st.one_of(networks(), perceptrons()),
+    percent=st.sampled_from([50.0, 90.0, 99.0, 99.9, 100.0]),
+    nonzero_only=st.booleans(),
+    per_channel=st.booleans(),
+)
+def test_statistics_equal_numpy(network: Network, percent: float, nonzero_only: bool, per_channel: bool) -> None:
+    batch = images(network, 40)
+    seen = observe(network, [batch[i : i + 7] for i in range(0, 40, 7)], per_channel=per_channel)
+    for name, values in activations(network, batch).items():
+        np.testing.assert_allclose(seen[name].maximum.numpy(), values.max(1), rtol=1e-6)
+        np.testing.assert_allclose(seen[name].mean.numpy(), values.mean(1), rtol=1e-4, atol=1e-7)
+        rows = values if per_channel else values.reshape(1, -1)
+        for row, found in zip(rows, seen[name].percentile(percent, nonzero_only=nonzero_only), strict=True):
+            kept = row[row > 0] if nonzero_only else row
+            if not len(kept):
+                assert found == 0
+                continue
+            exact = float(np.percentile(kept, percent, method="inverted_cdf"))
+            assert exact / 1.02 - 1e-6 <= float(found) <= exact * 1.02 + 1e-6
+
+
+@settings(max_examples=30, derandomize=True, deadline=None)
+@given(network=perceptrons(bias=False))
+def test_bounds_are_diehl_algorithm_1(network: Network) -> None:
+    """The product of the layers' largest sums of positive weights."""
+    bounds = activation_bounds(network)
+    product = 1.0
+    for node in network.nodes:
+        match node:
+            case Linear():
+                product *= max(sum(max(0.0, float(w)) for w in row) for row in node.weight)
+            case Activation():
+                assert bounds[node.name] == pytest.approx(product)
+            case _:
+                pass
+
+
+@settings(max_examples=30, derandomize=True, deadline=None)
+@given(network=networks(), seed=st.integers(0, 1000))
+def test_no_activation_exceeds_its_bound(network: Network, seed: int) -> None:
+    bounds = activation_bounds(network)
+    for name, values in activations(network, images(network, 20, seed)).items():
+        assert values.max() <= bounds[name] * (1 + 1e-6) + 1e-9
+
+
+def test_batches_may_come_with_labels_or_as_one_tensor() -> None:
+    network = _network()
+    batch = images(network, 30)
+    alone = observe(network, batch)
+    labelled = observe(network, [(batch[:10], torch.zeros(10)), (batch[10:], torch.zeros(20))])
+    for name in alone:
+        assert torch.equal(alone[name].maximum, labelled[name].maximum)
+        assert torch.equal(alone[name].histogram, labelled[name].histogram)
+
+
+@pytest.mark.parametrize(
+    ("calibration", "message"),
+    [
+        (torch.zeros(0, 5), "empty"),
+        ([], "empty"),
+        (torch.zeros(3, 4), "takes a batch of shape"),
+        (torch.full((3, 5), float("nan")), "NaN"),
+        (torch.full((3, 5), float("inf")), "NaN or infinite"),
+    ],
+)
+def test_bad_calibration_sets(calibration: torch.Tensor, message: str) -> None:
+    with pytest.raises(InvalidData, match=message):
+        observe(_network(), calibration)
+
+
+def test_a_percentile_is_in_range() -> None:
+    seen = observe(_network(), torch.rand(4, 5))
+    with pytest.raises(InvalidOption, match="percentile"):
+        next(iter(seen.values())).percentile(0.0)
+
+
+def _network() -> Network:
+    builder = Builder((5,), 0)
+    builder.put(Linear("in", ("x",), builder.random(6, 5)))
+    builder.put(Activation("relu", ("in",), ReLU()))
+    builder.put(Linear("out", ("relu",), builder.random(3, 6)))
+    return Network(tuple(builder.nodes), ("out",))

@@ -1,0 +1,7 @@
+"""Tests run on machines that are shared: one thread each."""
+
+from __future__ import annotations
+
+import torch
+
+torch.set_num_threads(1)

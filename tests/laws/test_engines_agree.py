@@ -1,0 +1,93 @@
+"""The engines agree spike for spike, on every method, on random networks, in float64."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from networks import images, networks, perceptrons
+from respike import engines, methods
+from respike.coding import Bernoulli, Coding, ConstantCurrent, IntegrateEncoder
+from respike.errors import DeadLayerWarning
+from respike.ir import Network
+from respike.methods import Method
+from respike.neurons import Above, AtOrAbove, IntegrateFire, Neuron, SignedIntegrateFire, Subtract, ToValue
+from respike.plan import AccumulatedMax, MomentaryMax, Plan, Site, SpikeCount
+from respike.record import INPUT, Probe
+from respike.schedule import InputThenDrain, Steady
+
+OPTIONS: dict[str, dict[str, Any]] = {"fit": {"input_steps": 5, "drain_steps": 4}}
+
+
+def assert_same_spikes(network: Network, plan: Plan, memory: int = 2000) -> None:
+    given_images = images(network, 3)
+    probe = Probe(spikes=(*plan.sites, INPUT), potentials=tuple(plan.sites))
+    expected = engines.reference(network, plan, given_images, probe)
+    found = engines.batched(network, plan, given_images, probe, memory=memory)
+    assert expected.spikes.keys() == found.spikes.keys()
+    for name in expected.spikes:
+        assert torch.equal(expected.spikes[name], found.spikes[name]), name
+    for name in expected.potentials:
+        assert torch.allclose(expected.potentials[name], found.potentials[name], atol=1e-9), name
+    assert torch.allclose(expected.outputs_over_time, found.outputs_over_time, atol=1e-9)
+
+
+@pytest.mark.parametrize("method", methods.ALL, ids=lambda method: method.name)
+@settings(max_examples=12, derandomize=True, deadline=None)
+@given(network=st.one_of(networks(), perceptrons()))
+def test_on_every_method(method: Method[Any], network: Network) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeadLayerWarning)
+        plan = method.plan(network, images(network, 20, seed=1), **OPTIONS.get(method.name, {"steps": 9}))
+    assert_same_spikes(network, plan)
+
+
+NEURONS: list[Neuron] = [
+    IntegrateFire(Subtract(), AtOrAbove()),
+    IntegrateFire(Subtract(), Above()),
+    IntegrateFire(ToValue(0.0), AtOrAbove()),
+    IntegrateFire(ToValue(-0.25), Above()),
+    SignedIntegrateFire(),
+]
+CODINGS: list[Coding] = [ConstantCurrent(), Bernoulli(rate=600.0, seed=3), IntegrateEncoder()]
+
+
+@settings(max_examples=40, derandomize=True, deadline=None)
+@given(
+    network=networks(),
+    neuron=st.sampled_from(NEURONS),
+    coding=st.sampled_from(CODINGS),
+    schedule=st.sampled_from([Steady(7), InputThenDrain(4, 5), InputThenDrain(4, 5, bias_while_draining=True)]),
+    max_pooling=st.sampled_from([AccumulatedMax(), MomentaryMax()]),
+    counted=st.booleans(),
+    per_channel=st.booleans(),
+    memory=st.sampled_from([1, 3000, 10**8]),
+)
+def test_on_every_choice(
+    network: Network,
+    neuron: Neuron,
+    coding: Coding,
+    schedule: Steady | InputThenDrain,
+    max_pooling: AccumulatedMax | MomentaryMax,
+    counted: bool,
+    per_channel: bool,
+    memory: int,
+) -> None:
+    def site(name: str) -> Site:
+        channels = network.shapes[name][0]
+        threshold = (
+            0.3 + torch.rand(channels, generator=torch.Generator().manual_seed(channels)) if per_channel else 0.7
+        )
+        return Site(threshold, spike_value=0.6, initial_potential=0.1, extra_current=0.01, neuron=neuron)
+
+    plan = Plan({node.name: site(node.name) for node in network.activations}, schedule, coding)
+    plan = replace(plan, max_pooling=max_pooling)
+    if counted:
+        plan = replace(plan, readout=SpikeCount(site("fc")))
+    assert_same_spikes(network, plan, memory)

@@ -1,0 +1,153 @@
+"""Measuring: every number against a plain computation, and against what a reader would check by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from torch import Tensor
+
+from networks import Builder, images, networks
+from respike import Probe, SpikingNetwork, engines, measure, methods, simulate
+from respike import metrics as m
+from respike.coding import Bernoulli
+from respike.errors import InvalidData
+from respike.ir import Conv, Network
+from respike.measure import _first_to_stay
+from respike.plan import Plan, Site
+from respike.record import INPUT
+from respike.schedule import Steady
+
+
+def spiking_network(network: Network, steps: int = 6) -> SpikingNetwork:
+    return SpikingNetwork(network, Plan({n.name: Site(0.4) for n in network.activations}, Steady(steps)))
+
+
+@settings(max_examples=15, derandomize=True, deadline=None)
+@given(network=networks())
+def test_every_number_against_a_plain_computation(network: Network) -> None:
+    spiking = spiking_network(network)
+    batch = images(network, 130)
+    labels = torch.arange(130) % 4
+    report = measure(spiking, (batch, labels))
+    record = simulate(spiking, batch, Probe(spikes=tuple(spiking.plan.sites)))
+    assert report.images == 130
+    assert report.network_accuracy == float((network(batch).argmax(1) == labels).double().mean())
+    right = (record.outputs_over_time.argmax(2) == labels).double().mean(1)
+    assert report.accuracy == pytest.approx(right.tolist())
+    counts = {name: float(spikes.sum()) / 130 for name, spikes in record.spikes.items()}
+    assert report.spikes_per_layer == pytest.approx(counts)
+    neurons = sum(network.neurons(name) for name in counts)
+    assert report.neurons == neurons
+    assert report.spikes_per_neuron == pytest.approx(sum(counts.values()) / neurons)
+    operations = sum(
+        float((record.spike_counts[name] * m.probed_fan_out(network, name)).sum()) / 130 for name in counts
+    )
+    assert report.synaptic_operations == pytest.approx(operations)
+    assert sum(report.synaptic_operations_per_step) == pytest.approx(operations)
+    assert report.input_macs == float(m.probed_fan_out(network, network.inputs[0].name).sum())
+    joules = report.input_macs * 4.6e-12 + operations * 0.9e-12
+    assert report.energy_ratio == pytest.approx(joules / (report.macs * 4.6e-12))
+
+
+def test_one_spike_of_every_neuron_costs_as_many_operations_as_the_network_has_synapses() -> None:
+    """Unpadded and without pooling, synaptic operations at one spike a neuron are the network's own MACs."""
+    builder = Builder((2, 7, 7), 0)
+    for channels in (3, 4):
+        weight = builder.random(channels, builder.channels, 3, 3).abs()
+        builder.put(Conv(builder.name("conv"), (builder.last,), weight, None, (1, 1), (0, 0), (1, 1)))
+        builder.channels = channels
+        builder.relu()
+    network = Network(tuple(builder.nodes), (builder.last,))
+    spiking = SpikingNetwork(network, Plan({n.name: Site(1e-6) for n in network.activations}, Steady(1)))
+    report_macs = m.macs(network)
+    record = simulate(spiking, torch.ones(1, 2, 7, 7), Probe(fan_out=m.fan_outs(network)))
+    first, second = (n.name for n in network.activations)
+    assert float(record.operations_per_step[first].sum()) == list(report_macs.values())[1]
+    assert float(record.spikes_per_step[second].sum()) == network.neurons(second)
+
+
+def test_input_spikes_are_additions_and_not_multiplications() -> None:
+    network = _network()
+    plan = Plan({n.name: Site(0.4) for n in network.activations}, Steady(20), Bernoulli(seed=2))
+    batch = images(network, 10)
+    report = measure(SpikingNetwork(network, plan), (batch, torch.zeros(10, dtype=torch.long)))
+    assert report.input_macs == 0
+    assert report.seed == 2
+    record = engines.reference(network, plan, batch, Probe(fan_out=m.fan_outs(network)))
+    assert report.synaptic_operations == pytest.approx(
+        sum(float(steps.sum()) for steps in record.operations_per_step.values()) / 10
+    )
+    assert float(record.operations_per_step[INPUT].sum()) > 0
+    assert INPUT not in report.spikes_per_layer
+
+
+def test_batches_of_any_size_and_a_limit() -> None:
+    network = _network()
+    spiking = spiking_network(network)
+    batch, labels = images(network, 100), torch.arange(100) % 4
+    whole = measure(spiking, (batch, labels), limit=70)
+    pieces = measure(spiking, [(batch[i : min(i + 9, 70)], labels[i : min(i + 9, 70)]) for i in range(0, 70, 9)])
+    assert whole.images == pieces.images == 70
+    assert whole.accuracy == pieces.accuracy
+    assert whole.synaptic_operations == pytest.approx(pieces.synaptic_operations)
+
+
+def test_the_step_that_reaches_the_network_is_the_first_to_stay() -> None:
+    assert _first_to_stay([0.1, 0.9, 0.5, 0.9, 0.95], 0.9) == 4
+    assert _first_to_stay([0.9, 0.8], 0.9) is None
+    assert _first_to_stay([0.9, 0.9], 0.9) == 1
+
+
+def test_an_interrupt_keeps_what_is_finished() -> None:
+    network = _network()
+
+    def engine(*args: Any, first_image: int = 0, **kwargs: Any) -> Any:
+        if first_image >= 64:
+            raise KeyboardInterrupt
+        return engines.batched(*args, first_image=first_image, **kwargs)
+
+    report = measure(spiking_network(network), (images(network, 100), torch.arange(100) % 4), engine=engine)
+    assert (report.images, report.complete) == (64, False)
+    expected = measure(spiking_network(network), (images(network, 100), torch.arange(100) % 4), limit=64)
+    assert replace(report, seconds=0, complete=True, engine="") == replace(expected, seconds=0, engine="")
+
+
+def test_the_report_is_json() -> None:
+    network = _network()
+    report = measure(spiking_network(network), (images(network, 5), torch.zeros(5, dtype=torch.long)))
+    assert json.loads(report.to_json())["accuracy"] == report.accuracy
+
+
+@pytest.mark.parametrize(
+    ("batch", "labels", "message"),
+    [
+        (torch.zeros(0, 2, 4, 4), torch.zeros(0).long(), "no image"),
+        (torch.zeros(3, 2, 4, 5), torch.zeros(3).long(), "takes a batch of shape"),
+        (torch.zeros(3, 2, 4, 4), torch.zeros(3), "labels must be integers"),
+        (torch.zeros(3, 2, 4, 4), torch.zeros(2).long(), "labels must be integers"),
+        (torch.zeros(3, 2, 4, 4), torch.full((3,), 9), "labels go up to 9"),
+    ],
+)
+def test_bad_data(batch: Tensor, labels: Tensor, message: str) -> None:
+    with pytest.raises(InvalidData, match=message):
+        measure(spiking_network(_network()), (batch, labels))
+
+
+def test_outputs_are_in_the_networks_units() -> None:
+    """A call decodes: with fine thresholds and many steps it is the network's own output."""
+    network = _network()
+    plan = methods.max_norm(network, images(network, 50), steps=4000)
+    batch = images(network, 4)
+    assert torch.allclose(SpikingNetwork(network, plan)(batch), network(batch), atol=0.02)
+
+
+def _network() -> Network:
+    builder = Builder((2, 4, 4), 1)
+    builder.conv(3)
+    builder.relu()
+    return builder.network()

@@ -1,0 +1,194 @@
+"""Methods: each one's distinctive claim, and what they do with bad input."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+
+from networks import Builder, images, networks, perceptrons
+from respike import engines, methods
+from respike.calibrate import observe
+from respike.errors import DeadLayerWarning, InvalidData, InvalidOption, InvalidPlan, UnknownName
+from respike.ir import Activation, Linear, Network, ReLU
+from respike.methods import Method
+from respike.neurons import IntegrateFire, ToValue
+from respike.plan import Plan, Site
+from respike.schedule import InputThenDrain, Steady
+
+
+def scaled(network: Network, factors: list[float]) -> Network:
+    """The network with the weights of its linear layers divided by the factors: normalisation as printed."""
+    left = iter(factors)
+    return Network(
+        tuple(replace(n, weight=n.weight / next(left)) if isinstance(n, Linear) else n for n in network.nodes),
+        network.outputs,
+    )
+
+
+def spikes(network: Network, plan: Plan, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+    return dict(engines.batched(network, plan, batch).spike_counts)
+
+
+@settings(max_examples=20, derandomize=True, deadline=None)
+@given(network=perceptrons(bias=False))
+def test_model_norm_is_algorithm_1_written_in_thresholds(network: Network) -> None:
+    """Dividing weights by their largest positive sums, with unit thresholds, gives the same spikes."""
+    factors = [float(n.weight.clamp(min=0).sum(1).max()) for n in network.nodes if isinstance(n, Linear)]
+    unit = Plan({n.name: Site(1.0, neuron=_hard()) for n in network.activations}, Steady(60))
+    batch = images(network, 4)
+    expected = spikes(scaled(network, factors), unit, batch)
+    found = spikes(network, methods.model_norm(network, steps=60), batch)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+@settings(max_examples=20, derandomize=True, deadline=None)
+@given(network=perceptrons(bias=False))
+def test_data_norm_is_algorithm_2_written_in_thresholds(network: Network) -> None:
+    """`applied = scale / previous scale` on the weights, with unit thresholds, gives the same spikes."""
+    calibration = images(network, 30, seed=2)
+    layers = [n for n in network.nodes if isinstance(n, Linear)]
+    seen = observe(network, calibration)
+    largest = [float(s.maximum.max()) for s in seen.values()]
+    scales = [1.0, *(max(float(n.weight.max()), a) for n, a in zip(layers, largest, strict=False)), 1.0]
+    factors = [after / before for before, after in itertools.pairwise(scales)]
+    unit = Plan({n.name: Site(1.0, neuron=_hard()) for n in network.activations}, Steady(60))
+    batch = images(network, 4)
+    expected = spikes(scaled(network, factors), unit, batch)
+    found = spikes(network, methods.data_norm(network, calibration, steps=60), batch)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+@settings(max_examples=20, derandomize=True, deadline=None)
+@given(network=networks())
+def test_max_norm_saturates_no_calibration_image(network: Network) -> None:
+    """At its scale a neuron fires in every step, so no activation of the calibration set may exceed it."""
+    calibration = images(network, 20)
+    for per_channel in (False, True):
+        try:
+            plan = methods.max_norm(network, calibration, per_channel=per_channel)
+        except DeadLayerWarning:  # warnings are errors here; random networks may be dead
+            continue
+        for node, value in network.stream((calibration,)):
+            if isinstance(node, Activation):
+                threshold = plan.sites[node.name].like(value).threshold
+                assert bool((value <= threshold * (1 + 1e-6)).all())
+
+
+def test_percentile_norm_is_below_the_maximum_and_grows_with_it() -> None:
+    network = _network()
+    calibration = images(network, 200)
+    thresholds = [
+        float(torch.as_tensor(methods.percentile_norm(network, calibration, percentile=p).sites["relu"].threshold))
+        for p in (50.0, 90.0, 99.9, 100.0)
+    ]
+    assert thresholds == sorted(thresholds)
+    top = float(torch.as_tensor(methods.max_norm(network, calibration).sites["relu"].threshold))
+    assert thresholds[-1] == pytest.approx(top)
+
+
+def test_fit_recalls_what_saturation_held_back() -> None:
+    """An activation of 3 saturates at one spike a step; draining sends the rest."""
+    network = _network(torch.tensor([[3.0]]))
+    batch = torch.ones(1, 1)
+    steady = engines.batched(network, methods.direct_copy(network, steps=5), batch)
+    drained = engines.batched(network, methods.fit(network, input_steps=5, drain_steps=10), batch)
+    assert float(steady.outputs) / 5 == 1
+    assert float(drained.outputs) / 5 == 3
+
+
+def test_fit_chooses_the_shortest_schedule_that_holds() -> None:
+    network = _network()
+    calibration = images(network, 60)
+    plan = methods.fit(network, calibration, longest=40, tolerance=0.05)
+    assert isinstance(plan.schedule, InputThenDrain)
+
+    def differing(schedule: InputThenDrain) -> float:
+        outputs = engines.batched(network, plan.with_schedule(schedule), calibration).outputs
+        return float((outputs.argmax(-1) != network(calibration).argmax(-1)).double().mean())
+
+    assert differing(plan.schedule) <= 0.05
+    for steps in range(1, plan.schedule.steps):
+        for drain in range(plan.schedule.steps - steps):
+            assert any(differing(InputThenDrain(steps, later)) > 0.05 for later in range(drain, 41))
+
+
+def test_fit_says_when_no_schedule_holds() -> None:
+    with pytest.raises(InvalidPlan, match="allow a tolerance"):
+        methods.fit(_network(seed=3), images(_network(), 300), longest=1)
+    with pytest.raises(InvalidOption, match="give input_steps"):
+        methods.fit(_network(), input_steps=3)
+
+
+@pytest.mark.parametrize("method", [m for m in methods.ALL if m.needs_calibration], ids=lambda m: m.name)
+def test_bad_calibration_is_refused_by_every_method(method: Method[Any]) -> None:
+    for calibration in (torch.zeros(0, 5), torch.zeros(3, 7), torch.full((2, 5), float("nan"))):
+        with pytest.raises(InvalidData):
+            method.plan(_network(), calibration)
+
+
+@pytest.mark.parametrize("method", [methods.max_norm, methods.percentile_norm], ids=lambda m: m.name)
+def test_a_dead_layer_is_named_and_gets_a_threshold(method: Method[Any]) -> None:
+    network = _network(torch.full((1, 5), -1.0))
+    with pytest.warns(DeadLayerWarning, match="'relu' is dead"):
+        plan = method.plan(network, torch.rand(10, 5))
+    assert float(torch.as_tensor(plan.sites["relu"].threshold)) == 1.0
+
+
+def test_a_dead_channel_takes_the_scale_of_its_layer() -> None:
+    network = _network(torch.tensor([[1.0], [-1.0]]))
+    plan = methods.max_norm(network, torch.tensor([[0.5], [1.0]]), per_channel=True)
+    assert torch.as_tensor(plan.sites["relu"].threshold).tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("threshold", [0.0, -1.0, float("nan"), float("inf")])
+def test_thresholds_are_positive(threshold: float) -> None:
+    with pytest.raises(InvalidPlan, match="threshold"):
+        methods.direct_copy(_network(), threshold=threshold)
+
+
+@pytest.mark.parametrize("method", methods.ALL, ids=lambda m: m.name)
+def test_every_method_documents_itself_and_its_options(method: Method[Any]) -> None:
+    text = inspect.getdoc(method.function) or ""
+    assert method.cites
+    assert "*Paper*" in text
+    for option in method.options:
+        assert f"{option}:" in text
+    assert methods.find(method.name) is method
+    assert methods.find(method.name.replace("_", "-")) is method
+    options = {"input_steps": 2, "drain_steps": 3} if method is methods.fit else {"steps": 7}
+    plan = method.plan(_network(), torch.rand(10, 5), **options)
+    assert (plan.method, plan.cites) == (method.name, method.cites)
+    assert options.items() <= plan.options.items()
+
+
+def test_an_unknown_method_gets_the_nearest_match() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'data_norm'"):
+        methods.find("datanorm")
+
+
+def test_steps_below_one_are_refused() -> None:
+    with pytest.raises(InvalidOption, match="at least 1"):
+        methods.direct_copy(_network(), steps=0)
+    with pytest.raises(InvalidOption, match="at least 1"):
+        methods.fit(_network(), input_steps=0, drain_steps=4)
+
+
+def _hard() -> IntegrateFire:
+    return IntegrateFire(ToValue(0.0))
+
+
+def _network(weight: torch.Tensor | None = None, seed: int = 0) -> Network:
+    inputs = 5 if weight is None else weight.shape[1]
+    builder = Builder((inputs,), seed)
+    builder.put(Linear("in", ("x",), builder.random(6, inputs) if weight is None else weight.double()))
+    builder.put(Activation("relu", ("in",), ReLU()))
+    hidden = 6 if weight is None else len(weight)
+    out = builder.random(3, hidden) if weight is None else torch.ones(1, hidden, dtype=torch.float64)
+    builder.put(Linear("out", ("relu",), out))
+    return Network(tuple(builder.nodes), ("out",))

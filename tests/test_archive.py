@@ -1,0 +1,131 @@
+"""Saved networks: the same spikes after reloading; nothing but what was saved is read."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import struct
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+
+from networks import Builder, images, networks, perceptrons
+from respike import SpikingNetwork, engines, methods
+from respike.coding import Bernoulli, Coding, ConstantCurrent, IntegrateEncoder
+from respike.errors import DeadLayerWarning, InvalidFile
+from respike.ir import Network
+from respike.methods import Method
+from respike.plan import MomentaryMax, Site, SpikeCount
+
+FIT = {"input_steps": 4, "drain_steps": 3}
+
+
+@settings(max_examples=25, derandomize=True, deadline=None)
+@given(
+    network=st.one_of(networks(), perceptrons()),
+    method=st.sampled_from(methods.ALL),
+    coding=st.sampled_from([ConstantCurrent(), Bernoulli(seed=9), IntegrateEncoder()]),
+    counted=st.booleans(),
+)
+def test_a_reloaded_network_gives_the_same_spikes(
+    tmp_path_factory: pytest.TempPathFactory, network: Network, method: Method[Any], coding: Coding, counted: bool
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeadLayerWarning)
+        plan = method.plan(network, images(network, 9), **(FIT if method is methods.fit else {"steps": 6}))
+    plan = replace(plan, coding=coding, max_pooling=MomentaryMax())
+    if counted:
+        plan = replace(plan, readout=SpikeCount(Site(0.3)))
+    path = tmp_path_factory.mktemp("saved") / "net.respike"
+    SpikingNetwork(network, plan).save(path)
+    again = SpikingNetwork.load(path)
+    batch = images(network, 3, seed=4)
+    expected, found = (engines.batched(s.network, s.plan, batch) for s in (SpikingNetwork(network, plan), again))
+    assert all(torch.equal(expected.spike_counts[name], found.spike_counts[name]) for name in expected.spike_counts)
+    assert torch.equal(expected.outputs_over_time, found.outputs_over_time)
+    assert (again.plan.method, again.plan.cites) == (plan.method, plan.cites)
+    assert dict(again.plan.options) == dict(plan.options)
+
+
+def saved(folder: Path) -> Path:
+    builder = Builder((2, 4, 4), 0)
+    builder.conv(3)
+    builder.relu()
+    network = builder.network()
+    path = folder / "net.respike"
+    SpikingNetwork(network, methods.direct_copy(network, steps=3)).save(path)
+    return path
+
+
+@pytest.mark.parametrize("kept", [0, 4, 100, 0.5, 0.999])
+def test_truncated_files_are_refused(tmp_path: Path, kept: float) -> None:
+    path = saved(tmp_path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content)) if isinstance(kept, float) else kept])
+    with pytest.raises(InvalidFile, match="corrupted, truncated"):
+        SpikingNetwork.load(path)
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidFile, match="there is no file"):
+        SpikingNetwork.load(tmp_path / "nothing.respike")
+    save_file({"weight": torch.ones(2)}, tmp_path / "weights.safetensors")
+    with pytest.raises(InvalidFile, match="no converted network"):
+        SpikingNetwork.load(tmp_path / "weights.safetensors")
+
+
+class Trap:
+    """Unpickling this would create a file."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open, (str(self.marker), "w")
+
+
+def test_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
+    (tmp_path / "net.respike").write_bytes(pickle.dumps(Trap(tmp_path / "marker")))
+    with pytest.raises(InvalidFile):
+        SpikingNetwork.load(tmp_path / "net.respike")
+    assert not (tmp_path / "marker").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"type": "Popen", "args": ["true"]},
+        {"type": "Plan"},
+        {"tensor": 999},
+        {"float": "nonsense"},
+        {"unknown": 1},
+        [],
+    ],
+)
+def test_a_forged_header_makes_nothing_else(tmp_path: Path, change: Any) -> None:
+    """Only the dataclasses of a plan and a network can be made, with their own checks."""
+    path = saved(tmp_path)
+    content = path.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    tree = json.loads(header["__metadata__"]["respike"])
+    tree["plan"] = change
+    header["__metadata__"]["respike"] = json.dumps(tree)
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length :])
+    with pytest.raises(InvalidFile, match="does not describe a converted network"):
+        SpikingNetwork.load(path)
+
+
+def test_a_failed_save_leaves_nothing(tmp_path: Path) -> None:
+    spiking = SpikingNetwork.load(saved(tmp_path))
+    with pytest.raises(InvalidFile, match="cannot write"):
+        spiking.save(tmp_path / "no" / "folder" / "net.respike")
+    assert [path.name for path in tmp_path.iterdir()] == ["net.respike"]
