@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.export import Dim, export
 
 from frontends.torch_models import ResNet, trained
-from respike.errors import InvalidData, InvalidFile, NotEquivalent
+from respike.errors import InvalidData, InvalidFile, InvalidNetwork, NotEquivalent
 from respike.frontends import operators
 from respike.frontends.capture import quiet
 from respike.frontends.operators import Call, Result
@@ -66,7 +66,7 @@ class Branching(nn.Module):
     channels=st.integers(1, 4),
     seed=st.integers(0, 2**31),
 )
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 def test_random_networks_equal_their_originals(choices: list[str], channels: int, seed: int) -> None:
     torch.manual_seed(seed)
     model = trained(Branching(choices, channels))
@@ -136,6 +136,19 @@ def test_a_wrong_pass_is_caught_and_named() -> None:
         load(perceptron(), torch.rand(4, 6), passes=[halve])
 
 
+def test_a_network_without_weights_loads_in_any_type() -> None:
+    x = torch.randn(2, 3, dtype=torch.float64)
+    assert load(nn.ReLU().eval(), x).outputs == ("relu",)
+
+
+def test_an_original_that_overflows_is_named_as_the_culprit() -> None:
+    model = nn.Sequential(nn.Linear(6, 2)).eval()
+    with torch.no_grad():
+        model.get_parameter("0.weight").fill_(3e38)
+    with pytest.raises(InvalidNetwork, match="the original itself"):
+        load(model, torch.full((2, 6), 10.0))
+
+
 def test_a_batch_of_the_wrong_shape_is_refused() -> None:
     with pytest.raises(InvalidData, match=r"\[2, 7\]"):
         load(perceptron(), torch.rand(4, 6), verify=[torch.rand(2, 7)])
@@ -170,6 +183,12 @@ def test_programs_with_a_fixed_batch_and_decomposed_ones_load() -> None:
     torch.testing.assert_close(load(decomposed)(y), model(y), rtol=1e-4, atol=1e-5)
     with pytest.raises(InvalidData, match="fixed batch size"):
         load(program, verify=y)
+
+
+def test_only_the_batch_may_be_dynamic() -> None:
+    program = export(nn.ReLU(), (torch.rand(2, 4),), dynamic_shapes=({0: Dim.AUTO, 1: Dim.AUTO},))
+    with pytest.raises(InvalidNetwork, match="only the batch may be dynamic"):
+        load(program)
 
 
 class Bomb:
@@ -248,7 +267,7 @@ def crafted(marker: Path) -> dict[str, dict[str, Callable[[bytes], bytes]]]:
 def test_crafted_archives_are_refused_and_run_nothing(kind: str, archive: Path, tmp_path: Path) -> None:
     marker = tmp_path / "marker"
     path = rewritten(archive, tmp_path / "crafted.pt2", crafted(marker)[kind])
-    with pytest.raises(InvalidFile):
+    with pytest.raises(InvalidFile, match="damaged" if kind == "pickled example" else "the archive |is a pickle"):
         load(path)
     assert not marker.exists()
 

@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
@@ -71,7 +71,7 @@ class Report:
 
     def to_json(self) -> str:
         """The report as JSON."""
-        return json.dumps(asdict(self), indent=1, default=str)
+        return json.dumps(vars(self), indent=1, default=str)
 
 
 def measure(
@@ -87,7 +87,8 @@ def measure(
 ) -> Report:
     """Runs a converted network and the network itself over a labelled data set, and reports both.
 
-    Ctrl-C ends the run early; the report then covers the images that were finished, and says so.
+    Ctrl-C ends the run early; the report then covers the images that were finished, and says so. Before the first
+    batch is finished there is nothing to report, and the interrupt passes through.
 
     Args:
         spiking: the converted network.
@@ -117,9 +118,11 @@ def measure(
             if progress is not None:
                 progress(tally.images)
     except KeyboardInterrupt:
+        if not tally.images:
+            raise
         complete = False
     if not tally.images:
-        raise InvalidData("no image was measured" if complete else "interrupted before the first batch was finished")
+        raise InvalidData("no image was measured")
     return _report(
         spiking, tally, fan_out, energy, tolerance, dataset_name, engine, time.perf_counter() - started, complete
     )

@@ -1,0 +1,170 @@
+"""What the papers' programs share: networks with their data, and measurements that survive an interrupt."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from papers.claims import Claim
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from torch import Tensor
+
+import respike
+from papers import claims
+from respike import Plan, Report, SpikingNetwork, data, zoo
+from respike.data import Dataset
+from respike.ir import Network
+
+BATCH_SIZE = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A trained network of the zoo, with the images that it is measured on.
+
+    calibration: images from the training set. weights: the SHA-256 of the weights' file.
+    """
+
+    name: str
+    network: Network
+    test: Dataset
+    calibration: Tensor
+    weights: str
+
+
+@dataclass(frozen=True, eq=False)
+class Workbench:
+    """Measures with a progress bar, and keeps each finished result as a file, which a second run finds.
+
+    out: the folder of results and figures. networks: those asked for. limit: the number of test images at most.
+    long_limit: the same for the longest simulations.
+    """
+
+    out: Path
+    networks: tuple[str, ...]
+    limit: int
+    long_limit: int
+    bar: Progress
+
+    @property
+    def figures(self) -> Path:
+        """The folder of the pictures."""
+        return self.out / "figures"
+
+    def subject(self, name: str) -> Subject:
+        """A network of the zoo, with its data."""
+        dataset = zoo.find(name).dataset
+        test = self.images(dataset, "test")
+        network = respike.load(zoo.load(name), test.take(8).images)
+        return Subject(name, network, test, self.images(dataset, "calibration").images, zoo.record(name).sha256)
+
+    def images(self, dataset: str, split: str) -> Dataset:
+        """A split of a data set, which is fetched where it is not on this machine."""
+        try:
+            return data.load(dataset, split)
+        except respike.errors.InvalidData:
+            with self.task(f"fetching {dataset}", None):
+                data.fetch(dataset, progress=False)
+            return data.load(dataset, split)
+
+    def keep(self, name: str, subject: Subject, identity: Mapping[str, object], compute: Callable[[], Any]) -> Any:
+        """A result that JSON can hold: read if it was kept under this name and identity, else computed and kept."""
+        known = {"network": subject.name, "weights": subject.weights, "version": respike.__version__}
+        known |= {key: str(value) for key, value in identity.items()}
+        path = self.out / "results" / f"{subject.name}.{name}.json"
+        if path.exists() and (kept := json.loads(path.read_text()))["identity"] == known:
+            return kept["result"]
+        text = json.dumps({"identity": known, "result": compute()}, default=str)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half = path.with_suffix(".part")
+        half.write_text(text)
+        os.replace(half, path)
+        return json.loads(text)["result"]
+
+    def measure(self, name: str, subject: Subject, plan: Plan, limit: int, tolerance: float = 0.0005) -> Report:
+        """`respike.measure` on the first `limit` test images; an interrupted measurement is not kept."""
+        identity = {
+            "method": plan.method,
+            "options": plan.options,
+            "schedule": plan.schedule,
+            "readout": plan.readout,
+            "images": limit,
+            "tolerance": tolerance,
+        }
+
+        def compute() -> dict[str, Any]:
+            images = subject.test.take(limit)
+            with self.task(f"{subject.name} {name}", len(images)) as task:
+                report = respike.measure(
+                    SpikingNetwork(subject.network, plan),
+                    images.batches(1000),
+                    tolerance=tolerance,
+                    dataset_name=images.name,
+                    progress=lambda done: self.bar.update(task, completed=done),
+                )
+            if not report.complete:
+                raise KeyboardInterrupt
+            return asdict(report)
+
+        return Report(**self.keep(name, subject, identity, compute))
+
+    def track(self, label: str, images: Dataset) -> Iterator[Tensor]:
+        """The images of a data set in batches, with a progress bar."""
+        with self.task(label, len(images)) as task:
+            for batch, _ in images.batches(BATCH_SIZE):
+                yield batch
+                self.bar.advance(task, len(batch))
+
+    @contextmanager
+    def task(self, label: str, total: int | None) -> Iterator[TaskID]:
+        """A line of progress for as long as something is done; without a total where its length is not known."""
+        task = self.bar.add_task(label, total=total)
+        try:
+            yield task
+        finally:
+            self.bar.remove_task(task)
+
+
+Program: TypeAlias = Callable[[Workbench], list[Claim]]
+
+
+def main(
+    home: Path,
+    title: str,
+    networks: Sequence[str],
+    long_limit: int | None,
+    program: Program,
+    arguments: Sequence[str] | None,
+) -> int:
+    """The command line of a paper: runs its program, and writes `claims.toml` and the README's table.
+
+    home: the paper's folder. long_limit: the default; None where the paper has no long runs. Returns the exit status,
+    130 after Ctrl-C.
+    """
+    parser = argparse.ArgumentParser(description=f"{title}: the paper's figures and tables again, and what holds.")
+    parser.add_argument("--limit", type=int, default=10_000, metavar="N", help="test images at most (default: all)")
+    parser.add_argument("--network", action="append", choices=networks, help="only this one (may be repeated)")
+    parser.add_argument("--out", type=Path, default=home, metavar="DIR", help="where results go (the paper's folder)")
+    long_help = f"images of the longest runs ({long_limit})" if long_limit else argparse.SUPPRESS
+    parser.add_argument("--long-limit", type=int, default=long_limit or 0, metavar="N", help=long_help)
+    options = parser.parse_args(arguments)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    (options.out / "figures").mkdir(parents=True, exist_ok=True)
+    try:
+        with Progress(*columns) as bar:
+            chosen = tuple(options.network or networks)
+            found = program(Workbench(options.out, chosen, options.limit, options.long_limit, bar))
+    except KeyboardInterrupt:
+        print(f"interrupted: what is finished lies in {options.out / 'results'}; run again to continue from there")
+        return 130
+    claims.write(options.out / "claims.toml", title, found)
+    claims.write_readme(home / "README.md", options.out / "README.md", found)
+    for claim in found:
+        print(f"{'holds    ' if claim.holds else 'does NOT '} {claim.id}: paper {claim.paper}, ours {claim.ours}")
+    return 0

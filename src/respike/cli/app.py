@@ -1,0 +1,108 @@
+"""The commands put together, and how a run ends: an exit code, and one line for each error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Annotated
+
+import typer
+
+from respike import __version__, methods
+from respike.cli import console, datasets, options
+from respike.cli.converting import convert
+from respike.cli.demo import demo
+from respike.cli.evaluating import compare, evaluate
+from respike.cli.inspecting import inspect
+from respike.cli.listing import list_methods, networks
+from respike.cli.running import INTERRUPTED
+from respike.cli.training import train
+from respike.errors import RespikeError
+
+FAILED = 2
+"""The exit code of bad input."""
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Turns a trained network into a spiking one, without training, and tells what that costs and gains.",
+    epilog="First steps: [bold]respike demo[/bold], then [bold]respike evaluate mnist-cnn --method fit[/bold]",
+)
+
+
+def _examples(*lines: str) -> str:
+    """An epilog; blank lines keep the examples apart from one another."""
+    return "\n\n".join(("Examples:", *(f"  [bold]{line}[/bold]" for line in lines)))
+
+
+app.command(epilog=_examples("respike demo", "respike demo --limit 1000 --out /tmp/demo"))(demo)
+app.command()(networks)
+app.command("methods", epilog=_examples("respike methods", "respike methods fit"))(list_methods)
+app.command(
+    epilog=_examples(
+        "respike evaluate mnist-cnn --method fit --input-steps 12 --drain-steps 25",
+        "respike evaluate mnist-cnn --method data_norm --steps 64 --limit 1000 --json out.json --plot out.png",
+        "respike evaluate mnist-cnn --method data_norm --coding bernoulli --seed 7",
+        "respike evaluate mymodels:resnet --method max_norm --dataset cifar10",
+        "respike evaluate net.respike",
+    )
+)(options.with_method_options(evaluate))
+app.command(
+    epilog=_examples("respike compare mnist-cnn --methods fit,data_norm,max_norm --steps 64 --plot compare.svg")
+)(options.with_method_options(compare))
+app.command(epilog=_examples("respike convert mnist-cnn --method max_norm --steps 32 --out net.respike"))(
+    options.with_method_options(convert)
+)
+app.command(epilog=_examples("respike inspect mnist-cnn", "respike inspect model.pt2 --dataset cifar10"))(inspect)
+app.command(epilog=_examples("respike train fashion-cnn", "respike train mnist-cnn --epochs 2 --seed 3"))(train)
+app.add_typer(datasets.app, name="data")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        console.OUT.print(f"respike {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _everywhere(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and end.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """What goes before any command."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command line (that of the process unless given) and returns the exit code: 0, 2 or 130."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    command = typer.main.get_command(app)
+    try:
+        with console.warnings_in_one_line(), command.make_context("respike", words) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
+    except (RespikeError, OSError) as wrong:
+        console.error(str(wrong))
+        return FAILED
+    except typer.TyperException as misuse:
+        console.error(_explained(misuse, words))
+        return FAILED
+    except KeyboardInterrupt as stop:
+        console.note("\n".join(["interrupted", *getattr(stop, "__notes__", [])]))
+        return INTERRUPTED
+    return 0
+
+
+def _explained(misuse: typer.TyperException, words: Sequence[str]) -> str:
+    """What is wrong with a command line, in one line; with the options of the method, if it is an option."""
+    unknown, close = getattr(misuse, "option_name", None), getattr(misuse, "possibilities", None)
+    if unknown is None or close is None:
+        return " ".join(misuse.format_message().split())
+    named = [after for word, after in pairwise(words) if word in ("--method", "-m", "--methods")]
+    known = {method.name: options.listed(method) for method in methods.ALL}
+    lists = [known[name] for name in ",".join(named).replace("-", "_").split(",") if name in known]
+    listed = f" ({'; '.join(lists)})" if lists else ""
+    return f"there is no option {unknown}{options.near(unknown, close)}{listed}"

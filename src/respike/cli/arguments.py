@@ -1,0 +1,62 @@
+"""Arguments and flags that commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from respike.cli.choices import CODINGS
+from respike.engines import ALL as ENGINES
+
+_INPUT = "Input coding"
+
+NetworkName: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="NETWORK",
+        help="A network of the zoo (respike networks), a .pt2 archive, weights of the zoo (NAME.safetensors), "
+        "or module:factory, which is imported and called.",
+        show_default=False,
+    ),
+]
+METHOD = typer.Option("--method", "-m", metavar="NAME", help="How to convert (respike methods).", show_default=False)
+MethodName: TypeAlias = Annotated[str | None, METHOD]
+DatasetName: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset", "-d", metavar="NAME", help="The images (respike data list); for the zoo, those it was trained on."
+    ),
+]
+Limit: TypeAlias = Annotated[int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="Images at most.")]
+EngineName: TypeAlias = Annotated[
+    str, typer.Option("--engine", metavar="|".join(ENGINES), help="Who simulates; all give the same spikes.")
+]
+CodingName: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--coding",
+        metavar="|".join(CODINGS),
+        rich_help_panel=_INPUT,
+        help="How an image becomes input: its values as currents, random spikes, or regular spikes.",
+    ),
+]
+Rate: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--rate",
+        metavar="X",
+        rich_help_panel=_INPUT,
+        help="Spikes per second (1000 steps) of a white pixel (bernoulli).",
+    ),
+]
+Seed: TypeAlias = Annotated[
+    int | None, typer.Option("--seed", metavar="N", rich_help_panel=_INPUT, help="Of the random spikes (bernoulli).")
+]
+JsonFile: TypeAlias = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write all that was measured as JSON.")
+]
+PlotFile: TypeAlias = Annotated[
+    Path | None, typer.Option("--plot", metavar="FILE", help="Draw accuracy over time (.png or .svg).")
+]

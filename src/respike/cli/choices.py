@@ -1,0 +1,39 @@
+"""Named choices that belong to no method: the input coding and the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+
+from respike.cli import console
+from respike.coding import Bernoulli, Coding, ConstantCurrent, IntegrateEncoder
+from respike.engines import ALL, Engine
+from respike.errors import InvalidOption, UnknownName
+
+CODINGS: Mapping[str, type[Coding]] = {
+    "constant": ConstantCurrent,
+    "bernoulli": Bernoulli,
+    "integrate": IntegrateEncoder,
+}
+
+
+def coding(name: str, **numbers: float | int | None) -> Coding:
+    """The input coding of that name; numbers that are None keep the coding's own defaults."""
+    if name not in CODINGS:
+        raise UnknownName("coding", name, CODINGS)
+    given = {option: value for option, value in numbers.items() if value is not None}
+    taken = {field.name for field in fields(CODINGS[name])}
+    if "seed" in given.keys() - taken:
+        console.warning(f"--seed changes nothing: {name} input is not random")
+        del given["seed"]
+    for option in given.keys() - taken:
+        owners = [other for other, kind in CODINGS.items() if option in {field.name for field in fields(kind)}]
+        raise InvalidOption(f"--{option} says nothing about {name} input; it is for --coding {' or '.join(owners)}")
+    return CODINGS[name](**given)  # type: ignore[arg-type]
+
+
+def engine(name: str) -> Engine:
+    """The engine of that name."""
+    if name not in ALL:
+        raise UnknownName("engine", name, ALL)
+    return ALL[name]

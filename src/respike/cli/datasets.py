@@ -1,0 +1,52 @@
+"""`respike data`: what images there are, and how to get more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+from rich import box
+from rich.table import Table
+
+from respike import data
+from respike.cli.console import OUT
+from respike.data import Listing
+
+app = typer.Typer(no_args_is_help=True, help="List and fetch data sets.")
+
+Directory: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--directory", metavar="D", help="The data folder; else that of RESPIKE_DATA, else the user's cache."),
+]
+
+
+@app.command("list")
+def list_datasets(directory: Directory = None) -> None:
+    """The data sets: what each holds, and whether it is on this machine."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("data set", no_wrap=True)
+    for heading in ("classes", "train", "test", "image"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("where", overflow="fold")
+    for listing in data.available(directory):
+        images = (str(listing.classes), f"{listing.train_images:,}", f"{listing.test_images:,}")
+        table.add_row(listing.name, *images, "x".join(map(str, listing.image_shape)), _where(listing))
+    OUT.print(table)
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="mnist, fashion-mnist, cifar10 …", show_default=False)],
+    directory: Directory = None,
+) -> None:
+    """Fetch a data set; files that are there already are kept, each new one is checked before it is put in place."""
+    fetched = data.fetch(name, directory)
+    for path in fetched.paths:
+        OUT.print(str(path), soft_wrap=True)
+    OUT.print(f"{fetched.name}: {len(fetched.paths)} files ({fetched.source})", soft_wrap=True)
+
+
+def _where(listing: Listing) -> str:
+    embedded = [f"{' and '.join(listing.embedded)} images come with respike"] if listing.embedded else []
+    return "; ".join([*embedded, str(listing.place) if listing.place else listing.how.partition(" (")[0]])

@@ -1,0 +1,95 @@
+"""`respike inspect`: a network as respike sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from rich import box
+from rich.table import Table
+
+from respike import ir, metrics
+from respike.calibrate import ActivationStatistics, observe
+from respike.cli import console
+from respike.cli.arguments import DatasetName, NetworkName
+from respike.cli.networks import Subject, find
+from respike.ir import Activation, Network, Node
+from respike.plan import Plan
+from respike.report import human
+
+_HEADINGS = ("shape", "weights", "MACs", "neurons", "fan-out", "99.9 %", "max")
+
+
+def inspect(network: NetworkName, dataset: DatasetName = None) -> None:
+    """Show a network: layers, shapes, weights, activation ranges, and where spikes will be.
+
+    Ranges are those of calibration images, which are from the training set.
+    """
+    subject = find(network, dataset)
+    with console.progress("looking at activations"):
+        seen = _seen(subject)
+    console.OUT.print(_table(subject.network, seen, subject.plan))
+    for line in _totals(subject, seen):
+        console.OUT.print(line, soft_wrap=True)
+
+
+def _seen(subject: Subject) -> Mapping[str, ActivationStatistics]:
+    """Activation statistics; none for a converted network of which nobody said what images it is for."""
+    if subject.plan is not None and subject.dataset is None:
+        return {}
+    return observe(subject.network, subject.calibration)
+
+
+def _table(network: Network, seen: Mapping[str, ActivationStatistics], plan: Plan | None) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 0), title=network.origin, title_justify="left")
+    table.add_column("layer", no_wrap=True)
+    table.add_column("kind", no_wrap=True)
+    for heading in (*_HEADINGS, *(["threshold"] if plan else [])):
+        table.add_column(heading, justify="right", no_wrap=True)
+    macs, fan_outs = metrics.macs(network), metrics.fan_outs(network)
+    for node in network.nodes:
+        weights = sum(tensor.numel() for tensor in ir.tensors(node))
+        cells = [
+            node.name,
+            _kind(node),
+            "x".join(map(str, network.shapes[node.name])),
+            f"{weights:,}" if weights else "",
+            human(macs[node.name]) if node.name in macs else "",
+            *_spiking(network, node, fan_outs, seen),
+        ]
+        if plan is not None and node.name in plan.sites:
+            cells.append(f"{float(torch.as_tensor(plan.sites[node.name].threshold).max()):.3g}")
+        table.add_row(*cells, style="bold" if isinstance(node, Activation) else "")
+    return table
+
+
+def _kind(node: Node) -> str:
+    return "spikes" if isinstance(node, Activation) else type(node).__name__
+
+
+def _spiking(
+    network: Network, node: Node, fan_outs: Mapping[str, torch.Tensor], seen: Mapping[str, ActivationStatistics]
+) -> tuple[str, ...]:
+    """Neurons, mean fan-out and range, where there will be spikes."""
+    if not isinstance(node, Activation):
+        return ("", "", "", "")
+    ranges = ("", "")
+    if node.name in seen:
+        values = seen[node.name]
+        ranges = (f"{float(values.percentile(99.9).max()):.3g}", f"{float(values.maximum.max()):.3g}")
+    return (f"{network.neurons(node.name):,}", f"{float(fan_outs[node.name].mean()):.1f}", *ranges)
+
+
+def _totals(subject: Subject, seen: Mapping[str, ActivationStatistics]) -> list[str]:
+    network = subject.network
+    neurons = sum(network.neurons(node.name) for node in network.activations)
+    macs = sum(metrics.macs(network).values())
+    lines = [
+        f"{network.parameters:,} weights, {human(macs)} multiply-accumulates, "
+        f"{neurons:,} neurons in {len(network.activations)} populations"
+    ]
+    if seen:
+        lines.append(f"ranges: activations on the calibration images of {subject.dataset}, silent ones left out")
+    if subject.plan is not None:
+        lines.append(f"converted by {subject.plan.method}, to run {subject.plan.schedule.steps} steps")
+    return lines

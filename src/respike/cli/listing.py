@@ -1,0 +1,73 @@
+"""`respike networks` and `respike methods`: what there is."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.markdown import Markdown
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from respike import methods, zoo
+from respike.cli import options
+from respike.cli.console import OUT
+from respike.errors import InvalidFile
+from respike.methods import Method
+
+
+def networks() -> None:
+    """The networks of the zoo: what each is, and what it reaches."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("network", "architecture", "paper", "accuracy"):
+        table.add_column(heading, no_wrap=heading == "network")
+    for entry in zoo.ENTRIES:
+        table.add_row(entry.name, entry.description, entry.paper, _accuracy(entry.name))
+    OUT.print(table)
+
+
+def list_methods(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="The method to tell all about.", show_default=False)
+    ] = None,
+) -> None:
+    """The conversion methods; with NAME, all about one: what it does, its options, its paper."""
+    if name is not None:
+        _describe(methods.find(name))
+        return
+    for method in methods.ALL:
+        OUT.print(f"[bold]{method.name}[/bold]  {method.summary}", soft_wrap=True)
+        OUT.print(Padding(_option_table(method), (0, 0, 0, 2)))
+        OUT.print(Padding("\n".join(method.cites), (0, 0, 1, 2)), style="dim")
+
+
+def _accuracy(name: str) -> str:
+    try:
+        record = zoo.record(name)
+    except InvalidFile:
+        return f"respike train {name}"
+    return f"{100 * record.accuracy:.2f} % of {record.test_images:,}"
+
+
+def _describe(method: Method[Any]) -> None:
+    text = (inspect.getdoc(method.function) or "").partition("\nArgs:")[0]
+    OUT.print(f"[bold]{method.name}[/bold]\n")
+    OUT.print(Markdown(text))
+    OUT.print("\n[bold]Options[/bold]")
+    OUT.print(Padding(_option_table(method), (0, 0, 1, 2)))
+    OUT.print("[bold]Published in[/bold]")
+    for cite in method.cites:
+        OUT.print(Padding(cite, (0, 0, 0, 2)))
+
+
+def _option_table(method: Method[Any]) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    for option in options.options(method).values():
+        switch = f"--[no-]{option.flag[2:]}" if option.type is bool else f"{option.flag} {option.metavar}"
+        default = options.written(option.default)
+        table.add_row(Text(switch), Text.assemble(option.help, (f" (default: {default})", "dim")))
+    return table

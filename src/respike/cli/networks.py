@@ -1,0 +1,119 @@
+"""What NETWORK means: a network of the zoo, a file, or `module:factory`."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from respike import SpikingNetwork, data, load, zoo
+from respike.data import Dataset
+from respike.errors import InvalidFile, InvalidNetwork, InvalidOption, UnknownName
+from respike.ir import Network
+from respike.plan import Plan
+
+CONVERTED = ".respike"
+"""The suffix of files of converted networks."""
+
+_EXAMPLES = 8
+_FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """The network that a command is about, with its plan where it is converted already.
+
+    dataset: the name of the data set it is for, None where nobody said.
+    """
+
+    network: Network
+    dataset: str | None
+    plan: Plan | None = None
+
+    @property
+    def test_images(self) -> Dataset:
+        """What it is measured on."""
+        return data.load(_named(self.dataset), "test")
+
+    @property
+    def calibration(self) -> Tensor:
+        """Images of the training set: methods never look at the test set."""
+        return data.load(_named(self.dataset), "calibration").images
+
+
+def find(name: str, dataset: str | None) -> Subject:
+    """The network that NETWORK names, loaded and checked. `dataset` is what the user said, if anything."""
+    if _FACTORY.fullmatch(name):
+        return _loaded(name, _made(name), dataset)
+    path = Path(name)
+    if path.suffix == CONVERTED:
+        spiking = SpikingNetwork.load(path)
+        return Subject(spiking.network, dataset or _home(spiking.network.origin), spiking.plan)
+    if path.suffix == ".safetensors":
+        return _loaded(path.stem, zoo.load(path.stem, path.parent), dataset or _home(path.stem))
+    if name not in _zoo() and (path.suffix or path.parent != Path() or path.exists()):
+        return Subject(replace(load(path), origin=name), dataset)
+    if name in _zoo() and not (zoo.SHIPPED / f"{name}.safetensors").exists():
+        raise InvalidFile(f"the weights of {name} do not come with respike: respike train {name}, then name its file")
+    return _loaded(name, zoo.load(name), dataset or _home(name))
+
+
+def _loaded(name: str, model: nn.Module, dataset: str | None) -> Subject:
+    examples, _ = next(data.load(_named(dataset), "calibration").batches(_EXAMPLES))
+    return Subject(replace(load(model, examples), origin=name), dataset)
+
+
+def _named(dataset: str | None) -> str:
+    if dataset is None:
+        names = ", ".join(listing.name for listing in data.available())
+        raise InvalidOption(f"say with --dataset which images the network is for: {names}")
+    return dataset
+
+
+def _zoo() -> dict[str, zoo.Entry]:
+    return {entry.name: entry for entry in zoo.ENTRIES}
+
+
+def _home(name: str) -> str | None:
+    """The data set that a network of the zoo was trained on."""
+    return _zoo()[name].dataset if name in _zoo() else None
+
+
+def _made(name: str) -> nn.Module:
+    """What `module:factory` returns; the user's own errors are told in one line too, with their place."""
+    module_name, factory_name = name.split(":")
+    try:
+        with _current_folder_first():
+            module = importlib.import_module(module_name)
+            if not hasattr(module, factory_name):
+                known = [other for other, value in vars(module).items() if callable(value)]
+                raise UnknownName(f"factory in {module_name}", factory_name, known)
+            model: Any = getattr(module, factory_name)()
+    except UnknownName:
+        raise
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise InvalidNetwork(f"{name} failed with {reason} ({Path(place.filename).name}:{place.lineno})") from error
+    if not isinstance(model, nn.Module):
+        raise InvalidNetwork(f"{name} gives a {type(model).__name__}; it must return a torch.nn.Module")
+    return model
+
+
+@contextmanager
+def _current_folder_first() -> Iterator[None]:
+    """Lets modules of the folder one stands in be imported, as `python` does and an installed command does not."""
+    before = sys.path[:]
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        yield
+    finally:
+        sys.path[:] = before

@@ -1,0 +1,167 @@
+"""A method's options as flags: names, types, defaults and help come from its signature and docstring."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import NoneType
+from typing import Annotated, Any, get_args
+
+import typer
+
+from respike.errors import InvalidOption
+from respike.methods import ALL, Method
+from respike.neurons import Reset, Subtract, ToValue
+
+RESETS: Mapping[str, Reset] = {"subtract": Subtract(), "zero": ToValue(0.0)}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the values of a type are written: what stands for one in a help text, and how one is read."""
+
+    metavar: str
+    wanted: str
+    read: Callable[[str], Any]
+
+
+KINDS: Mapping[Any, Kind] = {
+    int: Kind("N", "a whole number", int),
+    float: Kind("X", "a number", float),
+    Reset: Kind("|".join(RESETS), f"one of {', '.join(RESETS)}", RESETS.__getitem__),
+}
+"""By type. A `bool` is the one besides: it is a flag and its opposite, and has no value."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of one method."""
+
+    name: str
+    type: Any
+    default: Any
+    help: str
+
+    @property
+    def flag(self) -> str:
+        """How it is written."""
+        return flag(self.name)
+
+    @property
+    def flags(self) -> str:
+        """The same, with the opposite of a switch."""
+        return f"{self.flag}/--no-{self.flag[2:]}" if self.type is bool else self.flag
+
+    @property
+    def metavar(self) -> str:
+        """What stands for its value in a help text."""
+        return "" if self.type is bool else KINDS[self.type].metavar
+
+    def read(self, text: str | bool) -> Any:
+        """The value that a text on the command line means; `InvalidOption` where it means none."""
+        if isinstance(text, bool):
+            return text
+        try:
+            return KINDS[self.type].read(text)
+        except (ValueError, KeyError):
+            raise InvalidOption(f"{self.flag} takes {KINDS[self.type].wanted}, not {text!r}") from None
+
+
+def flag(name: str) -> str:
+    """An argument's name as a flag: `input_steps` is `--input-steps`."""
+    return "--" + name.replace("_", "-")
+
+
+def written(value: Any) -> str:
+    """A default as one would write it on the command line."""
+    names = [name for name, reset in RESETS.items() if reset == value]
+    match value:
+        case None:
+            return "chosen"
+        case bool():
+            return "on" if value else "off"
+        case float():
+            return f"{value:g}"
+        case _:
+            return names[0] if names else str(value)
+
+
+def options(method: Method[Any]) -> dict[str, Option]:
+    """The options of a method, by name."""
+    texts = _texts(inspect.getdoc(method.function) or "")
+    return {
+        name: Option(name, _without_none(parameter.annotation), parameter.default, texts.get(name, ""))
+        for name, parameter in method.options.items()
+    }
+
+
+def read(method: Method[Any], given: Mapping[str, str | bool]) -> dict[str, Any]:
+    """The arguments for a method from the flags that were given; `InvalidOption` where it has no such option."""
+    known = options(method)
+    for name in given:
+        if name not in known:
+            raise InvalidOption(
+                f"{method.name} has no option {flag(name)}{near(flag(name), map(flag, known))} ({listed(method)})"
+            )
+    return {name: known[name].read(text) for name, text in given.items()}
+
+
+def listed(method: Method[Any]) -> str:
+    """All options of a method in a line."""
+    return f"options of {method.name}: {', '.join(option.flag for option in options(method).values())}"
+
+
+def near(unknown: str, known: Iterable[str]) -> str:
+    """A question whether one of the known flags was meant, where one is close or holds the unknown one."""
+    flags = list(known)
+    meant = [other for other in flags if unknown[2:] in other] or get_close_matches(unknown, flags, n=1, cutoff=0.5)
+    return f": did you mean {' or '.join(meant)}?" if meant else ""
+
+
+def with_method_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with a flag for every option of every method; it gets those that were given as `given`."""
+    signature = inspect.signature(command, eval_str=True)
+    every = {name for method in ALL for name in options(method)}
+
+    @functools.wraps(command)
+    def wrapped(**arguments: Any) -> None:
+        values = {name: arguments.pop(name) for name in every}
+        command(**arguments, given={name: value for name, value in values.items() if value is not None})
+
+    own = [parameter for parameter in signature.parameters.values() if parameter.name != "given"]
+    shared = [_parameter(name) for name in dict.fromkeys(name for method in ALL for name in options(method))]
+    wrapped.__signature__ = signature.replace(parameters=[*own, *shared])  # type: ignore[attr-defined]
+    return wrapped
+
+
+def _parameter(name: str) -> inspect.Parameter:
+    """A flag for all methods that have it. It is read later, as the type that the chosen method gives it."""
+    owners = {method.name: options(method)[name] for method in ALL if name in options(method)}
+    option = min(owners.values(), key=lambda owner: len(owner.help))
+    others = [method.name for method in ALL if method.name not in owners]
+    who = f"all but {', '.join(others)}" if 0 < len(others) < len(owners) else ", ".join(owners)
+    info = typer.Option(
+        option.flags,
+        help=f"{option.help.rstrip('.')} ({who})",
+        metavar=option.metavar or None,
+        rich_help_panel="Options of methods (defaults: respike methods NAME)",
+        show_default=False,
+    )
+    annotation = Annotated[bool | None, info] if option.type is bool else Annotated[str | None, info]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _without_none(annotation: Any) -> Any:
+    kept = [part for part in get_args(annotation) if part is not NoneType]
+    return kept[0] if len(kept) == 1 else annotation
+
+
+def _texts(docstring: str) -> dict[str, str]:
+    """What the "Args:" section of a docstring says of each argument."""
+    section = re.search(r"^Args:\n((?: +.*\n?|\n)*)", docstring, re.MULTILINE)
+    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", section[1] if section else "", re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in entries}

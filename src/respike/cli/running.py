@@ -1,0 +1,95 @@
+"""What `evaluate`, `compare`, `convert` and `demo` share: planning, measuring, and keeping what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from respike import Report, SpikingNetwork, measure
+from respike.cli import console
+from respike.cli.networks import Subject
+from respike.coding import Coding
+from respike.data import Dataset
+from respike.engines import Engine
+from respike.errors import InvalidOption
+from respike.methods import Method
+from respike.report import accuracy_over_time, check_writable, save, summary, write
+from respike.report.figures import figure_format
+from respike.schedule import InputThenDrain
+
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C ended, as shells have it."""
+
+_BATCH = 512
+
+
+def converted(subject: Subject, method: Method[Any], options: Mapping[str, Any], coding: Coding) -> SpikingNetwork:
+    """The network as the method converts it, with the input coding that was asked for."""
+    with console.progress(f"{method.name}: planning"):
+        calibration = subject.calibration if method.needs_calibration else None
+        plan = method.plan(subject.network, calibration, **options)
+    match plan.schedule:
+        case InputThenDrain(input_steps=given, drain_steps=drained) if None in plan.options.values():
+            console.note(f"{method.name} chose {given} steps with input and {drained} without")
+        case _:
+            pass
+    return SpikingNetwork(subject.network, replace(plan, coding=coding))
+
+
+def measured(spiking: SpikingNetwork, images: Dataset, limit: int | None, engine: Engine) -> Report:
+    """The report on a converted network, with a progress bar."""
+    total = len(images) if limit is None else min(limit, len(images))
+    with console.progress(f"{spiking.network.origin} {spiking.plan.method}", total) as done:
+        return measure(
+            spiking,
+            images.batches(_BATCH),
+            engine=engine,
+            limit=limit,
+            dataset_name=images.name,
+            progress=done,
+        )
+
+
+def check_outputs(json_file: Path | None, plot: Path | None) -> None:
+    """Refuses files that could not be written before a long run, not after it."""
+    if plot is not None:
+        figure_format(plot)
+    for path in (json_file, plot):
+        if path is not None:
+            check_writable(path)
+
+
+def keep(reports: Sequence[Report], json_file: Path | None, plot: Path | None, *, as_list: bool) -> None:
+    """Prints the table, writes the files, and ends the program where the run was interrupted."""
+    if reports:
+        console.OUT.print(summary(reports))
+        if json_file is not None:
+            texts = [report.to_json() for report in reports]
+            write(json_file, ("[" + ",\n".join(texts) + "]\n" if as_list else texts[0] + "\n").encode())
+            console.note(f"wrote {json_file}")
+        if plot is not None:
+            save(accuracy_over_time(reports), plot)
+            console.note(f"wrote {plot}")
+
+
+def stop_if_interrupted(reports: Sequence[Report], wanted: int) -> None:
+    """Ends the program with the code of an interrupt where a report is missing or covers only a part of the images."""
+    unfinished = [report for report in reports if not report.complete]
+    if len(reports) == wanted and not unfinished:
+        return
+    for report in unfinished:
+        console.note(f"interrupted: {report.method} covers the first {report.images:,} images only")
+    if len(reports) < wanted:
+        console.note(f"interrupted: {len(reports)} of {wanted} runs are kept")
+    raise typer.Exit(INTERRUPTED)
+
+
+def method_needed(method: Method[Any] | None) -> Method[Any]:
+    """The method; `InvalidOption` where none was given."""
+    if method is None:
+        raise InvalidOption("say with --method how to convert the network (respike methods lists them)")
+    return method

@@ -1,0 +1,34 @@
+"""`respike train`: a network of the zoo by its recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from respike import zoo
+from respike.cli.console import OUT
+
+
+def train(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A network of the zoo (respike networks).", show_default=False)
+    ],
+    epochs: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Epochs; those of the recipe if left out.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="Of all that is random in the training.")] = None,
+    directory: Annotated[Path, typer.Option(metavar="D", help="Where weights and record go.")] = Path("trained"),
+) -> None:
+    """Train a network of the zoo by its recipe; the same seed gives the same weights.
+
+    After an interrupt, the same command goes on from the last finished epoch.
+    """
+    record = zoo.train(zoo.find(name), directory=directory, seed=seed, epochs=epochs)
+    weights = directory / f"{name}.safetensors"
+    OUT.print(
+        f"{name}: {100 * record.accuracy:.2f} % of {record.test_images:,} test images after {record.epochs} epochs\n"
+        f"wrote {weights} (respike evaluate {weights} --method fit)",
+        soft_wrap=True,
+    )

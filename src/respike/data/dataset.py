@@ -1,0 +1,76 @@
+"""Labelled images, held as bytes and given out as numbers in [0, 1]."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from respike.errors import InvalidData
+
+
+class Pixels(Protocol):
+    """Images that are read by slices: a tensor in memory, or files that are decoded when asked for."""
+
+    def __len__(self) -> int:
+        """Number of images."""
+        ...
+
+    def __getitem__(self, part: slice, /) -> Tensor:
+        """The images of a slice, [n, channels, height, width]: uint8 in 0..255, or float in [0, 1]."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled images of one split of a data set.
+
+    pixels: [n, channels, height, width], uint8 in 0..255 or float in [0, 1]; what lies past the last label is not read.
+    labels: int64 [n], indices into `classes`.
+    source: where the images came from, for a report ("embedded", a path, ...).
+    Raises InvalidData where labels and pixels do not fit.
+    """
+
+    name: str
+    split: str
+    pixels: Pixels
+    labels: Tensor
+    classes: tuple[str, ...]
+    source: str
+
+    def __post_init__(self) -> None:
+        """Checks that every image has a label and every label a class."""
+        if self.labels.dim() != 1 or self.labels.dtype != torch.int64:
+            raise InvalidData(f"{self.name}: labels must be one row of int64, not {tuple(self.labels.shape)}")
+        if len(self.pixels) < len(self.labels):
+            raise InvalidData(f"{self.name}: {len(self.labels)} labels for {len(self.pixels)} images")
+        if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
+            raise InvalidData(f"{self.name}: a label is outside the {len(self.classes)} classes")
+
+    def __len__(self) -> int:
+        """Number of labelled images."""
+        return len(self.labels)
+
+    @property
+    def images(self) -> Tensor:
+        """All images, float32 [n, channels, height, width] in [0, 1]; converted anew at each call."""
+        return _as_float(self.pixels[: len(self)])
+
+    def take(self, count: int) -> Dataset:
+        """The first `count` images (all of them, where there are fewer); nothing is copied or decoded."""
+        return replace(self, labels=self.labels[: max(count, 0)])
+
+    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images and labels in order, `size` at a time (the last batch may be smaller)."""
+        if size < 1:
+            raise InvalidData(f"a batch needs at least one image, not {size}")
+        for start in range(0, len(self), size):
+            stop = min(start + size, len(self))
+            yield _as_float(self.pixels[start:stop]), self.labels[start:stop]
+
+
+def _as_float(pixels: Tensor) -> Tensor:
+    return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()

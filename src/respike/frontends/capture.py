@@ -1,0 +1,182 @@
+"""Capturing a PyTorch model: `torch.export`, with every way in which it can fail said in the user's words."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram, ShapesCollection, export
+from torch.utils._pytree import tree_leaves
+
+from respike.errors import InvalidData, InvalidNetwork
+from respike.frontends.translate import translate
+from respike.ir import Network
+
+_RANDOM_IN_TRAINING = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd, nn.RReLU)
+_CHATTER = (
+    ".*LeafSpec.* is deprecated",
+    "Using padding='same' with even kernel",
+    "The tensor attributes? .* assigned during export",
+)
+Example = Tensor | tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Captured:
+    """A network beside the original it was read from.
+
+    `program` is the functional graph, `sources` names for each node of `network` the graph node with the same value,
+    `model` is the caller's module, where there is one.
+    """
+
+    network: Network
+    program: ExportedProgram
+    sources: dict[str, str]
+    examples: tuple[Tensor, ...]
+    model: nn.Module | None = None
+
+
+def torch_export(model: nn.Module | ExportedProgram, example: Example | None = None) -> Network:
+    """Read a PyTorch model, or a program that `torch.export` gave, into a `Network`.
+
+    `example` is a batch `[batch, ...]` of inputs (a tuple if there are several); its values do not matter. A program
+    brings its own. The model is not changed. Node names are module paths (`layer1.0.conv2`); functions called in a
+    module are named after it (`layer1.0.relu`), the second one `layer1.0.relu@2`.
+
+    Raises `UnsupportedOperator` listing every operator that cannot be converted, `InvalidNetwork` for a model in
+    training mode, with weights that are not finite, or that cannot be captured, and `InvalidData` for a bad example.
+    """
+    return capture(model, example).network
+
+
+def capture(model: nn.Module | ExportedProgram, example: Example | None = None) -> Captured:
+    """Like `torch_export`, keeping what is needed to check the network against the original."""
+    if isinstance(model, ExportedProgram):
+        return _capture_program(model, example)
+    if not isinstance(model, nn.Module):
+        raise InvalidNetwork(f"expected a torch.nn.Module, got {type(model).__name__}")
+    if example is None:
+        raise InvalidData("an example is needed to read a module: a batch of inputs, as load(model, images[:2])")
+    examples = check_examples(example)
+    _check_evaluation_mode(model)
+    _check_types(model, examples)
+    pair = tuple(_two_samples(x) for x in examples)
+    try:
+        program = _export(model, pair)
+    except InvalidNetwork:
+        run_model(model, pair)  # if the model itself cannot run on the example, that is the better message
+        raise
+    network, sources = translate(program, type(model).__name__)
+    return Captured(network, program, sources, examples, model)
+
+
+def run_model(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The outputs of the original, flattened; `InvalidData` where it cannot run on the inputs."""
+    try:
+        with quiet(), torch.no_grad():
+            result = model(*(x.clone() for x in inputs))
+    except Exception as error:  # whatever the model's Python raises
+        shapes = " and ".join(str(list(x.shape)) for x in inputs)
+        reason = f"{type(error).__name__}: {_first_line(error)}"
+        raise InvalidData(f"the network cannot run on a batch of shape {shapes} (batch first): {reason}") from error
+    return tuple(leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor))
+
+
+def check_examples(example: Example) -> tuple[Tensor, ...]:
+    """The inputs as a tuple; `InvalidData` if they are not batches of real numbers."""
+    examples = example if isinstance(example, tuple) else (example,)
+    for x in examples:
+        if not isinstance(x, Tensor):
+            raise InvalidData(f"an example must be a tensor, or a tuple of tensors; got {type(x).__name__}")
+        if not x.is_floating_point():
+            raise InvalidData(f"an example must hold floating-point numbers, got {x.dtype}; call .float() on it")
+        if x.ndim < 2 or x.shape[0] == 0:
+            raise InvalidData(f"an example must be a batch [batch, ...] of at least one sample, got {list(x.shape)}")
+        if not bool(torch.isfinite(x).all()):
+            raise InvalidData("an example holds NaN or infinite numbers")
+    if not examples:
+        raise InvalidData("an example is needed: a batch of inputs [batch, ...]")
+    if len({x.shape[0] for x in examples}) != 1:
+        raise InvalidData(f"the inputs differ in batch size: {[x.shape[0] for x in examples]}")
+    return examples
+
+
+def _capture_program(program: ExportedProgram, example: Example | None) -> Captured:
+    stored = program.example_inputs[0] if program.example_inputs else ()
+    examples = check_examples(tuple(stored) if example is None else example)
+    functional = _functional(program)
+    network, sources = translate(functional, "torch.export")
+    return Captured(network, functional, sources, examples)
+
+
+def _check_evaluation_mode(model: nn.Module) -> None:
+    modules = [(name, module) for name, module in model.named_modules() if module.training]
+    named = [name or type(model).__name__ for name, module in modules if isinstance(module, _RANDOM_IN_TRAINING)]
+    if model.training or named:
+        where = f" ({', '.join(named)})" if named else ""
+        raise InvalidNetwork(f"the network is in training mode{where}; call model.eval() first")
+
+
+def _check_types(model: nn.Module, examples: tuple[Tensor, ...]) -> None:
+    types = {p.dtype for p in model.parameters() if p.is_floating_point()}
+    if wrong := [x.dtype for x in examples if types and x.dtype not in types]:
+        known = " and ".join(sorted(map(str, types)))
+        raise InvalidData(f"the example is of dtype {wrong[0]} and the network of {known}; convert one of them")
+
+
+def _two_samples(x: Tensor) -> Tensor:
+    # torch.export takes a batch of one for a fixed size, and two samples show as much as many.
+    return x.detach()[:2].clone() if x.shape[0] > 1 else x.detach().repeat(2, *(1,) * (x.ndim - 1))
+
+
+def _export(model: nn.Module, examples: tuple[Tensor, ...]) -> ExportedProgram:
+    shapes = ShapesCollection()  # type: ignore[no-untyped-call]
+    for x in examples:
+        shapes[x] = {0: Dim.AUTO, **dict.fromkeys(range(1, x.ndim), Dim.STATIC)}
+    try:
+        # torch.export prints the graph where it fails.
+        with quiet(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), torch.no_grad():
+            program = export(model, examples, dynamic_shapes=shapes, strict=False)  # type: ignore[arg-type]
+    except Exception as error:  # torch.export raises whatever the model's Python raises
+        raise InvalidNetwork(f"torch.export cannot capture the network: {_reason(error)}") from None
+    return _functional(program)
+
+
+def _functional(program: ExportedProgram) -> ExportedProgram:
+    """The same graph without in-place operators, layers kept whole (an empty decomposition table)."""
+    with quiet(), torch.no_grad():
+        functional: ExportedProgram = program.run_decompositions({})
+    return functional
+
+
+def _reason(error: Exception) -> str:
+    if "data-dependent" in str(error).lower():
+        return (
+            "forward() branches on values of the data (an if or a loop over a tensor); every input must take one path"
+        )
+    return f"{type(error).__name__}: {_first_line(error)}"
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back what torch says about its own workings; what matters is raised."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            for message in _CHATTER:
+                warnings.filterwarnings("ignore", message=message)
+            yield
+    finally:
+        logging.disable(disabled)

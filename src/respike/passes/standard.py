@@ -1,0 +1,34 @@
+"""The passes that every loaded network goes through."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+from respike.ir import Input, Network
+from respike.passes.fold_batchnorm import fold_batchnorm
+from respike.passes.move_max_pool import move_max_pool
+
+Pass: TypeAlias = Callable[[Network], Network]
+
+
+def drop_unused(network: Network) -> Network:
+    """Without the nodes that no output depends on; inputs stay, since callers give them."""
+    needed = set(network.outputs)
+    for node in reversed(network.nodes):
+        if node.name in needed:
+            needed.update(node.inputs)
+    kept = tuple(node for node in network.nodes if node.name in needed or isinstance(node, Input))
+    return dataclasses.replace(network, nodes=kept)
+
+
+STANDARD: tuple[Pass, ...] = (drop_unused, fold_batchnorm, move_max_pool)
+"""Drop what nobody reads, fold batch norms where that is exact, move max pools in front of activations."""
+
+
+def prepare(network: Network, passes: Iterable[Pass] = STANDARD) -> Network:
+    """`network` after the passes, one after the other."""
+    for transform in passes:
+        network = transform(network)
+    return network

@@ -1,0 +1,119 @@
+"""What is kept of a training: the weights, and the record beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as parse_tensors
+from torch import Tensor, nn
+
+from respike.data.files import read
+from respike.errors import InvalidFile
+from respike.zoo.entries import Recipe, find
+
+SHIPPED = Path(__file__).parent / "weights"
+"""The folder of the weights and records that come with the package."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch: mean training loss (dropout on), then loss and accuracy, a share, on the test images, and its time."""
+
+    number: int
+    train_loss: float
+    test_loss: float
+    test_accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """How a network came about, and what it reaches.
+
+    accuracy: the share of all `test_images` test images that the stored weights get right; `accuracy_float32` is the
+    same before they were rounded to `weights_dtype`. The test images are only measured on: the weights are those of the
+    last epoch. sha256: of the weights' file.
+    """
+
+    name: str
+    dataset: str
+    source: str
+    seed: int
+    epochs: int
+    recipe: Recipe
+    train_images: int
+    test_images: int
+    accuracy: float
+    accuracy_float32: float
+    weights_dtype: str
+    sha256: str
+    history: tuple[Epoch, ...]
+    python: str
+    torch: str
+    threads: int
+    date: str
+
+    def to_json(self) -> str:
+        """The record as JSON text; `from_json` is the inverse."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, name: str) -> TrainingRecord:
+        """The record in JSON text; `name` is for messages. Raises InvalidFile where fields are missing or unknown."""
+        try:
+            fields = json.loads(text)
+            history = tuple(Epoch(**epoch) for epoch in fields.pop("history"))
+            return cls(**fields | {"recipe": Recipe(**fields["recipe"]), "history": history})
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise InvalidFile(f"{name} is not a training record of this version: {error}") from error
+
+
+def record(name: str, directory: Path = SHIPPED) -> TrainingRecord:
+    """The training record of a network of the zoo, from the shipped folder or another one.
+
+    Raises UnknownName for a name that is not in the zoo, InvalidFile for a record that is missing or broken.
+    """
+    path = directory / f"{find(name).name}.json"
+    try:
+        return TrainingRecord.from_json(read(path).decode(), str(path))
+    except UnicodeDecodeError as error:
+        raise InvalidFile(f"{path} is not text: {error}") from error
+
+
+def load(name: str, directory: Path = SHIPPED) -> nn.Module:
+    """A trained network of the zoo in evaluation mode, float32, from the shipped folder or another one.
+
+    Raises UnknownName for a name that is not in the zoo, InvalidFile for weights that are missing, corrupted,
+    truncated, not those of the record beside them, or not those of this architecture.
+    """
+    entry = find(name)
+    path = directory / f"{name}.safetensors"
+    content = read(path)
+    if hashlib.sha256(content).hexdigest() != record(name, directory).sha256:
+        raise InvalidFile(f"{path} is corrupted: its SHA-256 is not the one in {name}.json; install or train it again")
+    network = entry.build()
+    fill(network, read_tensors(content, path), path)
+    return network.eval()
+
+
+def read_tensors(content: bytes, path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, read from `path`; raises InvalidFile where it is none."""
+    try:
+        return parse_tensors(content)
+    except SafetensorError as error:
+        raise InvalidFile(f"{path} is not a whole safetensors file: {error}") from error
+
+
+def fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    """Puts tensors read from `path` into a network; raises InvalidFile where names, shapes or values do not fit."""
+    if any(not torch.isfinite(tensor).all() for tensor in tensors.values()):
+        raise InvalidFile(f"{path} holds weights that are not finite")
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise InvalidFile(f"{path} does not fit its architecture: {error}") from error

@@ -1,0 +1,211 @@
+"""Trains the networks of the zoo: the same seed gives the same weights, interrupted or not."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from safetensors.torch import save as pack_tensors
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.optim import AdamW, Optimizer
+
+from respike import data
+from respike.data import Dataset, Split
+from respike.data.files import replace
+from respike.errors import InvalidData, InvalidOption
+from respike.zoo.checkpoint import Checkpoint
+from respike.zoo.entries import Entry
+from respike.zoo.records import Epoch, TrainingRecord
+
+_HALF_TOLERANCE = 2e-4
+"""Weights are kept in half precision where that changes the accuracy by at most this share."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean cross entropy in nats and the share of images that are right."""
+
+    loss: float
+    accuracy: float
+
+
+def evaluate(network: nn.Module, images: Dataset, batch_size: int = 1000) -> Score:
+    """Measures a network on labelled images; the network must be in evaluation mode."""
+    loss, right = 0.0, 0
+    with torch.inference_mode():
+        for batch, labels in images.batches(batch_size):
+            logits = network(batch)
+            loss += float(cross_entropy(logits, labels, reduction="sum"))
+            right += int((logits.argmax(1) == labels).sum())
+    return Score(loss / len(images), right / len(images))
+
+
+def train(
+    entry: Entry,
+    *,
+    directory: Path,
+    seed: int | None = None,
+    epochs: int | None = None,
+    resume: bool = True,
+    progress: bool = True,
+    on_epoch: Callable[[Epoch], None] | None = None,
+    train_set: Dataset | None = None,
+    test_set: Dataset | None = None,
+) -> TrainingRecord:
+    """Trains a network by its recipe and writes NAME.safetensors and NAME.json into `directory`.
+
+    seed, epochs: those of the recipe where not given. resume: continue from the checkpoint that an interrupted
+    training left in `directory`. train_set, test_set: those of the entry's data set where not given. The weights are
+    those of the last epoch; the test set is only measured on. On one machine, torch version and number of threads, the
+    weights are the same bit for bit for the same seed, however often the training was interrupted.
+
+    Raises InvalidData where the data set is absent or empty, InvalidOption where the checkpoint is of another training,
+    InvalidFile where it is broken; a KeyboardInterrupt passes through with a note that says how to continue.
+    """
+    run = _Run(
+        entry,
+        entry.recipe.seed if seed is None else seed,
+        entry.recipe.epochs if epochs is None else epochs,
+        data.load(entry.dataset, Split.TRAIN) if train_set is None else train_set,
+        data.load(entry.dataset, Split.TEST) if test_set is None else test_set,
+    )
+    checkpoint = Checkpoint(directory / f"{entry.name}.checkpoint.safetensors", run.identity)
+    if not resume:
+        checkpoint.path.unlink(missing_ok=True)
+    network, history = run.follow(checkpoint, progress, on_epoch or (lambda _: None))
+    result = _keep(run, network.eval(), history, directory)
+    checkpoint.path.unlink()
+    return result
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    entry: Entry
+    seed: int
+    epochs: int
+    train_set: Dataset
+    test_set: Dataset
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.seed < 0:
+            raise InvalidOption(f"a training needs an epoch and a seed of 0 or more, not {self.epochs} and {self.seed}")
+        if not len(self.train_set) or not len(self.test_set):
+            raise InvalidData("a training needs images to train and images to measure on")
+
+    @property
+    def identity(self) -> dict[str, object]:
+        recipe = asdict(self.entry.recipe)
+        sizes = {"train_images": len(self.train_set), "test_images": len(self.test_set)}
+        return {"name": self.entry.name, "seed": self.seed, "epochs": self.epochs, "recipe": recipe, **sizes}
+
+    def follow(
+        self, checkpoint: Checkpoint, show: bool, on_epoch: Callable[[Epoch], None]
+    ) -> tuple[nn.Module, tuple[Epoch, ...]]:
+        network = _seeded_network(self.entry, self.seed)
+        optimizer = AdamW(network.parameters(), weight_decay=self.entry.recipe.weight_decay, fused=True)
+        history = checkpoint.restore(network, optimizer)
+        images = self.train_set.images.contiguous(memory_format=torch.channels_last)
+        with _progress(show) as bar:
+            steps = -(-len(images) // self.entry.recipe.batch_size)
+            task = bar.add_task(self.entry.name, total=self.epochs * steps, completed=len(history) * steps)
+            while len(history) < self.epochs:
+                try:
+                    epoch = self._epoch(len(history) + 1, network, optimizer, images, lambda: bar.advance(task))
+                    history = (*history, epoch)
+                    checkpoint.save(network, optimizer, history)
+                    on_epoch(epoch)
+                except KeyboardInterrupt as stop:
+                    stop.add_note(f"{checkpoint.path} holds all finished epochs: train again to continue from there")
+                    raise
+        return network, history
+
+    def _epoch(
+        self, number: int, network: nn.Module, optimizer: Optimizer, images: Tensor, tick: Callable[[], None]
+    ) -> Epoch:
+        start = time.perf_counter()
+        with _seeded(self.seed, number):
+            loss = self._descend(number, network.train(), optimizer, images, tick)
+        score = evaluate(network.eval(), self.test_set)
+        return Epoch(number, loss, score.loss, score.accuracy, time.perf_counter() - start)
+
+    def _descend(
+        self, number: int, network: nn.Module, optimizer: Optimizer, images: Tensor, tick: Callable[[], None]
+    ) -> float:
+        recipe, total = self.entry.recipe, 0.0
+        order = torch.randperm(len(images))
+        for start in range(0, len(images), recipe.batch_size):
+            batch = order[start : start + recipe.batch_size]
+            rate = recipe.learning_rate((number - 1 + start / len(images)) / self.epochs)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            loss = cross_entropy(network(images[batch]), self.train_set.labels[batch])
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
+            total += float(loss.detach()) * len(batch)
+            tick()
+        return total / len(images)
+
+
+@contextmanager
+def _seeded(seed: int, epoch: int) -> Iterator[None]:
+    # Every epoch has random numbers of its own, so that a resumed training needs no generator's state.
+    state = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(state))
+        yield
+
+
+def _seeded_network(entry: Entry, seed: int) -> nn.Module:
+    with _seeded(seed, 0):
+        network = entry.build()
+    # Channels last is the faster layout for convolutions on a CPU; torch's annotations lack this form of `to`.
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
+
+
+def _progress(show: bool) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), disable=not show)
+
+
+def _keep(run: _Run, network: nn.Module, history: tuple[Epoch, ...], directory: Path) -> TrainingRecord:
+    exact = history[-1].test_accuracy
+    weights = {name: value.contiguous() for name, value in network.state_dict().items()}
+    half = {name: value.half() for name, value in weights.items()}
+    network.load_state_dict(half)
+    rounded = evaluate(network, run.test_set).accuracy
+    is_half = abs(rounded - exact) <= _HALF_TOLERANCE
+    content = pack_tensors(half if is_half else weights)
+    result = TrainingRecord(
+        name=run.entry.name,
+        dataset=run.entry.dataset,
+        source=run.train_set.source,
+        seed=run.seed,
+        epochs=run.epochs,
+        recipe=run.entry.recipe,
+        train_images=len(run.train_set),
+        test_images=len(run.test_set),
+        accuracy=rounded if is_half else exact,
+        accuracy_float32=exact,
+        weights_dtype="float16" if is_half else "float32",
+        sha256=hashlib.sha256(content).hexdigest(),
+        history=history,
+        python=platform.python_version(),
+        torch=torch.__version__,
+        threads=torch.get_num_threads(),
+        date=datetime.now(UTC).date().isoformat(),
+    )
+    replace(directory / f"{run.entry.name}.safetensors", content)
+    replace(directory / f"{run.entry.name}.json", result.to_json().encode())
+    return result

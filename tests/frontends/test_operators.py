@@ -1,0 +1,204 @@
+"""Every operator against the original torch module, in float64, on inputs around zero."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from frontends.torch_models import Function, trained
+from respike.frontends import torch_export
+from respike.frontends.capture import run_model
+from respike.ir import Network
+
+Case = nn.Module | Callable[..., Any]
+
+WEIGHTED: list[tuple[Case, tuple[int, ...]]] = [
+    (nn.Linear(3, 5), (3,)),
+    (nn.Linear(3, 5, bias=False), (4, 3)),
+    (nn.Conv1d(2, 4, 3, stride=2, padding=1, dilation=2), (2, 9)),
+    (nn.Conv2d(4, 6, (3, 2), stride=(2, 1), padding=(0, 1), groups=2), (4, 7, 8)),
+    (nn.Conv3d(2, 3, 2, bias=False), (2, 4, 5, 3)),
+    (nn.Conv2d(2, 3, 3, padding="same", dilation=2), (2, 7, 6)),
+    (nn.Conv2d(2, 3, (2, 3), padding="same"), (2, 7, 6)),
+    (nn.Conv1d(2, 3, 4, padding="same", dilation=3), (2, 12)),
+    (nn.Conv3d(1, 2, (2, 3, 4), padding="same"), (1, 4, 5, 6)),
+    (nn.Conv2d(2, 3, 3, padding="valid"), (2, 5, 5)),
+]
+
+NORMS: list[tuple[Case, tuple[int, ...]]] = [
+    (nn.BatchNorm1d(3, eps=0.1), (3,)),
+    (nn.BatchNorm1d(3), (3, 5)),
+    (nn.BatchNorm2d(4, affine=False), (4, 3, 3)),
+    (nn.BatchNorm3d(2), (2, 3, 2, 3)),
+]
+
+POOLS: list[tuple[Case, tuple[int, ...]]] = [
+    (nn.AvgPool1d(3, 2, 1, ceil_mode=True), (2, 8)),
+    (nn.AvgPool2d(3, 2, 1, count_include_pad=False), (2, 8, 7)),
+    (nn.AvgPool2d(2), (2, 8, 6)),
+    (nn.AvgPool2d((2, 3), divisor_override=5), (2, 8, 7)),
+    (nn.AvgPool3d(2, ceil_mode=True), (2, 4, 5, 4)),
+    (nn.MaxPool1d(3, 2, 1), (2, 9)),
+    (nn.MaxPool2d(2, dilation=2, ceil_mode=True), (2, 9, 8)),
+    (nn.MaxPool2d((3, 2), (2, 1), (1, 0)), (2, 9, 8)),
+    (nn.MaxPool3d(2), (2, 4, 5, 4)),
+    (nn.AdaptiveAvgPool1d(3), (2, 7)),
+    (nn.AdaptiveAvgPool2d((3, None)), (2, 7, 5)),
+    (nn.AdaptiveAvgPool3d(1), (2, 3, 4, 5)),
+    (nn.AdaptiveMaxPool1d(3), (2, 7)),
+    (nn.AdaptiveMaxPool2d(2), (2, 7, 5)),
+    (nn.AdaptiveMaxPool3d(1), (2, 3, 4, 5)),
+]
+
+SHAPES: list[tuple[Case, tuple[int, ...]]] = [
+    (nn.Flatten(), (2, 3, 4)),
+    (nn.Flatten(2), (2, 3, 4)),
+    (nn.Unflatten(1, (2, 3)), (6, 2)),
+    (nn.Sequential(nn.Dropout(), nn.Identity(), nn.Dropout1d(), nn.AlphaDropout(), nn.Linear(3, 2)), (4, 3)),
+    (nn.ZeroPad2d((1, 0, 2, -1)), (2, 4, 4)),
+    (nn.ConstantPad1d((1, 2), 0.5), (2, 4)),
+    (nn.utils.parametrizations.weight_norm(nn.Linear(3, 5)), (3,)),
+]
+
+FUNCTIONS: list[tuple[Case, tuple[int, ...]]] = [
+    (lambda m, x: F.linear(x, m.weight), (3,)),
+    (lambda m, x: x @ m.weight.t(), (3,)),
+    (lambda m, x: torch.matmul(x, m.weight.t()) + m.weight[:, 0], (2, 3)),
+    (lambda m, x: torch.addmm(m.weight[:, 0], x, m.weight.t(), beta=2, alpha=0.5), (3,)),
+    (lambda m, x: x.mm(m.weight.t()), (3,)),
+    (lambda m, x: F.conv2d(x, m.weight.reshape(5, 1, 3, 1).expand(5, 4, 3, 1)), (4, 5, 5)),
+    (lambda m, x: F.batch_norm(x, m.constant.flatten(), m.constant.flatten().exp(), eps=0.3), (4, 5, 5)),
+    (lambda m, x: F.avg_pool2d(x, 2), (4, 6, 6)),
+    (lambda m, x: F.max_pool2d(x, 3, 2), (4, 7, 7)),
+    (lambda m, x: x.mean([2, 3]), (4, 5, 3)),
+    (lambda m, x: x.mean((-1, -2), keepdim=True), (4, 5, 3)),
+    (lambda m, x: x.mean(-1), (4, 5)),
+    (lambda m, x: x.mean(3), (4, 5, 3)),
+    (lambda m, x: x.mean([2, 3, 4]), (2, 3, 4, 2)),
+    (lambda m, x: x.amax((2, 3)), (4, 5, 3)),
+    (lambda m, x: x + x * 2, (4,)),
+    (lambda m, x: torch.add(x, F.relu(x), alpha=3), (4,)),
+    (lambda m, x: x - F.relu(x), (4,)),
+    (lambda m, x: x.clone().add_(x).sub_(1).mul_(2).div_(3), (4,)),
+    (lambda m, x: x + m.constant, (4, 3, 3)),
+    (lambda m, x: m.constant - x, (4, 3, 3)),
+    (lambda m, x: (1 - x) * m.constant / 3 + 0.5, (4, 3, 3)),
+    (lambda m, x: torch.sub(x, m.constant, alpha=2), (4, 3, 3)),
+    (lambda m, x: x / m.constant.exp() + torch.tensor([1.0, 2.0, 3.0]), (4, 3, 3)),
+    (lambda m, x: -x, (4,)),
+    (lambda m, x: x + x.mean([2, 3], keepdim=True), (4, 3, 3)),
+    (lambda m, x: x + torch.ones(x.shape[0], 4), (4,)),
+    (lambda m, x: x.flatten(1), (4, 3)),
+    (lambda m, x: x.view(x.size(0), -1), (4, 3)),
+    (lambda m, x: x.view(-1, 12), (4, 3)),
+    (lambda m, x: x.reshape(x.shape[0], 2, 2, 3), (4, 3)),
+    (lambda m, x: x.unflatten(1, (2, -1)), (4, 3)),
+    (lambda m, x: x.unsqueeze(2).squeeze(-1).squeeze(), (4, 1)),
+    (lambda m, x: x.permute(0, 2, 3, 1).contiguous(), (4, 3, 2)),
+    (lambda m, x: x.transpose(-1, 1), (4, 3, 2)),
+    (lambda m, x: x[:, 1:3, ::2], (4, 5)),
+    (lambda m, x: x[:, -1], (4, 5)),
+    (lambda m, x: x[..., None, 1:-1], (4, 5)),
+    (lambda m, x: x.narrow(1, 1, 2), (4, 5)),
+    (lambda m, x: x.select(2, -2), (4, 5)),
+    (lambda m, x: torch.cat(x.chunk(3, 1)[::-1], 1), (8, 2)),
+    (lambda m, x: x.split([1, 3], 1)[1] + x.split(3, dim=1)[0], (4, 2)),
+    (lambda m, x: x.unbind(1)[2], (4, 2)),
+    (lambda m, x: torch.cat([x, F.relu(x)], dim=-2), (4, 2)),
+    (lambda m, x: torch.stack([x, F.relu(x)], dim=-1), (4, 2)),
+    (lambda m, x: F.pad(x, (1, 2, 0, 1)), (4, 2)),
+    (lambda m, x: F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 2, 2), "constant", 0), (4, 4, 4)),
+    (lambda m, x: x.detach().float().to(x.dtype) if x.dtype == torch.float32 else x.detach() + 0, (4,)),
+    (lambda m, x: {"logits": x * 2, "more": (F.relu(x), x[:, 0])}, (4,)),
+]
+
+RELUS: list[Case] = [
+    nn.ReLU(),
+    nn.ReLU(inplace=True),
+    lambda m, x: F.relu(x),
+    lambda m, x: F.relu_(x + 0),
+    lambda m, x: torch.relu(x),
+    lambda m, x: x.relu(),
+    lambda m, x: (x + 0).relu_(),
+    lambda m, x: x.clamp(min=0),
+    lambda m, x: torch.clamp(x, 0.0),
+    lambda m, x: x.clamp_min(0),
+    lambda m, x: x.clip(0, None),
+    lambda m, x: torch.max(x, torch.zeros_like(x)),
+    lambda m, x: torch.maximum(torch.zeros(1), x),
+    lambda m, x: torch.max(x, torch.tensor(0.0)),
+    lambda m, x: F.threshold(x, 0, 0),
+    nn.Threshold(0.0, 0.0),
+    nn.LeakyReLU(0.0),
+]
+
+CLAMPS: list[Case] = [
+    nn.ReLU6(),
+    nn.Hardtanh(0, 0.5),
+    nn.Hardtanh(),
+    nn.Hardtanh(-0.2, 0.7, inplace=True),
+    nn.Threshold(0.3, 0.3),
+    lambda m, x: F.relu6(x),
+    lambda m, x: x.clamp(0, 0.5),
+    lambda m, x: x.clamp(-0.5, 0.25),
+    lambda m, x: x.clamp(max=0.25),
+    lambda m, x: x.clamp(min=-0.5),
+    lambda m, x: torch.minimum(x, torch.tensor(0.1)),
+    lambda m, x: F.hardtanh(x, -0.1, 0.1),
+]
+
+
+class Several(nn.Module):
+    """Cases side by side, each with its own input, so that one export serves all of them."""
+
+    def __init__(self, cases: Sequence[Case]) -> None:
+        super().__init__()
+        self.cases = nn.ModuleList(case if isinstance(case, nn.Module) else Function(case) for case in cases)
+        self.eval()
+
+    def forward(self, *inputs: Tensor) -> list[Any]:
+        return [case(x + 0) for case, x in zip(self.cases, inputs, strict=True)]  # + 0: some cases work in place
+
+
+def check(cases: Sequence[tuple[Case, tuple[int, ...]]]) -> Network:
+    """Assert that each case computes what its original computes; return the network of all."""
+    torch.manual_seed(0)
+    model = trained(Several([case for case, _ in cases])).double()
+    inputs = tuple(torch.randn(3, *shape, dtype=torch.float64) for _, shape in cases)
+    network = torch_export(model, inputs)
+    expected = run_model(model, inputs)
+    # A network without weights runs in float32.
+    tolerance = 1e-10 if network.dtype == torch.float64 else 1e-6
+    values = network.values(inputs, network.outputs)
+    assert len(network.outputs) == len(expected)
+    for name, wanted in zip(network.outputs, expected, strict=True):
+        worst = (values[name].double() - wanted).abs().max()
+        assert values[name].shape == wanted.shape, name
+        assert worst <= tolerance, name
+    return network
+
+
+@pytest.mark.parametrize(
+    "cases", [WEIGHTED, NORMS, POOLS, SHAPES, FUNCTIONS], ids=["weighted", "norms", "pools", "shapes", "functions"]
+)
+def test_operators(cases: Sequence[tuple[Case, tuple[int, ...]]]) -> None:
+    check(cases)
+
+
+def test_every_spelling_of_relu_is_an_activation() -> None:
+    network = check([(case, (4, 3)) for case in RELUS])
+    assert len(network.activations) == len(RELUS)
+    assert {node.function.ceiling for node in network.activations} == {math.inf}
+
+
+def test_clamps_are_activations() -> None:
+    network = check([(case, (4, 3)) for case in CLAMPS])
+    assert len(network.activations) == len(CLAMPS)
+    ceilings = sorted({round(node.function.ceiling, 6) for node in network.activations})
+    assert ceilings == [0.2, 0.5, 0.75, 0.9, 2, 6, math.inf]

@@ -1,0 +1,6 @@
+"""The papers' programs are found from the root of the repository."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))

@@ -1,0 +1,35 @@
+"""A report with made-up numbers."""
+
+from respike import Report
+
+REPORT = Report(
+    network="net",
+    method="fit",
+    options={"input_steps": 3, "drain_steps": 1},
+    dataset="mnist",
+    images=1000,
+    steps=4,
+    network_accuracy=0.98,
+    accuracy=[0.1, 0.9, 0.98, 0.975],
+    top5_accuracy=[0.5, 1.0, 1.0, 1.0],
+    network_top5_accuracy=1.0,
+    agreement=0.99,
+    output_error=0.01,
+    steps_to_network_accuracy=3,
+    tolerance=0.0005,
+    neurons=10,
+    spikes_per_neuron=2.5,
+    spikes_per_layer={"relu": 25.0},
+    spikes_per_step=[5.0, 5.0, 10.0, 5.0],
+    synaptic_operations=1234567.0,
+    synaptic_operations_per_step=[1.0, 2.0, 3.0, 4.0],
+    macs=1000,
+    input_macs=10.0,
+    energy_ratio=0.75,
+    energy_model="made up",
+    engine="batched",
+    seconds=1.0,
+    seed=None,
+    respike_version="0",
+    complete=True,
+)

@@ -1,0 +1,81 @@
+"""The figure of accuracy over time, and how files are written."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from report.samples import REPORT
+from respike.errors import InvalidFile, InvalidOption
+from respike.report import accuracy_over_time, check_writable, save, write
+
+LONG = replace(REPORT, method="model_norm", steps=1000, accuracy=[0.1] * 999 + [0.98])
+
+
+def test_a_panel_for_each_network_and_a_curve_for_each_method() -> None:
+    figure = accuracy_over_time([REPORT, LONG, replace(REPORT, network="other")])
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["net", "other"]
+    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]  # type: ignore[union-attr]
+    assert labels == ["network  98.00 %", "fit  97.50 % at 4", "model_norm  98.00 % at 1000"]
+    assert figure.axes[0].get_xlabel() == "time steps"
+
+
+def test_steps_are_logarithmic_only_where_they_span_much() -> None:
+    assert accuracy_over_time([REPORT]).axes[0].get_xscale() == "linear"
+    assert accuracy_over_time([REPORT, LONG]).axes[0].get_xscale() == "log"
+
+
+def test_a_method_has_one_colour_in_all_panels() -> None:
+    other = replace(REPORT, network="other", method="model_norm")
+    figure = accuracy_over_time([REPORT, LONG, other])
+    assert figure.axes[0].lines[3].get_color() == figure.axes[1].lines[1].get_color()
+
+
+@pytest.mark.parametrize("accuracy", [[0.0] * 4, [1.0] * 4])
+def test_the_extremes_can_be_drawn(accuracy: list[float], tmp_path: Path) -> None:
+    save(accuracy_over_time([replace(REPORT, accuracy=accuracy, network_accuracy=accuracy[0])]), tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(("name", "start"), [("a.png", b"\x89PNG"), ("a.svg", b"<?xml")])
+def test_the_suffix_is_the_format(name: str, start: bytes, tmp_path: Path) -> None:
+    save(accuracy_over_time([REPORT]), tmp_path / name)
+    assert (tmp_path / name).read_bytes().startswith(start)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_another_suffix_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidOption, match=r"must end in \.png or \.svg"):
+        save(accuracy_over_time([REPORT]), tmp_path / "a.jpeg")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_global_state_of_matplotlib_is_left_alone() -> None:
+    accuracy_over_time([REPORT])
+    assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.json"
+    path.write_text("old")
+
+    def full(partial: Path, content: bytes) -> int:
+        with partial.open("wb") as file:
+            file.write(content[:1])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InvalidFile, match=r"cannot write .*No space left"):
+        write(path, b"new")
+    assert path.read_text() == "old"
+    assert [found.name for found in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_places_that_cannot_be_written_are_found_early(tmp_path: Path) -> None:
+    check_writable(tmp_path / "a")
+    with pytest.raises(InvalidFile, match="there is no folder"):
+        check_writable(tmp_path / "missing" / "a")
+    with pytest.raises(InvalidFile, match="it is a folder"):
+        check_writable(tmp_path)

@@ -1,0 +1,74 @@
+"""The summary table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from report.samples import REPORT
+from respike import Report
+from respike.report import human, summary
+
+
+def _text(*reports: Report) -> str:
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(summary(reports))
+    return capture.get()
+
+
+def test_the_numbers_of_a_report_stand_in_its_row() -> None:
+    text = _text(REPORT)
+    row = next(line for line in text.splitlines() if line.startswith("fit"))
+    assert row.split() == ["fit", "98.00", "97.50", "4", "3", "2.50", "1.23", "M", "0.75"]
+
+
+def test_the_images_and_the_tolerance_are_said() -> None:
+    text = _text(REPORT)
+    assert "net, 1,000 images of mnist" in text
+    assert "within 0.05 points" in text
+
+
+def test_what_was_never_reached_says_so() -> None:
+    assert "never" in _text(replace(REPORT, steps_to_network_accuracy=None))
+
+
+def test_an_interrupted_run_is_marked() -> None:
+    text = _text(REPORT, replace(REPORT, method="data_norm", images=128, complete=False))
+    assert "data_norm *" in text
+    assert "1,000 images of mnist, 128 images of mnist" in text
+
+
+def test_several_networks_fit_80_columns() -> None:
+    names = ("mnist-mlp", "mnist-cnn", "mnist-cnn-diehl")
+    text = _text(*(replace(REPORT, network=name, method=method) for name in names for method in ("fit", "data_norm")))
+    assert "…" not in text
+    assert all(text.count(name + " ") == 1 for name in names)
+
+
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [
+        (0, "0.00"),
+        (1.234, "1.23"),
+        (12.34, "12.3"),
+        (999.4, "999"),
+        (999.6, "1.00 k"),
+        (4882000, "4.88 M"),
+        (2e9, "2.00 G"),
+    ],
+)
+def test_human_numbers(number: float, written: str) -> None:
+    assert human(number).replace("\N{NO-BREAK SPACE}", " ") == written
+
+
+@given(st.floats(min_value=1, max_value=9e14))
+def test_human_numbers_keep_three_figures(number: float) -> None:
+    digits, _, unit = human(number).partition("\N{NO-BREAK SPACE}")
+    size = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}[unit]
+    assert float(digits) * size == pytest.approx(number, rel=0.0051)
+    assert len(digits) <= 4

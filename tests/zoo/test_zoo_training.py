@@ -1,0 +1,158 @@
+"""The same seed gives the same weights, bit for bit, interrupted or not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from respike import data, zoo
+from respike.data import Dataset
+from respike.errors import InvalidData, InvalidFile, InvalidOption
+from respike.zoo import Entry, Epoch, Recipe, TrainingRecord
+
+_RECIPE = Recipe(3, batch_size=32, weight_decay=0.01)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    # These trainings are too small to share out: threads would wait for each other on a busy machine.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def images() -> Dataset:
+    return data.load("mnist", "calibration").take(80)
+
+
+@pytest.fixture(params=["mnist-cnn-diehl", "mnist-mlp"])
+def entry(request: pytest.FixtureRequest) -> Entry:
+    return replace(zoo.find(request.param), recipe=_RECIPE)
+
+
+def _train(entry: Entry, directory: Path, images: Dataset, **options: object) -> TrainingRecord:
+    options = {"progress": False, "train_set": images, "test_set": images.take(50)} | options
+    return zoo.train(entry, directory=directory, **options)  # type: ignore[arg-type]
+
+
+def _facts(record: TrainingRecord) -> TrainingRecord:
+    return replace(record, history=tuple(replace(epoch, seconds=0) for epoch in record.history))
+
+
+def _stop_after(number: int, stop: BaseException) -> object:
+    def on_epoch(epoch: Epoch) -> None:
+        if epoch.number == number:
+            raise stop
+
+    return on_epoch
+
+
+def test_the_same_seed_gives_the_same_weights(entry: Entry, images: Dataset, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    first = _train(entry, tmp_path / "1", images)
+    torch.manual_seed(2)
+    second = _train(entry, tmp_path / "2", images)
+    other = _train(entry, tmp_path / "3", images, seed=5)
+    assert _facts(first) == _facts(second)
+    assert first.sha256 != other.sha256
+    name = f"{entry.name}.safetensors"
+    assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+
+
+def test_training_leaves_the_random_numbers_of_the_caller_alone(images: Dataset, tmp_path: Path) -> None:
+    state = torch.random.get_rng_state()
+    _train(zoo.find("mnist-cnn"), tmp_path, images, epochs=1)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_interrupted_and_resumed_is_undisturbed(entry: Entry, number: int, images: Dataset, tmp_path: Path) -> None:
+    undisturbed = _train(entry, tmp_path / "1", images)
+    with pytest.raises(InterruptedError):
+        _train(entry, tmp_path / "2", images, on_epoch=_stop_after(number, InterruptedError()))
+    assert [path.name for path in (tmp_path / "2").iterdir()] == [f"{entry.name}.checkpoint.safetensors"]
+    seen: list[Epoch] = []
+    resumed = _train(entry, tmp_path / "2", images, on_epoch=seen.append)
+    assert [epoch.number for epoch in seen] == list(range(number + 1, 4))
+    assert _facts(resumed) == _facts(undisturbed)
+    assert {path.name for path in (tmp_path / "2").iterdir()} == {f"{entry.name}.safetensors", f"{entry.name}.json"}
+
+
+def test_ctrl_c_within_an_epoch_keeps_the_finished_ones(
+    images: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = replace(zoo.find("mnist-cnn"), recipe=_RECIPE)
+    undisturbed = _train(entry, tmp_path / "1", images)
+    calls, backward = iter(range(1000)), torch.autograd.backward
+
+    def stop_at_the_fifth(loss: torch.Tensor) -> None:
+        if next(calls) == 4:  # 3 batches an epoch: the second of the second epoch
+            raise KeyboardInterrupt
+        backward(loss)
+
+    monkeypatch.setattr(torch.autograd, "backward", stop_at_the_fifth)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        _train(entry, tmp_path / "2", images)
+    assert "train again to continue" in stopped.value.__notes__[0]
+    assert _facts(_train(entry, tmp_path / "2", images)) == _facts(undisturbed)
+
+
+def test_a_checkpoint_of_another_training_is_not_continued(images: Dataset, tmp_path: Path) -> None:
+    entry = replace(zoo.find("mnist-cnn"), recipe=_RECIPE)
+    with pytest.raises(InterruptedError):
+        _train(entry, tmp_path, images, on_epoch=_stop_after(1, InterruptedError()))
+    with pytest.raises(InvalidOption, match="seed 1, not 7"):
+        _train(entry, tmp_path, images, seed=7)
+    with pytest.raises(InvalidOption, match="train_images 80, not 79"):
+        _train(entry, tmp_path, images.take(79))
+    anew = _train(entry, tmp_path, images, seed=7, resume=False)
+    assert (anew.seed, len(anew.history)) == (7, 3)
+
+
+@pytest.mark.parametrize("cut", [0, 7, 300, -1])
+def test_a_broken_checkpoint_is_named(cut: int, images: Dataset, tmp_path: Path) -> None:
+    entry = replace(zoo.find("mnist-cnn"), recipe=_RECIPE)
+    with pytest.raises(InterruptedError):
+        _train(entry, tmp_path, images, on_epoch=_stop_after(1, InterruptedError()))
+    checkpoint = tmp_path / "mnist-cnn.checkpoint.safetensors"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:cut])
+    with pytest.raises(InvalidFile, match=r"mnist-cnn\.checkpoint\.safetensors"):
+        _train(entry, tmp_path, images)
+
+
+def test_the_record_tells_what_was_done(images: Dataset, tmp_path: Path) -> None:
+    entry = replace(zoo.find("mnist-cnn"), recipe=_RECIPE)
+    record = _train(entry, tmp_path, images, epochs=2, seed=3)
+    assert record == zoo.record("mnist-cnn", tmp_path)
+    assert TrainingRecord.from_json(record.to_json(), "x") == record
+    assert (record.epochs, record.seed, record.train_images, record.test_images) == (2, 3, 80, 50)
+    assert [epoch.number for epoch in record.history] == [1, 2]
+    assert record.torch == torch.__version__
+    network = zoo.load("mnist-cnn", tmp_path)
+    assert zoo.evaluate(network, images.take(50)).accuracy == record.accuracy
+    kept = load_file(tmp_path / "mnist-cnn.safetensors")
+    assert {str(weight.dtype) for weight in kept.values()} == {f"torch.{record.weights_dtype}"}
+
+
+def test_an_impossible_training_is_refused(images: Dataset, tmp_path: Path) -> None:
+    for options in ({"epochs": 0}, {"epochs": -1}, {"seed": -1}):
+        with pytest.raises(InvalidOption):
+            _train(zoo.find("mnist-cnn"), tmp_path, images, **options)
+    with pytest.raises(InvalidData):
+        _train(zoo.find("mnist-cnn"), tmp_path, images.take(0))
+
+
+@pytest.mark.parametrize("change", [{"history": 3}, {"recipe": {}}, {"extra": 1}, {"history": [{"number": 1}]}])
+def test_a_record_with_other_fields_is_refused(change: dict[str, object], images: Dataset, tmp_path: Path) -> None:
+    record = _train(zoo.find("mnist-cnn"), tmp_path, images.take(40), epochs=1)
+    (tmp_path / "mnist-cnn.json").write_text(json.dumps(asdict(record) | change))
+    with pytest.raises(InvalidFile, match=r"mnist-cnn\.json"):
+        zoo.record("mnist-cnn", tmp_path)
