@@ -15,7 +15,7 @@ demo: $(READY)  ## convert real trained networks, show what it costs and gains
 	$(BIN)/respike demo --out out
 
 test: $(READY)  ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 check: $(READY)  ## style, types, the import contract, the documentation's code
 	$(BIN)/ruff check .

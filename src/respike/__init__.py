@@ -4,7 +4,7 @@ Five verbs, each returning a new value and touching nothing it was given: `load`
 `respike.methods`, `simulate`, `measure`.
 """
 
-from respike import coding, data, engines, errors, ir, methods, metrics, neurons, passes, zoo
+from respike import calibrate, coding, data, engines, errors, ir, methods, metrics, neurons, passes, report, zoo
 from respike.load import load
 from respike.measure import Report, measure
 from respike.passes import prepare
@@ -29,6 +29,7 @@ __all__ = [
     "SpikingNetwork",
     "Steady",
     "__version__",
+    "calibrate",
     "coding",
     "data",
     "engines",
@@ -41,6 +42,7 @@ __all__ = [
     "neurons",
     "passes",
     "prepare",
+    "report",
     "simulate",
     "zoo",
 ]

@@ -134,8 +134,8 @@ class _Tally:
     def __init__(self, steps: int) -> None:
         self.images = 0
         self.network_right = self.network_right5 = 0
-        self.right = torch.zeros(steps)
-        self.right5 = torch.zeros(steps)
+        self.right = torch.zeros(steps, dtype=torch.float64)
+        self.right5 = torch.zeros(steps, dtype=torch.float64)
         self.agreeing = 0
         self.error = self.power = 0.0
         self.spikes: dict[str, Tensor] = {}

@@ -59,7 +59,7 @@ def _plain(folder: Path, name: str, content: bytes) -> None:
 
 
 def _gzipped(folder: Path, name: str, content: bytes) -> None:
-    _plain(folder, f"{name}.gz", gzip.compress(content))
+    _plain(folder, f"{name}.gz", gzip.compress(content, mtime=0))
 
 
 def _small(spec: Spec, split: Split, contents: list[bytes]) -> Spec:
@@ -109,7 +109,7 @@ def test_a_changed_byte_is_found(tmp_path: Path) -> None:
 def test_a_cut_gzip_file_is_named(cut: int, tmp_path: Path) -> None:
     spec, contents, _ = _small_fashion()
     for member, content in zip(spec.members[Split.TRAIN], contents, strict=True):
-        _plain(tmp_path, f"{member.name}.gz", gzip.compress(content)[:cut])
+        _plain(tmp_path, f"{member.name}.gz", gzip.compress(content, mtime=0)[:cut])
     with pytest.raises(InvalidFile, match=r"train-images-idx3-ubyte\.gz is a truncated"):
         read(spec, Split.TRAIN, tmp_path)
 
@@ -151,7 +151,7 @@ def test_cifar_is_read_from_its_binary_version(name: str, in_archive: bool, tmp_
     np.testing.assert_array_equal(dataset.labels.numpy(), np.concatenate(labels))
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b"no tar")])
+@pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b"no tar", mtime=0)])
 def test_a_broken_archive_is_named(content: bytes, tmp_path: Path) -> None:
     _plain(tmp_path, "cifar-100-binary.tar.gz", content)
     with pytest.raises(InvalidFile, match=r"cifar-100-binary\.tar\.gz"):

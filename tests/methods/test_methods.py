@@ -107,6 +107,8 @@ def test_fit_chooses_the_shortest_schedule_that_holds() -> None:
     calibration = images(network, 60)
     plan = methods.fit(network, calibration, longest=40, tolerance=0.05)
     assert isinstance(plan.schedule, InputThenDrain)
+    assert plan.options["input_steps"] == plan.schedule.input_steps
+    assert plan.options["drain_steps"] == plan.schedule.drain_steps
 
     def differing(schedule: InputThenDrain) -> float:
         outputs = engines.batched(network, plan.with_schedule(schedule), calibration).outputs
@@ -119,7 +121,7 @@ def test_fit_chooses_the_shortest_schedule_that_holds() -> None:
 
 
 def test_fit_says_when_no_schedule_holds() -> None:
-    with pytest.raises(InvalidPlan, match="allow a tolerance"):
+    with pytest.raises(InvalidPlan, match="allow more tolerance"):
         methods.fit(_network(seed=3), images(_network(), 300), longest=1)
     with pytest.raises(InvalidOption, match="give input_steps"):
         methods.fit(_network(), input_steps=3)

@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from respike.data.catalogue import IMAGENET, Member, Spec, find
@@ -44,7 +45,7 @@ def bring(spec: Spec, directory: Path | None, progress: bool) -> Fetched:
     missing = [member for member in spec.files if not _is_whole(spec, member, directory)]
     used, failures = ["already there"], []
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
-    with Progress(*columns, disable=not progress) as bars:
+    with Progress(*columns, console=Console(stderr=True), disable=not progress) as bars:
         for source in spec.sources if missing else ():
             before = len(missing)
             try:

@@ -135,12 +135,12 @@ class _Population:
                 potential.addcmul_(fired, numbers.threshold, value=-1)
 
     def _to_value(self, potential: Tensor, current: Tensor, spikes: Tensor, numbers: SiteTensors, value: float) -> None:
-        mask = torch.empty_like(potential, dtype=torch.bool)
         for number, fired in enumerate(spikes):
             potential.add_(current[number if len(current) > 1 else 0])
-            _fire(self.site, potential, numbers.threshold, mask)
-            potential.masked_fill_(mask, value)
-            fired.copy_(mask)
+            _fire(self.site, potential, numbers.threshold, fired)
+            potential.addcmul_(potential, fired, value=-1)  # v - v · z: zero exactly where it fired
+            if value:
+                potential.add_(fired, alpha=value)
 
     def _by_definition(self, potential: Tensor, current: Tensor, spikes: Tensor, numbers: SiteTensors) -> None:
         total = torch.zeros_like(potential) if self.total is None else self.total

@@ -28,10 +28,10 @@ class Network:
     Raises `InvalidNetwork` if names clash, a node reads what is not there, or shapes do not fit.
     """
 
-    nodes: tuple[Node, ...]
+    nodes: tuple[Node, ...] = field(repr=False)
     outputs: tuple[str, ...]
     origin: str = ""
-    shapes: Mapping[str, tuple[int, ...]] = field(init=False)
+    shapes: Mapping[str, tuple[int, ...]] = field(init=False, repr=False)
     _by_name: Mapping[str, Node] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -75,8 +75,9 @@ class Network:
 
     @property
     def parameters(self) -> int:
-        """The number of weights and biases."""
-        return sum(t.numel() for node in self.nodes for t in tensors(node))
+        """The number of weights, biases and statistics; what is shared counts once."""
+        distinct = {(t.data_ptr(), t.numel()): t.numel() for node in self.nodes for t in tensors(node) if t.numel()}
+        return sum(distinct.values())
 
     def neurons(self, name: str) -> int:
         """The number of elements of a node's value for one sample."""

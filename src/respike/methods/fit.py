@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -16,6 +18,8 @@ from respike.plan import Plan, Site
 from respike.record import Probe
 from respike.schedule import InputThenDrain
 
+BATCH_SIZE = 125
+
 
 @published(FIT)
 def fit(
@@ -26,7 +30,7 @@ def fit(
     drain_steps: int | None = None,
     threshold: float = 1.0,
     bias_while_draining: bool = False,
-    tolerance: float = 0.0,
+    tolerance: float = 0.0005,
     longest: int = 64,
 ) -> Plan:
     """Gives input for a finite time (T1), then lets the neurons fire what they have stored (T2).
@@ -60,7 +64,12 @@ def fit(
     if calibration is None:
         raise InvalidOption("give input_steps and drain_steps, or calibration images to choose them by")
     images = torch.cat(list(image_batches(network, calibration)))
-    return plan.with_schedule(_shortest(network, plan, images, input_steps, drain_steps, tolerance, longest))
+    chosen = _shortest(network, plan, images, input_steps, drain_steps, tolerance, longest)
+    return replace(
+        plan,
+        schedule=chosen,
+        options={"input_steps": chosen.input_steps, "drain_steps": chosen.drain_steps},
+    )
 
 
 def _shortest(
@@ -74,32 +83,39 @@ def _shortest(
 ) -> InputThenDrain:
     schedule = plan.schedule
     assert isinstance(schedule, InputThenDrain)
+    allowed = int(tolerance * len(images) + 1e-9)
     best: InputThenDrain | None = None
     for steps in range(1, longest + 1) if input_steps is None else (input_steps,):
         if best is not None and steps >= best.steps:
             break
         trial = InputThenDrain(steps, longest if drain_steps is None else drain_steps, schedule.bias_while_draining)
-        differing = _differing_decisions(network, plan.with_schedule(trial), images)
+        differing = _differing_decisions(network, plan.with_schedule(trial), images, allowed)
         held = [
             drain
             for drain in (range(trial.drain_steps + 1) if drain_steps is None else (drain_steps,))
-            if bool((differing[steps + drain - 1 :] <= tolerance).all())
+            if bool((differing[steps + drain - 1 :] <= allowed).all())
         ]
         if held and (best is None or steps + held[0] < best.steps):
             best = InputThenDrain(steps, held[0], schedule.bias_while_draining)
     if best is None:
         raise InvalidPlan(
             f"no schedule up to {longest} + {longest} steps keeps the decisions of the network on "
-            f"{len(images)} calibration images: allow a tolerance, or more steps (longest)"
+            f"{len(images)} calibration images: allow more tolerance, or more steps (longest)"
         )
     return best
 
 
-def _differing_decisions(network: Network, plan: Plan, images: Tensor) -> Tensor:
-    """After each step, the fraction of images on which the spiking network decides otherwise, `[steps]`."""
-    differing = torch.zeros(plan.schedule.steps)
+def _differing_decisions(network: Network, plan: Plan, images: Tensor, allowed: int) -> Tensor:
+    """After each step, the number of images on which the spiking network decides otherwise, `[steps]`.
+
+    Stops early where already more than `allowed` differ after the last step: no drain can then hold.
+    """
+    differing = torch.zeros(plan.schedule.steps, dtype=torch.int64)
     with torch.no_grad():
-        for batch in torch.split(images, 250):
+        for start in range(0, len(images), BATCH_SIZE):
+            batch = images[start : start + BATCH_SIZE]
             outputs = batched(network, plan, batch, Probe(spike_counts=False)).outputs_over_time
             differing += (outputs.argmax(-1) != network(batch).argmax(-1)).sum(1)
-    return differing / len(images)
+            if int(differing[-1]) > allowed:
+                break
+    return differing

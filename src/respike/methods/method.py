@@ -16,7 +16,8 @@ P = ParamSpec("P")
 class Method(Generic[P]):
     """A published conversion method. Call it as the function it wraps: `method(network, calibration, **options)`.
 
-    The plan that comes back carries the method's name, its options and its citations.
+    The plan that comes back carries the method's name, its options (those that it chose itself as chosen) and its
+    citations.
     """
 
     function: Callable[P, Plan]
@@ -28,7 +29,7 @@ class Method(Generic[P]):
         bound = inspect.signature(self.function).bind(*args, **kwargs)
         bound.apply_defaults()
         options = {name: value for name, value in bound.arguments.items() if name in self.options}
-        return replace(plan, method=self.name, options=options, cites=self.cites)
+        return replace(plan, method=self.name, options=options | dict(plan.options), cites=self.cites)
 
     @property
     def name(self) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from safetensors.torch import save as pack_tensors
 from torch import Tensor, nn
@@ -176,7 +177,9 @@ def _seeded_network(entry: Entry, seed: int) -> nn.Module:
 
 def _progress(show: bool) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), disable=not show)
+    return Progress(
+        *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True), disable=not show
+    )
 
 
 def _keep(run: _Run, network: nn.Module, history: tuple[Epoch, ...], directory: Path) -> TrainingRecord:
