@@ -9,7 +9,8 @@ import torch
 
 from networks import Builder
 from respike import SpikingNetwork
-from respike.errors import InvalidNetwork, InvalidPlan
+from respike.coding import Bernoulli
+from respike.errors import BiasScaleWarning, InvalidNetwork, InvalidPlan
 from respike.ir import Activation, Input, Linear, Network, ReLU
 from respike.neurons import IntegrateFire, ToValue
 from respike.plan import Plan, Site
@@ -70,6 +71,13 @@ def test_a_clipped_activation_saturates_at_its_clip() -> None:
     )
     spiking = SpikingNetwork(Network(nodes, ("out",)), Plan({"relu6": Site(6.0)}, Steady(10)))
     assert spiking(torch.tensor([[100.0]])).item() == pytest.approx(6.0)
+
+
+def test_a_coding_that_scales_the_input_of_a_network_with_biases_is_warned_of() -> None:
+    plan = Plan({"relu": Site(1.0)}, Steady(3), Bernoulli(rate=200.0))
+    with pytest.warns(BiasScaleWarning, match=r"0\.2 times the image"):
+        SpikingNetwork(network(), plan)
+    SpikingNetwork(network(), replace(plan, coding=Bernoulli(rate=200.0, spike_value=5.0)))
 
 
 def test_a_graph_must_be_whole() -> None:

@@ -41,8 +41,7 @@ OUTPUT_SPIKES = SpikeCount(Site(1.0))
 class Published:
     """What the paper reports of a network, in per cent and steps.
 
-    loss: by how many points ours may fall short with the paper's T1 and T2. differing: the share of calibration images
-    on which a schedule that respike chooses may decide otherwise than the network.
+    loss: by how many points ours may fall short with the paper's T1 and T2.
     """
 
     title: str
@@ -50,12 +49,11 @@ class Published:
     input_steps: int
     drain_steps: int
     loss: float
-    differing: float
 
 
 PAPER = {
-    "mnist-mlp": Published("784-1200-1200-10", 98.84, 5, 4, 0.10, 0.0),
-    "mnist-cnn": Published("16c5-2s-16c5-2s-10", 99.14, 12, 25, 0.15, 0.0005),
+    "mnist-mlp": Published("784-1200-1200-10", 98.84, 5, 4, 0.10),
+    "mnist-cnn": Published("16c5-2s-16c5-2s-10", 99.14, 12, 25, 0.15),
 }
 FALL = 0.05
 CHOSEN_LOSS = 0.05
@@ -75,8 +73,9 @@ REASONS = {
     "mnist-mlp-falls-spikes": "It is low from the start and stays there, for the output neurons saturate at once.",
     "mnist-mlp-figure4-potentials": _EARLY,
     "mnist-cnn-figure4-potentials": _EARLY,
-    "mnist-mlp-fit-chosen": "One image too many. The schedule keeps every decision on 2,000 training images, which are "
-    "easier than test images.",
+    "mnist-mlp-fit-chosen": "The schedule changes at most one decision in 2,000, but on training images, which are "
+    "easier than test images: on them three steps are enough. With a tolerance of 0 it was 3 + 3 steps and 0.06 "
+    "points.",
     "mnist-mlp-fit-spikes": _TIES + " Of 492 errors, 429 are ties.",
     "mnist-cnn-fit-paper": "One image too many, of a network that is more accurate than the paper's. 12 steps of input "
     "store more than 25 steps send: with 60 in their place the loss was 0.02 points, and less input needs less "
@@ -365,14 +364,13 @@ def paper_plan(subject: Subject) -> Plan:
 def chosen(bench: Workbench, subject: Subject) -> tuple[Plan, tuple[int, int]]:
     """FIT with the T1 and T2 that respike chooses on calibration images, and these."""
     calibration = subject.calibration[: bench.limit]
-    tolerance = PAPER[subject.name].differing
 
     def choose() -> tuple[int, int]:
         with bench.task(f"{subject.name} choosing T1 and T2", None):
-            schedule = methods.fit(subject.network, calibration, tolerance=tolerance).schedule
+            schedule = methods.fit(subject.network, calibration).schedule
         return schedule.input_steps, schedule.steps - schedule.input_steps
 
-    identity = {"images": len(calibration), "tolerance": tolerance}
+    identity = {"images": len(calibration)}
     input_steps, drain_steps = bench.keep("chosen", subject, identity, choose)
     return methods.fit(subject.network, input_steps=input_steps, drain_steps=drain_steps), (input_steps, drain_steps)
 

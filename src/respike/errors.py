@@ -54,3 +54,7 @@ class RespikeWarning(UserWarning):
 
 class DeadLayerWarning(RespikeWarning):
     """A layer whose activations were zero on the whole calibration set."""
+
+
+class BiasScaleWarning(RespikeWarning):
+    """An input coding that scales the input of a network whose biases are not scaled with it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -11,8 +12,8 @@ import torch
 from torch import Tensor
 
 from respike.coding import Coding, ConstantCurrent
-from respike.errors import InvalidPlan
-from respike.ir import Network, channelwise
+from respike.errors import BiasScaleWarning, InvalidPlan
+from respike.ir import BatchNorm, Conv, Linear, Network, channelwise
 from respike.neurons import IntegrateFire, Neuron, ToValue
 from respike.schedule import InputThenDrain, Schedule
 
@@ -148,6 +149,13 @@ class Plan:
             _check_channels(node.name, site, network.shapes[node.name])
             if node.function.ceiling < math.inf:
                 self._check_ceiling(node.name, site, node.function.ceiling)
+        if self.coding.gain != 1 and _has_biases(network):
+            warnings.warn(
+                f"the mean input of a step is {self.coding.gain:g} times the image, but biases flow in full: "
+                "scale the coding's spike_value so that its gain is 1",
+                BiasScaleWarning,
+                stacklevel=3,
+            )
         if isinstance(self.readout, SpikeCount):
             _check_channels(network.outputs[0], self.readout.site, network.shapes[network.outputs[0]])
 
@@ -170,6 +178,13 @@ def _check(name: str, quantity: Quantity, positive: bool = False) -> None:
         raise InvalidPlan(f"{name} must be finite")
     if positive and not bool((values > 0).all()):
         raise InvalidPlan(f"{name} must be positive, got {float(values.min()):g}")
+
+
+def _has_biases(network: Network) -> bool:
+    return any(
+        isinstance(node, BatchNorm) or (isinstance(node, Linear | Conv) and node.bias is not None)
+        for node in network.nodes
+    )
 
 
 def _check_channels(name: str, site: Site, shape: tuple[int, ...]) -> None:
