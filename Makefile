@@ -22,7 +22,7 @@ check: $(READY)  ## style, types, the import contract, the documentation's code
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --markdown-docs README.md docs -p no:cacheprovider
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --markdown-docs README.md docs -p no:cacheprovider
 
 papers: $(READY)  ## the papers' tables and figures again (about an hour)
 	for run in papers/*/run.py; do $(BIN)/python $$run || exit 1; done
