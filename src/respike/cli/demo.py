@@ -12,7 +12,7 @@ import typer
 from respike import Report, methods
 from respike.cli.arguments import Limit
 from respike.cli.networks import find
-from respike.cli.running import check_outputs, converted, keep, measured, stop_if_interrupted
+from respike.cli.running import check_outputs, converted, finished, keep, measured, stop_if_interrupted
 from respike.coding import ConstantCurrent
 from respike.engines import batched
 from respike.errors import InvalidFile
@@ -53,15 +53,7 @@ def demo(
         raise InvalidFile(f"cannot make the folder {out}: {error.strerror}") from error
     json_file, plot = out / "demo.json", out / "accuracy-over-time.png"
     check_outputs(json_file, plot)
-    reports: list[Report] = []
-    try:
-        for run in RUNS:
-            reports.append(_report(run, limit))
-            if not reports[-1].complete:
-                break
-    except KeyboardInterrupt:
-        if not reports:
-            raise
+    reports = finished(_report(run, limit) for run in RUNS)
     keep(reports, json_file, plot, as_list=True)
     stop_if_interrupted(reports, len(RUNS))
 

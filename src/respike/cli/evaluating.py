@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from respike import Report, SpikingNetwork, methods
+from respike import SpikingNetwork, methods
 from respike.cli import choices, options
 from respike.cli.arguments import (
     CodingName,
@@ -22,7 +22,7 @@ from respike.cli.arguments import (
     Seed,
 )
 from respike.cli.networks import Subject, find
-from respike.cli.running import check_outputs, converted, keep, measured, method_needed, stop_if_interrupted
+from respike.cli.running import check_outputs, converted, finished, keep, measured, method_needed, stop_if_interrupted
 from respike.coding import Coding, ConstantCurrent
 from respike.errors import InvalidOption
 from respike.methods import Method
@@ -85,15 +85,10 @@ def compare(
     arguments = [options.read(method, _share(method, named, given)) for method in named]
     subject = _unconverted(find(network, dataset))
     images = subject.test_images
-    reports: list[Report] = []
-    try:
-        for method, own in zip(named, arguments, strict=True):
-            reports.append(measured(converted(subject, method, own, chosen), images, limit, simulator))
-            if not reports[-1].complete:
-                break
-    except KeyboardInterrupt:
-        if not reports:
-            raise
+    reports = finished(
+        measured(converted(subject, method, own, chosen), images, limit, simulator)
+        for method, own in zip(named, arguments, strict=True)
+    )
     keep(reports, json, plot, as_list=True)
     stop_if_interrupted(reports, len(named))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -93,3 +93,17 @@ def method_needed(method: Method[Any] | None) -> Method[Any]:
     if method is None:
         raise InvalidOption("say with --method how to convert the network (respike methods lists them)")
     return method
+
+
+def finished(measurements: Iterable[Report]) -> list[Report]:
+    """The reports of measurements taken one after the other; Ctrl-C ends them and keeps what is there."""
+    reports: list[Report] = []
+    try:
+        for report in measurements:
+            reports.append(report)
+            if not report.complete:
+                break
+    except KeyboardInterrupt:
+        if not reports:
+            raise
+    return reports
