@@ -4,22 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
 from math import cos, pi
 
 from torch import nn
 
 from respike.errors import InvalidOption, UnknownName
 from respike.zoo.networks import diehl_cnn, fit_cnn, perceptron
+from respike.zoo.residual import cifar_resnet
+from respike.zoo.vgg import vgg16
+
+
+class Descent(StrEnum):
+    """How a step follows from the gradient."""
+
+    ADAM = "adam"
+    """Adam with decoupled weight decay."""
+    NESTEROV = "nesterov"
+    """Stochastic gradient descent with Nesterov's momentum of 0.9; weight decay is part of the gradient."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained: Adam with decoupled weight decay, cross entropy, one cycle of the learning rate.
-
-    Images are taken as they are, without augmentation.
+    """How a network is trained: cross entropy, one cycle of the learning rate.
 
     peak: the largest learning rate. warmup: the share of the steps in which the rate rises to it, in [0, 1).
-    weight_decay: per step, times the learning rate. seed: the default seed.
+    weight_decay: per step, times the learning rate. seed: the default seed. shift: every image is moved by up to so
+    many pixels in each direction, anew in each epoch, zeros coming in. flip: half of the images are mirrored.
     """
 
     epochs: int
@@ -28,10 +40,13 @@ class Recipe:
     warmup: float = 0.2
     weight_decay: float = 0.0
     seed: int = 1
+    descent: Descent = Descent.ADAM
+    shift: int = 0
+    flip: bool = False
 
     def __post_init__(self) -> None:
         """Checks the ranges; raises InvalidOption."""
-        if self.epochs < 1 or self.batch_size < 1 or not self.peak > 0 or not 0 <= self.warmup < 1:
+        if self.epochs < 1 or self.batch_size < 1 or not self.peak > 0 or not 0 <= self.warmup < 1 or self.shift < 0:
             raise InvalidOption(f"no training can follow {self}")
 
     def learning_rate(self, progress: float) -> float:
@@ -58,8 +73,11 @@ class Entry:
 
 
 _GREY = (1, 28, 28)
+_COLOUR = (3, 32, 32)
 _DIEHL = "Diehl et al. 2015 (replication)"
 _MLP_RECIPE = Recipe(50, batch_size=200, peak=1.5e-3)
+_CIFAR_RECIPE = Recipe(18, batch_size=128, peak=0.2, weight_decay=5e-4, descent=Descent.NESTEROV, shift=4, flip=True)
+_FEW_SPIKES = "FS conversion"
 
 ENTRIES: tuple[Entry, ...] = (
     Entry("mnist-cnn", fit_cnn, _GREY, "mnist", Recipe(60), "FIT", "16c5-2s-16c5-2s-10 on MNIST"),
@@ -83,6 +101,31 @@ ENTRIES: tuple[Entry, ...] = (
         Recipe(30),
         _DIEHL,
         "12c5-2s-64c5-2s-10 on Fashion-MNIST",
+    ),
+    *(
+        Entry(
+            f"cifar10-resnet{depth}",
+            partial(cifar_resnet, depth),
+            _COLOUR,
+            "cifar10",
+            replace(_CIFAR_RECIPE, epochs=epochs),
+            _FEW_SPIKES,
+            f"ResNet-{depth} on CIFAR-10",
+        )
+        for depth, epochs in ((8, 20), (14, 12), (20, 18), (50, 60))
+    ),
+    *(
+        Entry(
+            f"{dataset}-vgg16{suffix}",
+            partial(vgg16, classes=classes, width=width),
+            _COLOUR,
+            dataset,
+            replace(_CIFAR_RECIPE, peak=0.05, epochs=epochs),
+            "ECC",
+            f"{name} with batch norm and average pooling on {title}",
+        )
+        for dataset, title, classes in (("cifar10", "CIFAR-10", 10), ("cifar100", "CIFAR-100", 100))
+        for suffix, name, width, epochs in (("", "VGG-16", 64, 60), ("-half", "VGG-16 of half width", 32, 10))
     ),
 )
 """Every network of the zoo."""

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import assert_never
 
 import numpy as np
 import torch
@@ -17,15 +18,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from safetensors.torch import save as pack_tensors
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
-from torch.optim import AdamW, Optimizer
+from torch.nn.functional import cross_entropy, pad
+from torch.optim import SGD, AdamW, Optimizer
 
 from respike import data
 from respike.data import Dataset, Split
 from respike.data.files import replace
 from respike.errors import InvalidData, InvalidOption
 from respike.zoo.checkpoint import Checkpoint
-from respike.zoo.entries import Entry
+from respike.zoo.entries import Descent, Entry, Recipe
 from respike.zoo.records import Epoch, TrainingRecord
 
 _HALF_TOLERANCE = 2e-4
@@ -113,7 +114,7 @@ class _Run:
         self, checkpoint: Checkpoint, show: bool, on_epoch: Callable[[Epoch], None]
     ) -> tuple[nn.Module, tuple[Epoch, ...]]:
         network = _seeded_network(self.entry, self.seed)
-        optimizer = AdamW(network.parameters(), weight_decay=self.entry.recipe.weight_decay, fused=True)
+        optimizer = _optimizer(network, self.entry.recipe)
         history = checkpoint.restore(network, optimizer)
         images = self.train_set.images.contiguous(memory_format=torch.channels_last)
         with _progress(show) as bar:
@@ -149,13 +150,38 @@ class _Run:
             rate = recipe.learning_rate((number - 1 + start / len(images)) / self.epochs)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            loss = cross_entropy(network(images[batch]), self.train_set.labels[batch])
+            loss = cross_entropy(network(_augmented(images[batch], recipe)), self.train_set.labels[batch])
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             optimizer.step()
             total += float(loss.detach()) * len(batch)
             tick()
         return total / len(images)
+
+
+def _optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
+    match recipe.descent:
+        case Descent.ADAM:
+            return AdamW(network.parameters(), weight_decay=recipe.weight_decay, fused=True)
+        case Descent.NESTEROV:
+            decay = recipe.weight_decay
+            return SGD(network.parameters(), momentum=0.9, nesterov=True, weight_decay=decay, fused=True)
+        case _:
+            assert_never(recipe.descent)
+
+
+def _augmented(images: Tensor, recipe: Recipe) -> Tensor:
+    if recipe.flip:
+        images = torch.where(torch.rand(len(images), 1, 1, 1) < 0.5, images.flip(3), images)
+    if not recipe.shift:
+        return images
+    height, width = images.shape[2:]
+    padded = pad(images, (recipe.shift,) * 4)
+    corners = torch.randint(2 * recipe.shift + 1, (len(images), 2)).tolist()
+    moved = [
+        image[:, top : top + height, left : left + width] for image, (top, left) in zip(padded, corners, strict=True)
+    ]
+    return torch.stack(moved).contiguous(memory_format=torch.channels_last)
 
 
 @contextmanager
