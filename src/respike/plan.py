@@ -13,9 +13,9 @@ from torch import Tensor
 
 from respike.coding import Coding, ConstantCurrent
 from respike.errors import BiasScaleWarning, InvalidPlan
-from respike.ir import BatchNorm, Conv, Linear, Network, channelwise
-from respike.neurons import IntegrateFire, Neuron, ToValue
-from respike.schedule import InputThenDrain, Schedule
+from respike.ir import Activation, BatchNorm, Conv, Linear, Network, ReLU, channelwise
+from respike.neurons import FewSpikes, FittedFewSpikes, IntegrateFire, Neuron, ToValue
+from respike.schedule import InputThenDrain, Layerwise, Schedule
 
 Quantity: TypeAlias = float | Tensor
 """One number for a population, or one per channel (`[channels]`)."""
@@ -27,7 +27,7 @@ class Site:
 
     A neuron fires at `threshold`; each spike delivers `spike_value`, in activation units, to the next affine map. Both
     equal give rates that decode to the activation. Weight normalisation and threshold balancing are this, written
-    differently (ECC Remark 1).
+    differently (ECC Remark 1). For few-spikes neurons both are units, which the neuron multiplies in each of its steps.
 
     Args:
         threshold: potential at which a neuron fires; positive.
@@ -147,8 +147,10 @@ class Plan:
         for node in network.activations:
             site = self.sites[node.name]
             _check_channels(node.name, site, network.shapes[node.name])
-            if node.function.ceiling < math.inf:
-                self._check_ceiling(node.name, site, node.function.ceiling)
+            self._check_neuron(node.name, site.neuron)
+            self._check_function(node, site)
+        if isinstance(self.schedule, Layerwise):
+            self._check_layerwise()
         if self.coding.gain != 1 and _has_biases(network):
             warnings.warn(
                 f"the mean input of a step is {self.coding.gain:g} times the image, but biases flow in full: "
@@ -159,9 +161,50 @@ class Plan:
         if isinstance(self.readout, SpikeCount):
             _check_channels(network.outputs[0], self.readout.site, network.shapes[network.outputs[0]])
 
+    def _check_neuron(self, name: str, neuron: Neuron) -> None:
+        """Few-spikes neurons need a window of their own; the others cannot use one."""
+        match neuron, self.schedule:
+            case (FewSpikes() | FittedFewSpikes(), Layerwise(window=window)):
+                if neuron.steps > window:
+                    raise InvalidPlan(f"layer {name!r} fires for {neuron.steps} steps, its window has {window}")
+            case (FewSpikes() | FittedFewSpikes(), _):
+                raise InvalidPlan(f"layer {name!r} has few-spikes neurons: they need schedule=Layerwise(steps)")
+            case (_, Layerwise()):
+                raise InvalidPlan(f"layer {name!r} has integrate-and-fire neurons: they need a schedule such as Steady")
+            case _:
+                pass
+
+    def _check_function(self, node: Activation, site: Site) -> None:
+        """The neurons must compute the function that they stand for."""
+        if node.population and not isinstance(self.schedule, Layerwise):
+            raise InvalidPlan(
+                f"layer {node.population!r} is recurrent: its neurons must be done with one time step of the network "
+                "before the next one comes, which only few-spikes neurons are; use the method few_spikes"
+            )
+        match site.neuron, node.function:
+            case FittedFewSpikes(function=function), wanted if function != wanted:
+                raise InvalidPlan(f"layer {node.name!r} computes {wanted}, its neurons were fitted to {function}")
+            case FittedFewSpikes(), _:
+                pass
+            case _, ReLU(ceiling=ceiling):
+                if ceiling < math.inf:
+                    self._check_ceiling(node.name, site, ceiling)
+            case _, function:
+                raise InvalidPlan(
+                    f"layer {node.name!r} computes {function}, which needs a fitted neuron: use the method few_spikes, "
+                    f"or neurons.fit_activation({function}) and a site with what it gives"
+                )
+
+    def _check_layerwise(self) -> None:
+        if self.coding != ConstantCurrent():
+            raise InvalidPlan("few-spikes neurons take the image as it is: use coding=ConstantCurrent()")
+        if not isinstance(self.readout, Membrane):
+            raise InvalidPlan("few-spikes networks are read out as potentials: use readout=Membrane()")
+
     def _check_ceiling(self, name: str, site: Site, ceiling: float) -> None:
         """A clipped activation (ReLU6) is right only where spikes cannot deliver more than the ceiling per step."""
-        if float(torch.as_tensor(site.value).max()) > ceiling * (1 + 1e-6):
+        most = site.neuron.largest if isinstance(site.neuron, FewSpikes) else 1.0
+        if most * float(torch.as_tensor(site.value).max()) > ceiling * (1 + 1e-6):
             raise InvalidPlan(f"layer {name!r} clips at {ceiling:g}, and a spike would deliver more than that")
         if isinstance(self.schedule, InputThenDrain):
             raise InvalidPlan(

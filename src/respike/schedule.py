@@ -71,4 +71,40 @@ class InputThenDrain:
         return tuple(phase for phase in phases if phase.steps)
 
 
-Schedule: TypeAlias = Steady | InputThenDrain
+@dataclass(frozen=True)
+class Layerwise:
+    """Layers run one after the other, each for a window of `window` (K) steps; the image is given once.
+
+    A population collects what the spikes of the layers before it deliver, then fires in its own window. So an image
+    takes K steps a layer, and all layers together make one step of `phases`. Other images can be under way at the same
+    time, a new one every 2 K steps (FS paper, Section 1.1).
+    """
+
+    window: int
+
+    def __post_init__(self) -> None:
+        if self.window < 1:
+            raise InvalidOption(f"a window needs at least 1 step, got {self.window}")
+
+    @property
+    def steps(self) -> int:
+        """One: the output is there when all layers have run."""
+        return 1
+
+    @property
+    def input_steps(self) -> int:
+        """One: the image is given once."""
+        return 1
+
+    @property
+    def interval(self) -> int:
+        """Steps after which the next image can follow: 2 K."""
+        return 2 * self.window
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """One step, in which all layers run."""
+        return (Phase(1, input_on=True, bias_on=True),)
+
+
+Schedule: TypeAlias = Steady | InputThenDrain | Layerwise

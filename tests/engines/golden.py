@@ -12,23 +12,29 @@ import torch
 from torch import Tensor
 
 from respike.ir import Activation, Add, AvgPool, Conv, Input, Linear, Network, Node, ReLU, Reshape
-from respike.neurons import IntegrateFire, Neuron, Reset, SignedIntegrateFire, Subtract, ToValue
+from respike.neurons import FewSpikes, IntegrateFire, Neuron, Reset, SignedIntegrateFire, Subtract, ToValue
 from respike.plan import Plan, Site
-from respike.schedule import InputThenDrain, Schedule, Steady
+from respike.schedule import InputThenDrain, Layerwise, Schedule, Steady
 
 FOLDER = Path(__file__).parent.parent / "golden"
-INTEGRATE_FIRE = sorted(
-    path.stem for path in FOLDER.glob("*.json") if json.loads(path.read_text())["kind"] == "integrate_fire"
-)
+
+
+def _cases(kind: str) -> list[str]:
+    return sorted(path.stem for path in FOLDER.glob("*.json") if json.loads(path.read_text())["kind"] == kind)
+
+
+INTEGRATE_FIRE = _cases("integrate_fire")
+FEW_SPIKES = _cases("few_spikes")
 
 
 @dataclass(frozen=True, eq=False)
 class Golden:
-    """One golden case."""
+    """One golden case; few-spikes cases have `spikes` at every step, the others `spike_counts` and `potentials`."""
 
     network: Network
     plan: Plan
     images: Tensor
+    spikes: dict[str, Tensor]
     spike_counts: dict[str, Tensor]
     potentials: dict[str, Tensor]
     readout: Tensor
@@ -41,19 +47,20 @@ def read(name: str) -> Golden:
     arrays = {key: torch.from_numpy(value).double() for key, value in np.load(FOLDER / f"{name}.npz").items()}
     nodes: list[Node] = [Input("x", (), tuple(arrays["x"].shape[1:]))]
     nodes += [_node(spec, arrays) for spec in case["nodes"]]
-    sites = {site: Site(neuron=_neuron(case), **numbers) for site, numbers in case["sites"].items()}
+    sites = {site: _site(case, **numbers) for site, numbers in case["sites"].items()}
 
     def per_site(kind: str) -> dict[str, Tensor]:
-        return {site: arrays[f"{kind}.{site}"] for site in sites}
+        return {site: arrays[f"{kind}.{site}"] for site in sites if f"{kind}.{site}" in arrays}
 
     return Golden(
         network=Network(tuple(nodes), (nodes[-1].name,)),
         plan=Plan(sites=sites, schedule=_schedule(case)),
         images=arrays["x"],
+        spikes=per_site("spikes"),
         spike_counts=per_site("spike_counts"),
         potentials=per_site("potential"),
         readout=arrays["readout"],
-        synaptic_operations=case["synaptic_operations"],
+        synaptic_operations=case.get("synaptic_operations"),
     )
 
 
@@ -80,6 +87,12 @@ def _node(spec: dict[str, Any], arrays: dict[str, Tensor]) -> Node:
             raise NotImplementedError(kind)
 
 
+def _site(case: dict[str, Any], alpha: float = 0.0, **numbers: Any) -> Site:
+    if case["kind"] == "few_spikes":
+        return Site(alpha * 2.0 ** -case["steps"], neuron=FewSpikes(case["steps"]), **numbers)
+    return Site(neuron=_neuron(case), **numbers)
+
+
 def _neuron(case: dict[str, Any]) -> Neuron:
     if case.get("signed"):
         return SignedIntegrateFire()
@@ -88,6 +101,8 @@ def _neuron(case: dict[str, Any]) -> Neuron:
 
 
 def _schedule(case: dict[str, Any]) -> Schedule:
+    if case["kind"] == "few_spikes":
+        return Layerwise(case["steps"])
     if "drain_steps" in case:
         return InputThenDrain(case["input_steps"], case["drain_steps"], case.get("bias_while_draining", False))
     return Steady(case["input_steps"])

@@ -28,6 +28,18 @@ def test_exact_spikes_potentials_and_readout(name: str, engine: Engine) -> None:
         assert operations == case.synaptic_operations
 
 
+@pytest.mark.parametrize("name", golden.FEW_SPIKES)
+@pytest.mark.parametrize("engine", ALL.values(), ids=ALL.keys())
+def test_exact_few_spikes_and_readout(name: str, engine: Engine) -> None:
+    case = golden.read(name)
+    sites = list(case.plan.sites)
+    record = engine(case.network, case.plan, case.images, Probe(spikes=sites))
+    for site in sites:
+        assert torch.equal(record.spikes[site], case.spikes[site]), site
+        assert torch.equal(record.spike_counts[site], case.spikes[site].sum(0)), site
+    assert torch.equal(record.outputs, case.readout)
+
+
 @pytest.mark.parametrize("memory", [1, 5_000, 10**9])
 def test_chunks_of_time_change_nothing(memory: int) -> None:
     case = golden.read("cnn_residual_scaled")

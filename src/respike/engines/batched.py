@@ -12,7 +12,19 @@ import torch
 from torch import Tensor
 
 from respike.ir import Activation, AdaptiveMaxPool, Affine, Input, MaxPool, Network, Node, apply, apply_max
-from respike.neurons import Above, IntegrateFire, SignedIntegrateFire, Subtract, ToValue, step
+from respike.neurons import (
+    Above,
+    FewSpikes,
+    FittedFewSpikes,
+    IntegrateFire,
+    LayerwiseNeuron,
+    SignedIntegrateFire,
+    SteppedNeuron,
+    Subtract,
+    ToValue,
+    fire_few,
+    step,
+)
 from respike.plan import AccumulatedMax, MaxPooling, Membrane, Plan, Site, SiteTensors
 from respike.record import INPUT, OUTPUT, Probe, Recorder, Recording
 from respike.schedule import Phase
@@ -112,14 +124,16 @@ class _Population:
             self.potential = numbers.initial_potential.expand_as(current[0]).clone()
         if phase.bias_on and bool(numbers.extra_current.any()):
             current = current + numbers.extra_current
+        if isinstance(self.site.neuron, FewSpikes | FittedFewSpikes):
+            return self._layerwise(self.site.neuron, self.potential + current[0], numbers)
         spikes = current.new_empty(steps, *current.shape[1:])
         match self.site.neuron:
             case IntegrateFire(reset=Subtract()):
                 self._subtract(self.potential, current, spikes, numbers)
             case IntegrateFire(reset=ToValue(value=value)):
                 self._to_value(self.potential, current, spikes, numbers, value)
-            case _:
-                self._by_definition(self.potential, current, spikes, numbers)
+            case neuron:
+                self._by_definition(neuron, self.potential, current, spikes, numbers)
         signed = isinstance(self.site.neuron, SignedIntegrateFire)
         self.recorder.population(self.name, spikes, self.potential, signed=signed)
         return spikes if bool((numbers.spike_value == 1).all()) else spikes.mul_(numbers.spike_value)
@@ -142,11 +156,18 @@ class _Population:
             if value:
                 potential.add_(fired, alpha=value)
 
-    def _by_definition(self, potential: Tensor, current: Tensor, spikes: Tensor, numbers: SiteTensors) -> None:
+    def _layerwise(self, neuron: LayerwiseNeuron, potential: Tensor, numbers: SiteTensors) -> Tensor:
+        potential, spikes, delivered = fire_few(neuron, potential, numbers.threshold)
+        self.recorder.population(self.name, spikes, potential)
+        return delivered.mul_(numbers.spike_value).unsqueeze(0)
+
+    def _by_definition(
+        self, neuron: SteppedNeuron, potential: Tensor, current: Tensor, spikes: Tensor, numbers: SiteTensors
+    ) -> None:
         total = torch.zeros_like(potential) if self.total is None else self.total
         for number in range(len(spikes)):
             now = current[number if len(current) > 1 else 0]
-            potential, spikes[number] = step(self.site.neuron, potential, total, now, numbers.threshold)
+            potential, spikes[number] = step(neuron, potential, total, now, numbers.threshold)
             total = total + spikes[number]
         self.potential, self.total = potential, total
 

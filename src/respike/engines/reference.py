@@ -1,7 +1,8 @@
 """The reference engine: the definition of the semantics, one step after the other. Never optimised.
 
 In each step, spikes cross the whole network (zero delay). A population adds its input current, fires and resets; the
-next affine map receives `spike_value · z`. Biases and extra currents are on where the schedule says so.
+next affine map receives `spike_value · z`. Biases and extra currents are on where the schedule says so. A few-spikes
+population fires all its K steps before the next layer runs, and the next map receives what they deliver together.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from respike.ir import Activation, AdaptiveMaxPool, Input, MaxPool, Network, apply, apply_max
-from respike.neurons import SignedIntegrateFire, step
+from respike.neurons import FewSpikes, FittedFewSpikes, SignedIntegrateFire, fire_few, step
 from respike.plan import AccumulatedMax, MaxPooling, Membrane, Plan, Site
 from respike.record import INPUT, OUTPUT, Probe, Recorder, Recording
 from respike.schedule import Phase
@@ -34,6 +35,10 @@ class _Population:
             self.total = torch.zeros_like(current)
         if phase.bias_on:
             current = current + numbers.extra_current
+        if isinstance(self.site.neuron, FewSpikes | FittedFewSpikes):
+            potential, spikes, delivered = fire_few(self.site.neuron, self.potential + current, numbers.threshold)
+            self.recorder.population(self.name, spikes, potential)
+            return numbers.spike_value * delivered
         self.potential, spikes = step(self.site.neuron, self.potential, self.total, current, numbers.threshold)
         self.total = self.total + spikes
         signed = isinstance(self.site.neuron, SignedIntegrateFire)

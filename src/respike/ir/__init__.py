@@ -1,6 +1,7 @@
 """The network as respike sees it: nodes, the graph, shape inference, what each node computes."""
 
 from respike.ir.apply import apply, apply_activation, apply_max, batch_norm_scale, batch_norm_shift, channelwise
+from respike.ir.functions import ELU, GELU, Function, Hardswish, ReLU, Sigmoid, SiLU, Tanh, apply_function, ceiling
 from respike.ir.network import Network, evaluate, map_tensors, tensors
 from respike.ir.nodes import (
     Activation,
@@ -20,12 +21,13 @@ from respike.ir.nodes import (
     Pad,
     Permute,
     Pooling,
-    ReLU,
     Reshape,
     Slice,
 )
 
 __all__ = [
+    "ELU",
+    "GELU",
     "Activation",
     "AdaptiveAvgPool",
     "AdaptiveMaxPool",
@@ -36,6 +38,8 @@ __all__ = [
     "Concat",
     "Conv",
     "ElementwiseAffine",
+    "Function",
+    "Hardswish",
     "Input",
     "Linear",
     "MaxPool",
@@ -46,12 +50,17 @@ __all__ = [
     "Pooling",
     "ReLU",
     "Reshape",
+    "SiLU",
+    "Sigmoid",
     "Slice",
+    "Tanh",
     "apply",
     "apply_activation",
+    "apply_function",
     "apply_max",
     "batch_norm_scale",
     "batch_norm_shift",
+    "ceiling",
     "channelwise",
     "evaluate",
     "map_tensors",

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from respike.ir.functions import apply_function
 from respike.ir.nodes import (
     Activation,
     AdaptiveAvgPool,
@@ -99,8 +100,8 @@ def apply_max(node: Pooling, x: Tensor) -> Tensor:
 
 
 def apply_activation(node: Activation, x: Tensor) -> Tensor:
-    """`min(max(0, x), ceiling)`."""
-    return x.clamp(0.0, node.function.ceiling)
+    """The activation's function of each element."""
+    return apply_function(node.function, x)
 
 
 def _avg_pool(node: AvgPool, x: Tensor) -> Tensor:

@@ -7,11 +7,12 @@ dimension; dimensions (`dim`, `dims`) count with the batch as dimension 0, as in
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from torch import Tensor
+
+from respike.ir.functions import Function
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,20 +116,18 @@ class AdaptiveMaxPool:
     output_size: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class ReLU:
-    """`f(x) = min(max(0, x), ceiling)`; ReLU6 has the ceiling 6."""
-
-    ceiling: float = math.inf
-
-
 @dataclass(frozen=True, eq=False)
 class Activation:
-    """A non-linear function of each element. Conversion puts a population of spiking neurons here."""
+    """A non-linear function of each element. Conversion puts a population of spiking neurons here.
+
+    In an unrolled recurrent network the same neurons stand at several nodes, one for each time step; `population` is
+    then their common name. Elsewhere it is empty.
+    """
 
     name: str
     inputs: tuple[str]
-    function: ReLU
+    function: Function
+    population: str = ""
 
 
 @dataclass(frozen=True, eq=False)

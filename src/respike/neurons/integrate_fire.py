@@ -52,10 +52,13 @@ class SignedIntegrateFire:
     """
 
 
-Neuron: TypeAlias = IntegrateFire | SignedIntegrateFire
+SteppedNeuron: TypeAlias = IntegrateFire | SignedIntegrateFire
+"""Neurons that take a current, and may fire, in every step."""
 
 
-def step(neuron: Neuron, potential: Tensor, total: Tensor, current: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:
+def step(
+    neuron: SteppedNeuron, potential: Tensor, total: Tensor, current: Tensor, threshold: Tensor
+) -> tuple[Tensor, Tensor]:
     """One time step of a population: the definition, written to be read.
 
     `potential`, `total` (the sum of the spikes sent so far) and `current` have the shape of the population,
