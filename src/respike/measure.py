@@ -12,7 +12,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from respike.engines import Engine, batched
+from respike.engines import Engine, fastest
 from respike.errors import InvalidData
 from respike.ir import Network
 from respike.metrics import HOROWITZ_45NM, EnergyModel, fan_outs, macs
@@ -78,7 +78,7 @@ def measure(
     spiking: SpikingNetwork,
     dataset: Labelled,
     *,
-    engine: Engine = batched,
+    engine: Engine | None = None,
     energy: EnergyModel = HOROWITZ_45NM,
     tolerance: float = 0.0005,
     limit: int | None = None,
@@ -93,7 +93,7 @@ def measure(
     Args:
         spiking: the converted network.
         dataset: images `[images, *shape]` with integer labels `[images]`, or batches of them.
-        engine: who simulates.
+        engine: who simulates; the fastest that can unless given.
         energy: the energy model behind `energy_ratio`.
         tolerance: by how much accuracy may fall short of the network's and still count as reached.
         limit: the number of images at most; all unless said.
@@ -104,6 +104,7 @@ def measure(
         InvalidData: no images, wrong shapes, labels that are not integers or do not fit.
     """
     network = spiking.network
+    engine = engine or fastest(spiking.plan)
     fan_out = fan_outs(network)
     tally = _Tally(spiking.plan.schedule.steps)
     started = time.perf_counter()

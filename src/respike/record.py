@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -78,6 +78,21 @@ class Recorder:
         if name in self._probe.fan_out:
             self._per_step.setdefault(name, []).append(_sums(spikes, self._probe.fan_out[name], signed))
 
+    def words(self, name: str, words: Tensor, steps: int, potential: Callable[[], Tensor]) -> None:
+        """Takes the spikes of few-spikes neurons as whole numbers of `steps` bits, the first step's bit the highest."""
+        kept = name in self._probe.spikes
+        if self._probe.spike_counts or kept:
+            bits = words.int()
+            spikes = torch.stack([(bits >> place) & 1 for place in reversed(range(steps))]).to(words.dtype)
+            if kept:
+                self._spikes[name] = [spikes]
+            if self._probe.spike_counts:
+                self._counts[name] = spikes.sum(0)
+        if name in self._probe.potentials:
+            self._potentials[name] = potential()
+        if name in self._probe.fan_out:
+            self._per_step[name] = [_weighted(_ones(words, steps), self._probe.fan_out[name])]
+
     def outputs(self, outputs: Tensor) -> None:
         """Takes the readout after each of some steps."""
         self._outputs.append(outputs.clone())
@@ -98,6 +113,29 @@ class Recorder:
 def _sums(spikes: Tensor, fan_out: Tensor, signed: bool) -> Tensor:
     """Spikes and operations of each step, `[steps, 2]`, exactly: the batch is summed up first, in whole numbers."""
     magnitudes = spikes.abs() if signed else spikes
-    per_neuron = magnitudes.sum(1).flatten(1).double()
+    return _weighted(magnitudes.sum(1).flatten(1).double(), fan_out)
+
+
+def _weighted(per_neuron: Tensor, fan_out: Tensor) -> Tensor:
     columns = torch.stack((torch.ones_like(fan_out).flatten(), fan_out.flatten()), dim=1)
-    return per_neuron @ columns.to(spikes.device, torch.float64)
+    return per_neuron @ columns.to(per_neuron.device, torch.float64)
+
+
+def _ones(words: Tensor, steps: int) -> Tensor:
+    """How many words of the batch have a one in each bit, the highest first, `[steps, neurons]`.
+
+    Eight bits are spread over the bytes of one integer, so that the words of up to 255 images add up side by side.
+    """
+    bits = words.flatten(1).int()
+    totals = torch.zeros(steps, bits.shape[1], dtype=torch.float64, device=words.device)
+    for low in range(0, steps, 8):
+        spread = _SPREAD.to(words.device)[(bits >> low) & 255]
+        for start in range(0, len(spread), 255):
+            lanes = spread[start : start + 255].sum(0)
+            for place in range(low, min(low + 8, steps)):
+                totals[steps - 1 - place] += (lanes >> 8 * (place - low)) & 255
+    return totals
+
+
+_SPREAD = torch.tensor([sum(((word >> bit) & 1) << 8 * bit for bit in range(8)) for word in range(256)])
+"""For each byte, its bits as the lowest bits of eight bytes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from respike.engines import Engine, batched
+from respike.engines import Engine, fastest
 from respike.record import Probe, Recording
 from respike.spiking import SpikingNetwork
 
@@ -15,7 +15,7 @@ def simulate(
     images: Tensor,
     probe: Probe | None = None,
     *,
-    engine: Engine = batched,
+    engine: Engine | None = None,
     first_image: int = 0,
 ) -> Recording:
     """Runs a converted network on a batch of images `[batch, *shape]`.
@@ -24,8 +24,9 @@ def simulate(
         spiking: the converted network.
         images: a batch; `measure` streams whole data sets.
         probe: what to keep beside the outputs; every neuron's spike count unless said.
-        engine: who runs it; all engines give the same spikes.
+        engine: who runs it; the fastest that can unless given. All engines give the same spikes.
         first_image: the number of the first image in its data set, on which random input codings depend.
     """
+    engine = engine or fastest(spiking.plan)
     with torch.no_grad():
         return engine(spiking.network, spiking.plan, images, probe, first_image=first_image)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from respike import archive
-from respike.engines import batched
+from respike.engines import fastest
 from respike.ir import Network
 from respike.plan import Plan
 from respike.record import Probe
@@ -29,7 +29,7 @@ class SpikingNetwork:
 
         `readout / (input steps · gain of the coding)`: the mean current that the last layer has received per step.
         """
-        recording = batched(self.network, self.plan, images, Probe(spike_counts=False))
+        recording = fastest(self.plan)(self.network, self.plan, images, Probe(spike_counts=False))
         return recording.outputs / self.decoding
 
     @property

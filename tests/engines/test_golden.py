@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from engines import golden
-from respike.engines import ALL, Engine, batched
+from respike.engines import LAYERWISE, STEPPED, Engine, batched
 from respike.metrics import fan_outs
 from respike.record import Probe
 
 
 @pytest.mark.parametrize("name", golden.INTEGRATE_FIRE)
-@pytest.mark.parametrize("engine", ALL.values(), ids=ALL.keys())
+@pytest.mark.parametrize("engine", STEPPED.values(), ids=STEPPED.keys())
 def test_exact_spikes_potentials_and_readout(name: str, engine: Engine) -> None:
     case = golden.read(name)
     sites = list(case.plan.sites)
@@ -29,7 +29,7 @@ def test_exact_spikes_potentials_and_readout(name: str, engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("name", golden.FEW_SPIKES)
-@pytest.mark.parametrize("engine", ALL.values(), ids=ALL.keys())
+@pytest.mark.parametrize("engine", LAYERWISE.values(), ids=LAYERWISE.keys())
 def test_exact_few_spikes_and_readout(name: str, engine: Engine) -> None:
     case = golden.read(name)
     sites = list(case.plan.sites)

@@ -2,6 +2,7 @@
 
 from respike.calibrate.batches import Batch, Calibration, image_batches
 from respike.calibrate.bounds import activation_bounds
+from respike.calibrate.rounding import largest_units, least_squares_units
 from respike.calibrate.statistics import ActivationStatistics, Statistics, observe
 
 __all__ = [
@@ -11,5 +12,7 @@ __all__ = [
     "Statistics",
     "activation_bounds",
     "image_batches",
+    "largest_units",
+    "least_squares_units",
     "observe",
 ]

@@ -41,6 +41,11 @@ class ActivationStatistics:
     mean: Tensor
     histogram: Tensor
 
+    @property
+    def edges(self) -> Tensor:
+        """The edges of the histogram's bins, `[bins + 1]`."""
+        return _edge(torch.arange(_BINS + 1))
+
     def percentile(self, percent: float, *, nonzero_only: bool = True) -> Tensor:
         """The smallest value that `percent` % of the activations do not exceed, `[channels]`, or `[1]` for a layer.
 

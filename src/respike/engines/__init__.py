@@ -6,10 +6,13 @@ from typing import Protocol
 from torch import Tensor
 
 from respike.engines.batched import batched
+from respike.engines.count import count
+from respike.engines.few_spikes import few_spikes
 from respike.engines.reference import reference
 from respike.ir import Network
 from respike.plan import Plan
 from respike.record import Probe, Recording
+from respike.schedule import Layerwise
 
 
 class Engine(Protocol):
@@ -22,6 +25,17 @@ class Engine(Protocol):
         ...
 
 
-ALL: Mapping[str, Engine] = {"batched": batched, "reference": reference}
+STEPPED: Mapping[str, Engine] = {"batched": batched, "reference": reference}
+"""Those that run integrate-and-fire plans, step by step."""
+LAYERWISE: Mapping[str, Engine] = {"few_spikes": few_spikes, "batched": batched, "reference": reference}
+"""Those that run few-spikes plans."""
+ALL: Mapping[str, Engine] = {**STEPPED, **LAYERWISE, "count": count}
+"""All; `count` is not a simulation but an upper bound of one."""
 
-__all__ = ["ALL", "Engine", "batched", "reference"]
+
+def fastest(plan: Plan) -> Engine:
+    """The fastest engine that runs a plan exactly."""
+    return few_spikes if isinstance(plan.schedule, Layerwise) else batched
+
+
+__all__ = ["ALL", "LAYERWISE", "STEPPED", "Engine", "batched", "count", "fastest", "few_spikes", "reference"]

@@ -11,7 +11,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from respike.ir import Activation, AdaptiveMaxPool, Affine, Input, MaxPool, Network, Node, apply, apply_max
+from respike.ir import (
+    Activation,
+    AdaptiveMaxPool,
+    Affine,
+    Analog,
+    Input,
+    MaxPool,
+    Network,
+    Node,
+    apply,
+    apply_activation,
+    apply_max,
+)
 from respike.neurons import (
     Above,
     FewSpikes,
@@ -92,6 +104,8 @@ class _Run:
                 if self.plan.coding.spiking:
                     self.recorder.population(INPUT, (value != 0).to(value.dtype).expand(steps, *value.shape[1:]))
                 return value
+            case Activation() if node.name in self.plan.analog:
+                return apply_activation(node, inputs[0])
             case Activation():
                 return self.populations[node.name](inputs[0], phase, steps)
             case MaxPool() | AdaptiveMaxPool():
@@ -202,8 +216,8 @@ def _fire(site: Site, potential: Tensor, threshold: Tensor, out: Tensor) -> None
             torch.ge(potential, threshold, out=out)
 
 
-def _folded(node: Affine, inputs: list[Tensor], bias: bool) -> Tensor:
-    """An affine map on values over time: time is folded into the batch."""
+def _folded(node: Affine | Analog, inputs: list[Tensor], bias: bool) -> Tensor:
+    """A map on values over time: time is folded into the batch."""
     steps = max(len(value) for value in inputs)
     folded = [value.expand(steps, *value.shape[1:]).flatten(0, 1) for value in inputs]
     result = apply(node, folded, bias=bias)

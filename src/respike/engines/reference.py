@@ -2,7 +2,8 @@
 
 In each step, spikes cross the whole network (zero delay). A population adds its input current, fires and resets; the
 next affine map receives `spike_value · z`. Biases and extra currents are on where the schedule says so. A few-spikes
-population fires all its K steps before the next layer runs, and the next map receives what they deliver together.
+population fires all its K steps before the next layer runs, and the next map receives what they deliver together, so
+what the plan lets stay analog acts on values.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from respike.ir import Activation, AdaptiveMaxPool, Input, MaxPool, Network, apply, apply_max
+from respike.ir import Activation, AdaptiveMaxPool, Input, MaxPool, Network, apply, apply_activation, apply_max
 from respike.neurons import FewSpikes, FittedFewSpikes, SignedIntegrateFire, fire_few, step
 from respike.plan import AccumulatedMax, MaxPooling, Membrane, Plan, Site
 from respike.record import INPUT, OUTPUT, Probe, Recorder, Recording
@@ -94,6 +95,8 @@ def reference(
                         values[node.name] = stream.take(1)[0] if phase.input_on else torch.zeros_like(given)
                         if plan.coding.spiking:
                             recorder.population(INPUT, (values[node.name] != 0).to(given.dtype).unsqueeze(0))
+                    case Activation() if node.name in plan.analog:
+                        values[node.name] = apply_activation(node, values[node.inputs[0]])
                     case Activation():
                         values[node.name] = populations[node.name](values[node.inputs[0]], phase)
                     case MaxPool() | AdaptiveMaxPool():

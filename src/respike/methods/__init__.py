@@ -5,13 +5,28 @@ from typing import Any
 from respike.errors import UnknownName
 from respike.methods.data_norm import data_norm
 from respike.methods.direct_copy import direct_copy
+from respike.methods.ecc import ecc
+from respike.methods.few_spikes import few_spikes
 from respike.methods.fit import fit
 from respike.methods.max_norm import max_norm
 from respike.methods.method import Method, published
 from respike.methods.model_norm import model_norm
 from respike.methods.percentile_norm import percentile_norm
+from respike.methods.rmp import rmp
+from respike.methods.threshold_balancing import threshold_balancing
 
-ALL: tuple[Method[Any], ...] = (direct_copy, model_norm, data_norm, max_norm, percentile_norm, fit)
+ALL: tuple[Method[Any], ...] = (
+    direct_copy,
+    model_norm,
+    data_norm,
+    max_norm,
+    percentile_norm,
+    fit,
+    threshold_balancing,
+    rmp,
+    ecc,
+    few_spikes,
+)
 
 
 def find(name: str) -> Method[Any]:
@@ -28,10 +43,14 @@ __all__ = [
     "Method",
     "data_norm",
     "direct_copy",
+    "ecc",
+    "few_spikes",
     "find",
     "fit",
     "max_norm",
     "model_norm",
     "percentile_norm",
     "published",
+    "rmp",
+    "threshold_balancing",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from respike.errors import DeadLayerWarning
-from respike.ir import Activation, Conv, Linear, Network
+from respike.ir import Activation, Conv, Linear, Network, ceiling
 from respike.plan import Quantity, Site
 
 
@@ -22,22 +22,26 @@ def sites(network: Network, scales: Mapping[str, Quantity], **numbers: Any) -> d
     with a `DeadLayerWarning`. A scale above a clip (ReLU6) becomes the clip.
     """
     return {
-        node.name: Site(_alive(node.name, scales[node.name], node.function.ceiling), **numbers)
-        for node in network.activations
+        node.name: site(node.name, scales[node.name], ceiling(node.function), **numbers) for node in network.activations
     }
 
 
-def _alive(name: str, scale: Quantity, ceiling: float) -> Quantity:
-    values = torch.as_tensor(scale, dtype=torch.float64).clamp(max=ceiling)
+def site(name: str, scale: Quantity, highest: float = math.inf, **numbers: Any) -> Site:
+    """The site of one population, with threshold and spike value equal to its scale; see `sites`."""
+    return Site(_alive(name, scale, highest), **numbers)
+
+
+def _alive(name: str, scale: Quantity, highest: float) -> Quantity:
+    values = torch.as_tensor(scale, dtype=torch.float64).clamp(max=highest)
     largest = float(values.max())
     if largest <= 0:
         warnings.warn(
             f"layer {name!r} is dead: its activations are zero on the whole calibration set; "
-            f"its threshold becomes {min(1.0, ceiling):g}. Check the calibration images and the layer's weights",
+            f"its threshold becomes {min(1.0, highest):g}. Check the calibration images and the layer's weights",
             DeadLayerWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
-        largest = min(1.0, ceiling)
+        largest = min(1.0, highest)
     alive = torch.where(values > 0, values, largest)
     return float(alive) if alive.ndim == 0 else alive
 

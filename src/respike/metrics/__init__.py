@@ -3,5 +3,24 @@
 from respike.metrics.energy import HOROWITZ_45NM, EnergyModel
 from respike.metrics.fan_out import fan_out, fan_outs, probed_fan_out
 from respike.metrics.operations import macs
+from respike.metrics.published import (
+    ecc_macs,
+    ecc_mops,
+    ecc_synaptic_operations,
+    fs_spikes,
+    fs_spikes_per_neuron,
+)
 
-__all__ = ["HOROWITZ_45NM", "EnergyModel", "fan_out", "fan_outs", "macs", "probed_fan_out"]
+__all__ = [
+    "HOROWITZ_45NM",
+    "EnergyModel",
+    "ecc_macs",
+    "ecc_mops",
+    "ecc_synaptic_operations",
+    "fan_out",
+    "fan_outs",
+    "fs_spikes",
+    "fs_spikes_per_neuron",
+    "macs",
+    "probed_fan_out",
+]

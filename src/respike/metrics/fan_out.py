@@ -2,7 +2,7 @@
 
 A synapse is a pair (source neuron, target neuron) that the affine maps between two populations connect. Average
 pooling and the map behind it are one map; weights that happen to be zero count; two paths between the same pair are one
-synapse. Targets are the neurons of populations, what max pools read, and outputs.
+synapse. Targets are the neurons of populations, what max pools and analog nodes read, and outputs.
 
 Convolutions and pools connect dimensions independently, so what a neuron reaches is a Kronecker product of one small
 boolean matrix per dimension, and a network's fan-outs follow from products of such matrices. Networks that are not
@@ -15,7 +15,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import TypeGuard, assert_never
 
 import torch
 from torch import Tensor
@@ -26,15 +26,19 @@ from respike.ir import (
     AdaptiveMaxPool,
     Add,
     Affine,
+    Analog,
     AvgPool,
     BatchNorm,
     Concat,
     Conv,
+    ConvTranspose,
     ElementwiseAffine,
+    FixedLinear,
     Input,
     Linear,
     MaxPool,
     Network,
+    Node,
     Pad,
     Permute,
     Reshape,
@@ -46,9 +50,14 @@ from respike.record import INPUT
 
 
 def fan_outs(network: Network) -> dict[str, Tensor]:
-    """Each neuron's number of targets, `[*shape]` in float64, per activation, and under `INPUT` for the input."""
-    sources = {node.name: node.name for node in network.activations} | {INPUT: network.inputs[0].name}
-    return {name: fan_out(network, source) for name, source in sources.items()}
+    """Each neuron's number of targets, `[*shape]` in float64, per activation and analog node.
+
+    The input's stand under `INPUT`; those of several inputs one behind the other, `[elements]`.
+    """
+    inputs = [fan_out(network, node.name) for node in network.inputs]
+    whole = inputs[0] if len(inputs) == 1 else torch.cat([counts.flatten() for counts in inputs])
+    sources = (node.name for node in network.nodes if isinstance(node, Activation | Analog))
+    return {name: fan_out(network, name) for name in sources} | {INPUT: whole}
 
 
 def fan_out(network: Network, source: str) -> Tensor:
@@ -70,14 +79,26 @@ def probed_fan_out(network: Network, source: str, neurons_at_once: int = 64) -> 
         values = {source: ones}
         for node in network.nodes:
             known = [name for name in node.inputs if name in values]
-            if not known or isinstance(node, Input | Activation | MaxPool | AdaptiveMaxPool):
+            if not known or not _carries(node):
                 continue
             inputs = [values.get(name, torch.zeros(len(ones), *network.shapes[name]).double()) for name in node.inputs]
-            twin = map_tensors(node, lambda t: torch.ones_like(t, dtype=torch.float64, device="cpu"))
+            twin = _connections(node)
             values[node.name] = (apply(twin, inputs, bias=False) != 0).double()
         targets = _targets(network, values)
         counts.append(sum((values[name].flatten(1).sum(1) for name in targets), start=torch.zeros(len(ones)).double()))
     return torch.cat(counts).reshape(shape)
+
+
+def _carries(node: Node) -> TypeGuard[Affine]:
+    """Whether spikes go through a node."""
+    return not isinstance(node, Input | Activation | MaxPool | AdaptiveMaxPool | Analog)
+
+
+def _connections(node: Affine) -> Affine:
+    """The node with ones where its weights stand: what is connected, whatever the weights are."""
+    if isinstance(node, FixedLinear):
+        return replace(node, matrix=(node.matrix != 0).double().cpu())
+    return map_tensors(node, lambda t: torch.ones_like(t, dtype=torch.float64, device="cpu"))
 
 
 class _NotFactorisedError(Exception):
@@ -140,7 +161,7 @@ def _reach(network: Network, source: str) -> dict[str, list[_Term]]:
     identity = _Term(shape, (None,) * len(shape), tuple((dim,) for dim in range(len(shape))))
     reached = {source: [identity]}
     for node in network.nodes:
-        if isinstance(node, Input | Activation | MaxPool | AdaptiveMaxPool) or reached.keys().isdisjoint(node.inputs):
+        if not _carries(node) or reached.keys().isdisjoint(node.inputs):
             continue
         terms: list[_Term] = []
         for position, name in enumerate(node.inputs):
@@ -157,6 +178,10 @@ def _through(network: Network, node: Affine, position: int, term: _Term) -> _Ter
             return term.all_to_all(len(given) - 1, result[-1])
         case Conv():
             return _through_conv(node, term, given, result)
+        case ConvTranspose():
+            return _through_transposed(node, term, given, result)
+        case FixedLinear():
+            return term.times(node.dim - 1, (node.matrix != 0).cpu())
         case BatchNorm() | ElementwiseAffine() | Add():
             return _broadcast(term, given, result)
         case AvgPool():
@@ -197,14 +222,23 @@ def _through(network: Network, node: Affine, position: int, term: _Term) -> _Ter
 
 
 def _through_conv(node: Conv, term: _Term, given: tuple[int, ...], result: tuple[int, ...]) -> _Term:
-    if node.groups == 1:
-        term = term.all_to_all(0, result[0])
-    else:
-        block = torch.ones(result[0] // node.groups, given[0] // node.groups)
-        term = term.times(0, torch.kron(torch.eye(node.groups), block).bool())
-    kernel = node.weight.shape[2:]
-    sizes = zip(given[1:], result[1:], kernel, node.stride, node.padding, node.dilation, strict=True)
+    term = _through_groups(term, node.groups, given[0], result[0])
+    sizes = zip(given[1:], result[1:], node.weight.shape[2:], node.stride, node.padding, node.dilation, strict=True)
     return _along_last(term, [_windows(*size) for size in sizes])
+
+
+def _through_transposed(node: ConvTranspose, term: _Term, given: tuple[int, ...], result: tuple[int, ...]) -> _Term:
+    """As a convolution from the outputs to the inputs, the other way round."""
+    term = _through_groups(term, node.groups, given[0], result[0])
+    sizes = zip(result[1:], given[1:], node.weight.shape[2:], node.stride, node.padding, node.dilation, strict=True)
+    return _along_last(term, [_windows(*size).t() for size in sizes])
+
+
+def _through_groups(term: _Term, groups: int, inputs: int, outputs: int) -> _Term:
+    if groups == 1:
+        return term.all_to_all(0, outputs)
+    block = torch.ones(outputs // groups, inputs // groups)
+    return term.times(0, torch.kron(torch.eye(groups), block).bool())
 
 
 def _along_last(term: _Term, matrices: list[Tensor]) -> _Term:
@@ -279,9 +313,9 @@ def _count_common(terms: tuple[_Term, ...]) -> Tensor:
 
 
 def _targets(network: Network, reached: dict[str, list[_Term]] | dict[str, Tensor]) -> Iterator[str]:
-    """The reached nodes whose values are accumulated, once for each population, max pool or output that does so."""
+    """The reached nodes whose values are accumulated, once for each node or output that does so."""
     for node in network.nodes:
-        if isinstance(node, Activation | MaxPool | AdaptiveMaxPool):
+        if not _carries(node):
             yield from (name for name in node.inputs if name in reached)
     yield from (name for name in network.outputs if name in reached)
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from respike.errors import InvalidOption, UnknownName
 from respike.zoo.networks import diehl_cnn, fit_cnn, perceptron
+from respike.zoo.recurrent import row_gru, row_lstm, row_rnn
 from respike.zoo.residual import cifar_resnet
 from respike.zoo.vgg import vgg16
 
@@ -125,7 +126,17 @@ ENTRIES: tuple[Entry, ...] = (
             f"{name} with batch norm and average pooling on {title}",
         )
         for dataset, title, classes in (("cifar10", "CIFAR-10", 10), ("cifar100", "CIFAR-100", 100))
-        for suffix, name, width, epochs in (("", "VGG-16", 64, 60), ("-half", "VGG-16 of half width", 32, 10))
+        for suffix, name, width, epochs in (("", "VGG-16", 64, 60), ("-half", "VGG-16 of half width", 32, 7))
+    ),
+    *(
+        Entry(
+            f"mnist-rows-{kind}", build, _GREY, "mnist", Recipe(15), _FEW_SPIKES, f"{description}, row by row, on MNIST"
+        )
+        for kind, build, description in (
+            ("rnn", row_rnn, "RNN of 128 neurons with ReLU"),
+            ("gru", row_gru, "GRU of 64 units"),
+            ("lstm", row_lstm, "LSTM of 64 cells"),
+        )
     ),
 )
 """Every network of the zoo."""

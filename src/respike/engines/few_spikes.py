@@ -1,0 +1,79 @@
+"""The one-pass engine of few-spikes networks: no time loop.
+
+K steps of a few-spikes ReLU are a K-bit quantiser, `n = clip(floor(v / unit), 0, 2^K - 1)`: it delivers `n` units, and
+fires in step t where bit K - t of `n` is one. So one pass gives the outputs, spikes and operations of the K steps,
+exactly. Fitted neurons take their K steps.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from respike.errors import InvalidPlan
+from respike.ir import Activation, AdaptiveMaxPool, Input, MaxPool, Network, apply, apply_max
+from respike.neurons import AtOrAbove, FewSpikes, FittedFewSpikes, fire_few
+from respike.plan import Plan, Site
+from respike.record import Probe, Recorder, Recording
+from respike.schedule import Layerwise
+
+
+def few_spikes(
+    network: Network, plan: Plan, images: Tensor, probe: Probe | None = None, *, first_image: int = 0
+) -> Recording:
+    """Runs a plan of few-spikes neurons on a batch of images `[batch, *shape]` in one pass.
+
+    Raises `InvalidPlan` for a plan of other neurons.
+    """
+    if not isinstance(plan.schedule, Layerwise):
+        raise InvalidPlan(f"the engine few_spikes runs few-spikes plans only, not {plan.method or 'this one'}")
+    recorder = Recorder(probe or Probe())
+    values = network.check_inputs((images,))
+    last_reader = {name: node.name for node in network.nodes for name in node.inputs}
+    for node in network.nodes:
+        inputs = [values[name] for name in node.inputs]
+        match node:
+            case Input():
+                continue
+            case Activation():
+                values[node.name] = _population(node.name, plan.sites[node.name], inputs[0], recorder)
+            case MaxPool() | AdaptiveMaxPool():
+                values[node.name] = apply_max(node, inputs[0])
+            case _:
+                values[node.name] = apply(node, inputs)
+        for name in node.inputs:
+            if last_reader[name] == node.name and name not in network.outputs:
+                values.pop(name, None)
+    recorder.outputs(values[network.outputs[0]].unsqueeze(0))
+    return recorder.finish()
+
+
+def _population(name: str, site: Site, current: Tensor, recorder: Recorder) -> Tensor:
+    """What the population delivers for its input."""
+    numbers = site.like(current)
+    potential = current + (numbers.initial_potential + numbers.extra_current)
+    match site.neuron:
+        case FewSpikes(steps=steps, fires=AtOrAbove()):
+            words = _floor(site.neuron, potential, numbers.threshold)
+            recorder.words(name, words, steps, lambda: potential - words * numbers.threshold)
+            return words * numbers.spike_value
+        case FewSpikes() | FittedFewSpikes():
+            potential, spikes, delivered = fire_few(site.neuron, potential, numbers.threshold)
+            recorder.population(name, spikes, potential)
+            return delivered * numbers.spike_value
+        case _:
+            raise InvalidPlan(f"layer {name!r} has other neurons than few-spikes ones")
+
+
+def _floor(neuron: FewSpikes, potential: Tensor, unit: Tensor) -> Tensor:
+    """`clip(floor(potential / unit), 0, 2^K - 1)` as the K steps give it.
+
+    A quotient that rounding made whole may stand for a smaller one: these few elements take the K steps.
+    """
+    quotient = potential / unit
+    words = quotient.floor()
+    unsure = (quotient == words) & (words >= 1) & (words <= neuron.largest)
+    words = words.clamp_(0.0, neuron.largest)
+    if bool(unsure.any()):
+        _, _, steps = fire_few(neuron, potential[unsure], unit.expand_as(potential)[unsure])
+        words[unsure] = steps
+    return words

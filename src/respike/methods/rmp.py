@@ -1,0 +1,45 @@
+"""Han 2020: threshold balancing with smaller thresholds and reset by subtraction (RMP-SNN)."""
+
+from __future__ import annotations
+
+from respike.calibrate import Calibration
+from respike.coding import Bernoulli, ConstantCurrent
+from respike.errors import InvalidOption
+from respike.ir import Network
+from respike.methods.balancing import balanced
+from respike.methods.citations import ECC, HAN_2020
+from respike.methods.method import published
+from respike.neurons import IntegrateFire, Subtract
+from respike.plan import Plan
+from respike.schedule import Steady
+
+
+@published(HAN_2020, ECC)
+def rmp(
+    network: Network, calibration: Calibration, *, steps: int = 128, scale: float = 0.8, poisson: bool = False
+) -> Plan:
+    """Balances thresholds at a fraction of the largest input current; neurons keep what exceeds the threshold.
+
+    *Paper*: `V_n = scale · max over neurons, steps and images of W_n · z_{n-1}(t)`, reset by subtraction. ECC compares
+    with 0.8 and 0.9 as RMP-SNN(0.8) and RMP-SNN(0.9). ECC does not say whether a layer is balanced on the spikes of
+    thresholds that are scaled already.
+    *As built*: it is, so that each threshold is `scale` times the largest current in the network that comes out; in
+    activation units, `scale` times the largest `W_n (theta_{n-1} · z_{n-1}(t)) + b_n`. Otherwise as
+    `threshold_balancing`, which has scale 1 and the hard reset.
+
+    Smaller thresholds make rates higher from layer to layer: faster, with more spikes, and with currents above the
+    threshold, which wait in the potential for steps with less.
+
+    Args:
+        network: the network to convert.
+        calibration: images from the training set; they are simulated for `steps` steps.
+        steps: time steps.
+        scale: the threshold as a fraction of the largest input current, in (0, 1].
+        poisson: random input spikes in place of a constant current, pixels in [0, 1] being probabilities.
+    """
+    if not 0 < scale <= 1:
+        raise InvalidOption(f"scale must be in (0, 1], got {scale:g}")
+    schedule = Steady(steps)
+    neuron, coding = IntegrateFire(Subtract()), Bernoulli() if poisson else ConstantCurrent()
+    sites = balanced(network, calibration, steps=steps, scale=scale, neuron=neuron, coding=coding)
+    return Plan(sites=sites, schedule=schedule, coding=coding)

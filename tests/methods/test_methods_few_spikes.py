@@ -1,0 +1,122 @@
+"""FS conversion as printed, and with respike's calibration."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from networks import images
+from respike import SpikingNetwork, methods
+from respike.errors import DeadLayerWarning, InvalidOption, InvalidPlan
+from respike.ir import Activation, Conv, Input, Linear, Network, ReLU, Reshape, Sigmoid
+from respike.neurons import FewSpikes, IntegrateFire
+from respike.plan import Plan, Site
+from respike.schedule import Layerwise, Steady
+
+
+RELU = ReLU()
+
+
+def network(function: ReLU | Sigmoid = RELU, population: str = "", bias: float = 0.1) -> Network:
+    """One convolution, one population, one output layer."""
+    draw = torch.Generator().manual_seed(1)
+    weight, out = torch.randn(4, 2, 3, 3, generator=draw) / 4, torch.randn(3, 4 * 36, generator=draw) / 12
+    return Network(
+        (
+            Input("x", (), (2, 6, 6)),
+            Conv("conv", ("x",), weight, torch.full((4,), bias), (1, 1), (1, 1), (1, 1)),
+            Activation("act", ("conv",), function, population),
+            Reshape("flat", ("act",), (-1,)),
+            Linear("fc", ("flat",), out),
+        ),
+        ("fc",),
+    )
+
+
+def test_the_paper_is_one_global_range_rounded_down() -> None:
+    net, given = network(), images(network(), 8)
+    plan = methods.few_spikes(net, given, steps=10, alpha=25.0, half_unit=False, correct_bias=False)
+    unit = 25.0 / 1024
+    hidden = net.values((given,), keep=("act",))["act"]
+    out = net["fc"]
+    assert isinstance(out, Linear)
+    expected = out.weight @ ((hidden / unit).floor() * unit).flatten(1).T
+    assert isinstance(plan.schedule, Layerwise)
+    assert plan.schedule.window == 10
+    assert torch.allclose(SpikingNetwork(net, plan)(given), expected.T, atol=1e-5)
+
+
+def test_more_steps_come_closer() -> None:
+    net, given = network(), images(network(), 50)
+    errors = [
+        float((SpikingNetwork(net, methods.few_spikes(net, given, steps=k))(given) - net(given)).abs().mean())
+        for k in (2, 4, 6, 8, 10)
+    ]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 2e-3
+
+
+def test_corrected_biases_leave_the_mean_input_of_each_channel_as_it_was() -> None:
+    draw = torch.Generator().manual_seed(3)
+    given = torch.rand(60, 8, generator=draw).double()
+    weights = [torch.randn(8, 8, generator=draw).double() / 2 for _ in range(3)]
+    nodes: list[Input | Linear | Activation] = [Input("x", (), (8,))]
+    for number, weight in enumerate(weights):
+        nodes += [
+            Linear(f"fc{number}", (nodes[-1].name,), weight),
+            Activation(f"relu{number}", (f"fc{number}",), ReLU()),
+        ]
+    net = Network((*nodes, Linear("out", ("relu2",), torch.eye(8).double())), ("out",))
+
+    def inputs(plan: Plan) -> Tensor:
+        """What the third population collects, in the mean."""
+        value = given
+        for number, weight in enumerate(weights):
+            site = plan.sites[f"relu{number}"]
+            current = value @ weight.T + site.extra_current
+            if number == 2:
+                return current.mean(0)
+            words = ((current + site.initial_potential) / site.threshold).floor().clamp(0, 7)
+            value = words * site.value
+        raise AssertionError
+
+    exact = net.values((given,), keep=("fc2",))["fc2"].mean(0)
+    off = methods.few_spikes(net, given, steps=3, half_unit=False, correct_bias=False)
+    on = methods.few_spikes(net, given, steps=3, half_unit=False)
+    assert torch.allclose(inputs(on), exact, atol=1e-5)
+    assert not torch.allclose(inputs(off), exact, atol=1e-3)
+
+
+def test_a_clipped_activation_is_never_exceeded() -> None:
+    net, given = network(ReLU(ceiling=0.4)), images(network(), 30)
+    for least_squares in (True, False):
+        plan = methods.few_spikes(net, given, steps=3, least_squares=least_squares)
+        assert float(torch.as_tensor(plan.sites["act"].value).max()) * 7 <= 0.4 * (1 + 1e-6)
+    SpikingNetwork(net, methods.few_spikes(net, given, steps=6, alpha=25.0))
+
+
+def test_bad_options_are_refused() -> None:
+    net, given = network(), images(network(), 8)
+    with pytest.raises(InvalidOption, match="1 to 24 steps, not 0"):
+        methods.few_spikes(net, given, steps=0)
+    with pytest.raises(InvalidOption, match="1 to 24 steps, not 25"):
+        methods.few_spikes(net, given, steps=25)
+    with pytest.raises(InvalidOption, match="alpha must be positive"):
+        methods.few_spikes(net, given, alpha=-1.0)
+    with pytest.warns(DeadLayerWarning, match="'act' is dead"):
+        methods.few_spikes(network(bias=-99.0), given)
+
+
+def test_neurons_schedule_and_function_must_fit() -> None:
+    few, rate = Site(0.1, neuron=FewSpikes(4)), Site(1.0)
+    with pytest.raises(InvalidPlan, match=r"'act' has few-spikes neurons: they need schedule=Layerwise"):
+        SpikingNetwork(network(), Plan({"act": few}, Steady(4)))
+    with pytest.raises(InvalidPlan, match=r"'act' has integrate-and-fire neurons"):
+        SpikingNetwork(network(), Plan({"act": rate}, Layerwise(4)))
+    with pytest.raises(InvalidPlan, match="fires for 4 steps, its window has 3"):
+        SpikingNetwork(network(), Plan({"act": few}, Layerwise(3)))
+    with pytest.raises(InvalidPlan, match=r"'act' computes Sigmoid\(\), which needs a fitted neuron.*fit_activation"):
+        SpikingNetwork(network(Sigmoid()), Plan({"act": few}, Layerwise(4)))
+    with pytest.raises(InvalidPlan, match=r"'cell' is recurrent.*few_spikes"):
+        SpikingNetwork(network(population="cell"), Plan({"act": Site(1.0, neuron=IntegrateFire())}, Steady(4)))
