@@ -11,12 +11,14 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from respike.engines import Engine, fastest
 from respike.errors import InvalidData
 from respike.ir import Network
-from respike.metrics import HOROWITZ_45NM, EnergyModel, fan_outs, macs
+from respike.metrics import HOROWITZ_45NM, EnergyModel, fan_outs, interval, latency, macs
 from respike.record import INPUT, OUTPUT, Probe, Recording
+from respike.schedule import Layerwise
 from respike.simulate import simulate
 from respike.spiking import SpikingNetwork
 from respike.version import __version__
@@ -35,8 +37,9 @@ class Report:
     Accuracies are fractions. `synaptic_operations` counts every spike times its real fan-out, the input's too where the
     coding spikes; `input_macs` are the multiply-accumulates of an analog input, once per image (a constant current is
     computed once). `energy_ratio` is the spiking network's energy over the network's, under the energy model named.
-    `steps_to_network_accuracy` is the first step from which on the accuracy stays within `tolerance` of the network's;
-    None where it never does. `complete` is False where the run was interrupted.
+    `latency` is the number of steps until an image's output is complete, `interval` that after which the next image can
+    follow. `steps_to_network_accuracy` is the first step from which on the accuracy stays within `tolerance` of the
+    network's; None where it never does. `complete` is False where the run was interrupted.
     """
 
     network: str
@@ -45,6 +48,8 @@ class Report:
     dataset: str
     images: int
     steps: int
+    latency: int
+    interval: int
     network_accuracy: float
     accuracy: list[float]
     top5_accuracy: list[float]
@@ -184,9 +189,11 @@ def _report(
 ) -> Report:
     network, plan, images = spiking.network, spiking.plan, tally.images
     layers = {name: spikes for name, spikes in tally.spikes.items() if name not in (INPUT, OUTPUT)}
-    neurons = sum(network.neurons(name) for name in layers)
-    spikes = sum(layers.values(), start=torch.zeros(plan.schedule.steps)) / images
-    operations = sum(tally.operations.values(), start=torch.zeros(plan.schedule.steps)) / images
+    # The same neurons stand for several activations in an unrolled recurrent network.
+    populations = {node.population or node.name: network.neurons(node.name) for node in network.activations}
+    neurons = sum(populations.values())
+    spikes = _sum_per_step(layers.values()) / images
+    operations = _sum_per_step(tally.operations.values()) / images
     input_macs = 0.0 if plan.coding.spiking else float(fan_out[INPUT].sum())
     network_macs = sum(macs(network).values())
     accuracy = (tally.right / images).tolist()
@@ -198,13 +205,15 @@ def _report(
         dataset=dataset_name,
         images=images,
         steps=plan.schedule.steps,
+        latency=latency(network, plan),
+        interval=interval(network, plan),
         network_accuracy=network_accuracy,
         accuracy=accuracy,
         top5_accuracy=(tally.right5 / images).tolist(),
         network_top5_accuracy=tally.network_right5 / images,
         agreement=tally.agreeing / images,
         output_error=math.sqrt(tally.error / tally.power) if tally.power else 0.0,
-        steps_to_network_accuracy=_first_to_stay(accuracy, network_accuracy - tolerance),
+        steps_to_network_accuracy=_reached(spiking, accuracy, network_accuracy - tolerance),
         tolerance=tolerance,
         neurons=neurons,
         spikes_per_neuron=float(spikes.sum()) / neurons if neurons else 0.0,
@@ -222,6 +231,18 @@ def _report(
         respike_version=__version__,
         complete=complete,
     )
+
+
+def _sum_per_step(parts: Iterable[Tensor]) -> Tensor:
+    """The sum of sequences, the shorter ones filled up with zeros (populations whose neurons have fewer steps)."""
+    return pad_sequence([torch.zeros(1, dtype=torch.float64), *parts]).sum(1)
+
+
+def _reached(spiking: SpikingNetwork, accuracy: list[float], wanted: float) -> int | None:
+    """The steps after which the accuracy stays what is wanted; a layerwise network has one output, at its latency."""
+    first = _first_to_stay(accuracy, wanted)
+    layerwise = isinstance(spiking.plan.schedule, Layerwise)
+    return latency(spiking.network, spiking.plan) if layerwise and first is not None else first
 
 
 def _first_to_stay(accuracy: list[float], wanted: float) -> int | None:

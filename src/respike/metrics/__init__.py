@@ -2,6 +2,7 @@
 
 from respike.metrics.energy import HOROWITZ_45NM, EnergyModel
 from respike.metrics.fan_out import fan_out, fan_outs, probed_fan_out
+from respike.metrics.latency import depth, depths, interval, latency
 from respike.metrics.operations import macs
 from respike.metrics.published import (
     ecc_macs,
@@ -14,6 +15,8 @@ from respike.metrics.published import (
 __all__ = [
     "HOROWITZ_45NM",
     "EnergyModel",
+    "depth",
+    "depths",
     "ecc_macs",
     "ecc_mops",
     "ecc_synaptic_operations",
@@ -21,6 +24,8 @@ __all__ = [
     "fan_outs",
     "fs_spikes",
     "fs_spikes_per_neuron",
+    "interval",
+    "latency",
     "macs",
     "probed_fan_out",
 ]

@@ -51,7 +51,7 @@ def _row(report: Report) -> tuple[str, ...]:
         report.method if report.complete else f"{report.method} *",
         f"{100 * report.network_accuracy:.2f}",
         f"{100 * report.accuracy[-1]:.2f}",
-        str(report.steps),
+        str(report.latency),
         "never" if reached is None else str(reached),
         f"{report.spikes_per_neuron:.2f}",
         human(report.synaptic_operations),
@@ -71,6 +71,7 @@ def _legend(reports: Sequence[Report]) -> str:
     lines = [
         "network, spiking: accuracy, the latter after the last step",
         f"reached at: step from which it stays within {' or '.join(sorted(tolerances))} points of the network's",
+        "steps: until the output is complete (few-spikes networks: K for each layer)",
         "synaptic ops: per image, every spike times its real fan-out",
         "energy ratio: spiking / network, arithmetic alone",
     ]
