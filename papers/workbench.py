@@ -19,6 +19,7 @@ import respike
 from papers import claims
 from respike import Plan, Report, SpikingNetwork, data, zoo
 from respike.data import Dataset
+from respike.engines import Engine
 from respike.ir import Network
 
 BATCH_SIZE = 64
@@ -57,12 +58,13 @@ class Workbench:
         """The folder of the pictures."""
         return self.out / "figures"
 
-    def subject(self, name: str) -> Subject:
-        """A network of the zoo, with its data."""
+    def subject(self, name: str, weights: Path = zoo.SHIPPED) -> Subject:
+        """A network of the zoo, with its data; `weights` is the folder of its weights."""
         dataset = zoo.find(name).dataset
         test = self.images(dataset, "test")
-        network = respike.load(zoo.load(name), test.take(8).images)
-        return Subject(name, network, test, self.images(dataset, "calibration").images, zoo.record(name).sha256)
+        network = respike.load(zoo.load(name, weights), test.take(8).images)
+        calibration = self.images(dataset, "calibration").images
+        return Subject(name, network, test, calibration, zoo.record(name, weights).sha256)
 
     def images(self, dataset: str, split: str) -> Dataset:
         """A split of a data set, which is fetched where it is not on this machine."""
@@ -87,7 +89,15 @@ class Workbench:
         os.replace(half, path)
         return json.loads(text)["result"]
 
-    def measure(self, name: str, subject: Subject, plan: Plan, limit: int, tolerance: float = 0.0005) -> Report:
+    def measure(
+        self,
+        name: str,
+        subject: Subject,
+        plan: Plan,
+        limit: int,
+        tolerance: float = 0.0005,
+        engine: Engine | None = None,
+    ) -> Report:
         """`respike.measure` on the first `limit` test images; an interrupted measurement is not kept."""
         identity = {
             "method": plan.method,
@@ -105,6 +115,7 @@ class Workbench:
                     SpikingNetwork(subject.network, plan),
                     images.batches(1000),
                     tolerance=tolerance,
+                    engine=engine,
                     dataset_name=images.name,
                     progress=lambda done: self.bar.update(task, completed=done),
                 )
