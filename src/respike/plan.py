@@ -13,7 +13,7 @@ from torch import Tensor
 
 from respike.coding import Coding, ConstantCurrent
 from respike.errors import BiasScaleWarning, InvalidPlan
-from respike.ir import Activation, BatchNorm, Conv, Linear, Network, ReLU, channelwise
+from respike.ir import Activation, Analog, BatchNorm, Conv, Linear, Network, ReLU, channelwise
 from respike.neurons import FewSpikes, FittedFewSpikes, IntegrateFire, Neuron, ToValue
 from respike.schedule import InputThenDrain, Layerwise, Schedule
 
@@ -119,6 +119,9 @@ class Plan:
         coding: how an image becomes input over time.
         readout: what counts as the output.
         max_pooling: how max pools pass on currents step by step.
+        analog: the nodes that stay as they are in the network and do not spike: analog ones (attention, gates,
+            normalisation by statistics of the sample), or activations. They act on decoded values and are counted as
+            multiply-accumulates.
         method: the name of the method that made the plan.
         options: the options that it was called with.
         cites: where the method was published.
@@ -129,6 +132,7 @@ class Plan:
     coding: Coding = field(default_factory=ConstantCurrent)
     readout: Readout = field(default_factory=Membrane)
     max_pooling: MaxPooling = field(default_factory=AccumulatedMax)
+    analog: tuple[str, ...] = ()
     method: str = ""
     options: Mapping[str, object] = field(default_factory=dict)
     cites: tuple[str, ...] = ()
@@ -139,12 +143,14 @@ class Plan:
 
     def check(self, network: Network) -> None:
         """Raises `InvalidPlan`, naming the layer, where the plan does not fit the network."""
-        names = {node.name for node in network.activations}
+        self._check_analog(network)
+        spiking = [node for node in network.activations if node.name not in self.analog]
+        names = {node.name for node in spiking}
         if missing := sorted(names - self.sites.keys()):
             raise InvalidPlan(f"the plan has no site for {', '.join(missing)}")
         if unknown := sorted(self.sites.keys() - names):
             raise InvalidPlan(f"the plan has sites for {', '.join(unknown)}, which are not activations of the network")
-        for node in network.activations:
+        for node in spiking:
             site = self.sites[node.name]
             _check_channels(node.name, site, network.shapes[node.name])
             self._check_neuron(node.name, site.neuron)
@@ -160,6 +166,27 @@ class Plan:
             )
         if isinstance(self.readout, SpikeCount):
             _check_channels(network.outputs[0], self.readout.site, network.shapes[network.outputs[0]])
+
+    def _check_analog(self, network: Network) -> None:
+        """Nothing stays analog unless the plan says so, and then layers must decode to values."""
+        known = {node.name: node for node in network.nodes}
+        for name in self.analog:
+            if name not in known or not isinstance(known[name], Activation | Analog):
+                what = "an affine map or a max pool, which needs no leave to be one" if name in known else "not a node"
+                raise InvalidPlan(f"the plan lets {name!r} stay analog, which is {what}")
+        analog = [node for node in network.nodes if isinstance(node, Analog)]
+        if silent := [node for node in analog if node.name not in self.analog]:
+            listed = ", ".join(f"{node.name} ({type(node).__name__})" for node in silent)
+            kinds = ", ".join(repr(node.name) for node in silent)
+            raise InvalidPlan(
+                f"no spiking neurons compute {listed}; to let them stay analog, name them (or patterns of their names) "
+                f"in the method few_spikes: analog=({kinds},)"
+            )
+        if self.analog and not isinstance(self.schedule, Layerwise):
+            raise InvalidPlan(
+                f"{self.analog[0]!r} stays analog, so what reaches it must be a value and not spikes over time: only "
+                "few-spikes neurons decode to values layer by layer, use the method few_spikes"
+            )
 
     def _check_neuron(self, name: str, neuron: Neuron) -> None:
         """Few-spikes neurons need a window of their own; the others cannot use one."""

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 import torch
 from torch import Tensor
 
+from respike.errors import InvalidNetwork
 from respike.ir import (
     Activation,
     AdaptiveAvgPool,
     AdaptiveMaxPool,
     Add,
+    Analog,
     AvgPool,
     BatchNorm,
     Concat,
     Conv,
+    ConvTranspose,
     ElementwiseAffine,
+    FixedLinear,
     Input,
     Linear,
     MaxPool,
@@ -25,12 +29,15 @@ from respike.ir import (
     Node,
     Pad,
     Permute,
+    ReLU,
     Reshape,
     Slice,
     apply,
     evaluate,
     map_tensors,
 )
+
+Weighted: TypeAlias = Linear | Conv | ConvTranspose | FixedLinear | BatchNorm | ElementwiseAffine
 
 
 def activation_bounds(network: Network, input_range: tuple[float, float] = (0.0, 1.0)) -> Mapping[str, float]:
@@ -57,8 +64,13 @@ def activation_bounds(network: Network, input_range: tuple[float, float] = (0.0,
 
 def _interval(node: Node, inputs: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     lows, highs = [low for low, _ in inputs], [high for _, high in inputs]
+    if isinstance(node, Analog) or (isinstance(node, Activation) and not isinstance(node.function, ReLU)):
+        kind = node.function if isinstance(node, Activation) else type(node).__name__
+        raise InvalidNetwork(
+            f"layer {node.name!r} ({kind}) has no bound that follows from the weights; use the method few_spikes"
+        )
     match node:
-        case Linear() | Conv() | BatchNorm() | ElementwiseAffine():
+        case Linear() | Conv() | ConvTranspose() | FixedLinear() | BatchNorm() | ElementwiseAffine():
             middle, radius = (highs[0] + lows[0]) / 2, (highs[0] - lows[0]) / 2
             centre = apply(node, [middle])
             spread = apply(_magnitude(node), [radius], bias=False)
@@ -83,6 +95,6 @@ def _interval(node: Node, inputs: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, 
             assert_never(node)
 
 
-def _magnitude(node: Linear | Conv | BatchNorm | ElementwiseAffine) -> Linear | Conv | BatchNorm | ElementwiseAffine:
+def _magnitude(node: Weighted) -> Weighted:
     """The node with the magnitudes of its weights; its constant part is not used."""
     return map_tensors(node, torch.abs)

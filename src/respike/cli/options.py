@@ -32,6 +32,7 @@ class Kind:
 KINDS: Mapping[Any, Kind] = {
     int: Kind("N", "a whole number", int),
     float: Kind("X", "a number", float),
+    tuple[str, ...]: Kind("NAMES", "names, with commas between them", lambda text: tuple(text.split(","))),
     Reset: Kind("|".join(RESETS), f"one of {', '.join(RESETS)}", RESETS.__getitem__),
 }
 """By type. A `bool` is the one besides: it is a flag and its opposite, and has no value."""

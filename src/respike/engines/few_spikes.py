@@ -10,7 +10,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from respike.errors import InvalidPlan
-from respike.ir import Activation, AdaptiveMaxPool, Input, MaxPool, Network, apply, apply_max
+from respike.ir import Activation, Input, Network, evaluate
 from respike.neurons import AtOrAbove, FewSpikes, FittedFewSpikes, fire_few
 from respike.plan import Plan, Site
 from respike.record import Probe, Recorder, Recording
@@ -34,12 +34,10 @@ def few_spikes(
         match node:
             case Input():
                 continue
-            case Activation():
+            case Activation() if node.name not in plan.analog:
                 values[node.name] = _population(node.name, plan.sites[node.name], inputs[0], recorder)
-            case MaxPool() | AdaptiveMaxPool():
-                values[node.name] = apply_max(node, inputs[0])
             case _:
-                values[node.name] = apply(node, inputs)
+                values[node.name] = evaluate(node, inputs)
         for name in node.inputs:
             if last_reader[name] == node.name and name not in network.outputs:
                 values.pop(name, None)

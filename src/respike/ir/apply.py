@@ -16,21 +16,32 @@ from respike.ir.nodes import (
     AdaptiveMaxPool,
     Add,
     Affine,
+    Analog,
     AvgPool,
     BatchNorm,
     Concat,
     Conv,
+    ConvTranspose,
+    Divide,
     ElementwiseAffine,
+    Embedding,
+    FixedLinear,
+    GroupNorm,
+    LayerNorm,
     Linear,
+    MatMul,
     MaxPool,
+    Multiply,
     Pad,
     Permute,
     Pooling,
     Reshape,
     Slice,
+    Softmax,
 )
 
 _CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+_CONV_TRANSPOSE = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 _MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 _ADAPTIVE_MAX_POOL = {1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_pool3d}
 
@@ -52,8 +63,10 @@ def channelwise(values: Tensor, dimensions: int) -> Tensor:
     return values.reshape(1, -1, *(1,) * (dimensions - 2)) if values.ndim == 1 else values
 
 
-def apply(node: Affine, inputs: Sequence[Tensor], *, bias: bool = True) -> Tensor:
-    """The affine map of `node`; with `bias=False` its linear part alone, which is what drains carry."""
+def apply(node: Affine | Analog, inputs: Sequence[Tensor], *, bias: bool = True) -> Tensor:
+    """The map of `node`; with `bias=False` the linear part alone of an affine one, which is what drains carry."""
+    if isinstance(node, Analog):
+        return apply_analog(node, inputs)
     x = inputs[0]
     match node:
         case Linear():
@@ -62,6 +75,10 @@ def apply(node: Affine, inputs: Sequence[Tensor], *, bias: bool = True) -> Tenso
             conv = _CONV[node.weight.ndim - 2]
             constant = node.bias if bias else None
             return conv(x, node.weight, constant, node.stride, node.padding, node.dilation, node.groups)
+        case ConvTranspose():
+            return _conv_transpose(node, x, node.bias if bias else None)
+        case FixedLinear():
+            return (x.transpose(node.dim, -1) @ node.matrix.t()).transpose(node.dim, -1)
         case BatchNorm():
             scaled = x * channelwise(batch_norm_scale(node), x.ndim)
             return scaled + channelwise(batch_norm_shift(node), x.ndim) if bias else scaled
@@ -102,6 +119,33 @@ def apply_max(node: Pooling, x: Tensor) -> Tensor:
 def apply_activation(node: Activation, x: Tensor) -> Tensor:
     """The activation's function of each element."""
     return apply_function(node.function, x)
+
+
+def apply_analog(node: Analog, inputs: Sequence[Tensor]) -> Tensor:
+    """What an analog node computes of the values of its inputs."""
+    x = inputs[0]
+    match node:
+        case Multiply():
+            return x * inputs[1]
+        case Divide():
+            return x / inputs[1]
+        case MatMul():
+            return x @ inputs[1]
+        case Softmax():
+            return x.softmax(node.dim)
+        case LayerNorm():
+            return F.layer_norm(x, node.shape, node.weight, node.bias, node.epsilon)
+        case GroupNorm():
+            return F.group_norm(x, node.groups, node.weight, node.bias, node.epsilon)
+        case Embedding():
+            return F.embedding(x.long(), node.weight)
+        case _:
+            assert_never(node)
+
+
+def _conv_transpose(node: ConvTranspose, x: Tensor, bias: Tensor | None) -> Tensor:
+    transposed = _CONV_TRANSPOSE[node.weight.ndim - 2]
+    return transposed(x, node.weight, bias, node.stride, node.padding, node.output_padding, node.groups, node.dilation)
 
 
 def _avg_pool(node: AvgPool, x: Tensor) -> Tensor:

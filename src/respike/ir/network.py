@@ -13,14 +13,14 @@ from torch import Tensor
 
 from respike.errors import InvalidData, InvalidNetwork
 from respike.ir.apply import apply, apply_activation, apply_max
-from respike.ir.nodes import Activation, AdaptiveMaxPool, Input, MaxPool, Node
+from respike.ir.nodes import Activation, AdaptiveMaxPool, FixedLinear, Input, MaxPool, Node
 
 N = TypeVar("N", bound=Node)
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A feed-forward network.
+    """A feed-forward network, which may have several inputs and several outputs.
 
     `nodes` stand in an order in which each reads only earlier ones. `outputs` names the nodes whose values are the
     result. `shapes` (computed) gives every node's per-sample shape. `origin` says where the network came from.
@@ -76,7 +76,8 @@ class Network:
     @property
     def parameters(self) -> int:
         """The number of weights, biases and statistics; what is shared counts once."""
-        distinct = {(t.data_ptr(), t.numel()): t.numel() for node in self.nodes for t in tensors(node) if t.numel()}
+        trained = (node for node in self.nodes if not isinstance(node, FixedLinear))
+        distinct = {(t.data_ptr(), t.numel()): t.numel() for node in trained for t in tensors(node) if t.numel()}
         return sum(distinct.values())
 
     def neurons(self, name: str) -> int:

@@ -1,8 +1,8 @@
 """The nodes of a network: small frozen values, one per kind of map.
 
-Every node but `Input`, `Activation` and the max pools is an **affine map**. Shapes are per sample, without the batch
-dimension; dimensions (`dim`, `dims`) count with the batch as dimension 0, as in PyTorch. `name` is what the user knows
-(`layer1.0.conv2`); `inputs` are the names of the nodes it reads.
+Every node but `Input`, `Activation`, the max pools and the analog nodes is an **affine map**. Shapes are per sample,
+without the batch dimension; dimensions (`dim`, `dims`) count with the batch as dimension 0, as in PyTorch. `name` is
+what the user knows (`layer1.0.conv2`); `inputs` are the names of the nodes it reads.
 """
 
 from __future__ import annotations
@@ -46,6 +46,38 @@ class Conv:
     padding: tuple[int, ...]
     dilation: tuple[int, ...]
     groups: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class ConvTranspose:
+    """Transposed convolution, whose matrix is that of a `Conv` transposed; weight `[in, out / groups, *kernel]`.
+
+    A dimension of `n` elements gets `(n - 1) · stride - 2 · padding + dilation · (kernel - 1) + output_padding + 1`.
+    """
+
+    name: str
+    inputs: tuple[str]
+    weight: Tensor
+    bias: Tensor | None
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    output_padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class FixedLinear:
+    """`y = M x` along the one dimension `dim`, with a matrix M `[out, in]` that nobody trained.
+
+    Interpolation, means and sums, repetition, reflection and rolling are this. It wires neurons and is no layer: where
+    M is zero nothing is connected, and its products are not counted as multiply-accumulates, as those of pooling.
+    """
+
+    name: str
+    inputs: tuple[str]
+    dim: int
+    matrix: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,10 +219,85 @@ class Pad:
     value: float = 0.0
 
 
+@dataclass(frozen=True, eq=False)
+class Multiply:
+    """`y = x1 · x2`, element by element, broadcast against each other: the gates of squeeze-and-excitation."""
+
+    name: str
+    inputs: tuple[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Divide:
+    """`y = x1 / x2`, element by element, broadcast against each other."""
+
+    name: str
+    inputs: tuple[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class MatMul:
+    """`y = x1 x2`, the matrix product over the last two dimensions; those in front are broadcast. Attention is this."""
+
+    name: str
+    inputs: tuple[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Softmax:
+    """`y = exp(x) / Σ exp(x)`, summed along `dim`."""
+
+    name: str
+    inputs: tuple[str]
+    dim: int
+
+
+@dataclass(frozen=True, eq=False)
+class LayerNorm:
+    """`y = (x - mean) / sqrt(variance + epsilon) · weight + bias` over the last dimensions, of the sizes `shape`.
+
+    Mean and (biased) variance are those of each sample; weight and bias have the shape `shape`.
+    """
+
+    name: str
+    inputs: tuple[str]
+    shape: tuple[int, ...]
+    weight: Tensor | None
+    bias: Tensor | None
+    epsilon: float
+
+
+@dataclass(frozen=True, eq=False)
+class GroupNorm:
+    """`y = (x - mean) / sqrt(variance + epsilon) · weight + bias` over groups of channels (dimension 1) and positions.
+
+    Mean and (biased) variance are those of each sample and group; weight and bias are `[channels]`. Instance
+    normalisation has one group for each channel.
+    """
+
+    name: str
+    inputs: tuple[str]
+    groups: int
+    weight: Tensor | None
+    bias: Tensor | None
+    epsilon: float
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """`y = weight[x]`: row `x` of the table `[entries, size]` for each whole number `x` of the input."""
+
+    name: str
+    inputs: tuple[str]
+    weight: Tensor
+
+
 Pooling: TypeAlias = MaxPool | AdaptiveMaxPool
 Affine: TypeAlias = (
     Linear
     | Conv
+    | ConvTranspose
+    | FixedLinear
     | BatchNorm
     | ElementwiseAffine
     | AvgPool
@@ -202,4 +309,6 @@ Affine: TypeAlias = (
     | Slice
     | Pad
 )
-Node: TypeAlias = Input | Activation | Pooling | Affine
+Analog: TypeAlias = Multiply | Divide | MatMul | Softmax | LayerNorm | GroupNorm | Embedding
+"""Neither affine nor a function of each element: no spiking neuron computes it, it stays analog if the user lets it."""
+Node: TypeAlias = Input | Activation | Pooling | Affine | Analog

@@ -3,6 +3,7 @@
 from typing import TypeAlias
 
 from respike.neurons.few_spikes import Coefficients, FewSpikes, FittedFewSpikes, LayerwiseNeuron, fire_few
+from respike.neurons.fitting import Density, fit_activation
 from respike.neurons.integrate_fire import (
     Above,
     AtOrAbove,
@@ -22,6 +23,7 @@ __all__ = [
     "Above",
     "AtOrAbove",
     "Coefficients",
+    "Density",
     "FewSpikes",
     "Firing",
     "FittedFewSpikes",
@@ -34,5 +36,6 @@ __all__ = [
     "Subtract",
     "ToValue",
     "fire_few",
+    "fit_activation",
     "step",
 ]
