@@ -16,6 +16,8 @@ from respike.ir import (
     BatchNorm,
     Concat,
     Conv,
+    ConvTranspose,
+    FixedLinear,
     Input,
     Linear,
     MaxPool,
@@ -26,6 +28,8 @@ from respike.ir import (
 )
 
 BLOCKS = ("conv", "grouped", "strided", "residual", "concat", "avgpool", "overlapping", "maxpool", "batchnorm")
+
+RESAMPLING = ("transposed", "doubled")
 
 
 class Builder:
@@ -60,6 +64,9 @@ class Builder:
         self.channels = channels
         return self.put(node)
 
+    def shape(self, dim: int) -> int:
+        return Network(tuple(self.nodes), (self.last,)).shapes[self.last][dim]
+
     def block(self, kind: str) -> None:
         before, channels = self.last, self.channels
         match kind:
@@ -91,6 +98,16 @@ class Builder:
                 self.put(AvgPool(self.name("pool"), (self.last,), (3, 3), (2, 2), (1, 1)))
             case "maxpool":
                 self.put(MaxPool(self.name("pool"), (self.last,), (2, 2), (2, 2), (0, 0), (1, 1), ceil_mode=True))
+            case "transposed":
+                groups = 2 if channels % 2 == 0 else 1
+                weight = self.random(channels, 2, 3, 2) / (6 * channels) ** 0.5
+                steps = ((2, 1), (1, 0), (1, 0), (1, 2))
+                self.channels = 2 * groups
+                self.put(ConvTranspose(self.name("up"), (self.last,), weight, None, *steps, groups))
+                self.relu()
+            case "doubled":
+                matrix = torch.eye(self.shape(-1), dtype=torch.float64).repeat_interleave(2, 0)
+                self.put(FixedLinear(self.name("double"), (self.last,), 3, matrix))
             case "batchnorm":
                 mean, variance = self.random(channels) / 4, self.random(channels).square() + 0.1
                 weight, bias = self.random(channels), self.random(channels) / 8

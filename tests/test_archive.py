@@ -23,6 +23,7 @@ from respike.errors import DeadLayerWarning, InvalidFile
 from respike.ir import Network
 from respike.methods import Method
 from respike.plan import MomentaryMax, Site, SpikeCount
+from respike.schedule import Layerwise
 
 FIT = {"input_steps": 4, "drain_steps": 3}
 
@@ -40,9 +41,9 @@ def test_a_reloaded_network_gives_the_same_spikes(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeadLayerWarning)
         plan = method.plan(network, images(network, 9), **(FIT if method is methods.fit else {"steps": 6}))
-    plan = replace(plan, coding=coding, max_pooling=MomentaryMax())
-    if counted:
-        plan = replace(plan, readout=SpikeCount(Site(0.3)))
+    if not isinstance(plan.schedule, Layerwise):  # few-spikes networks have one coding and one readout
+        plan = replace(plan, coding=coding, max_pooling=MomentaryMax())
+        plan = replace(plan, readout=SpikeCount(Site(0.3))) if counted else plan
     path = tmp_path_factory.mktemp("saved") / "net.respike"
     SpikingNetwork(network, plan).save(path)
     again = SpikingNetwork.load(path)

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from respike.errors import NotEquivalent
+from respike.errors import InvalidFile, NotEquivalent
 from respike.frontends.archive import read_program
 from respike.frontends.capture import Example, capture, check_examples
-from respike.frontends.verify import first_wrong_output, original_outputs
+from respike.frontends.keras import SUFFIXES as KERAS_FILES
+from respike.frontends.keras import capture_keras, is_keras_model
+from respike.frontends.verify import Readable, first_wrong_output, original_outputs
 from respike.frontends.verify import verify as check
-from respike.ir import Network
+from respike.ir import Network, Softmax
 from respike.passes import STANDARD, Pass, prepare
 
+if TYPE_CHECKING:
+    import onnx
+
 Inputs: TypeAlias = tuple[Tensor, ...]
+Source: TypeAlias = "nn.Module | ExportedProgram | onnx.ModelProto | str | Path"
 
 
 def load(
-    source: nn.Module | ExportedProgram | str | Path,
+    source: Source,
     example: Example | None = None,
     *,
     verify: Tensor | Iterable[Example] | None = None,
@@ -41,23 +47,53 @@ def load(
     weights that are NaN), `NotEquivalent` naming the first node that differs, `InvalidData` (an example that does not
     fit), `InvalidFile` (missing, damaged, or a kind that could run code).
     """
-    captured = capture(read_program(source) if isinstance(source, str | Path) else source, example)
+    captured = _captured(source, example)
     steps = tuple(passes)
     network = prepare(captured.network, steps)
     for batch in (captured.examples, *_batches(verify)):
         inputs = check_examples(batch)
         expected = original_outputs(captured, inputs)
         check(captured, inputs, expected)
-        if (wrong := first_wrong_output(network, inputs, expected)) is not None:
+        if (wrong := _first_wrong_output(captured.network, network, inputs, expected)) is not None:
             guilty = _guilty_pass(captured.network, steps, inputs, expected)
             raise NotEquivalent(f"the pass {guilty} changes what the network computes, at output {wrong!r}")
     return network
 
 
+def _captured(source: Source, example: Example | None) -> Readable:
+    """The network by the frontend for its kind, beside its original."""
+    if is_keras_model(source) or (isinstance(source, str | Path) and Path(source).suffix.lower() in KERAS_FILES):
+        return capture_keras(source, example)
+    if isinstance(source, str | Path):
+        is_onnx = Path(source).suffix.lower() == ".onnx"
+    else:
+        is_onnx = type(source).__module__.startswith("onnx.")
+    if not is_onnx:
+        return capture(read_program(source) if isinstance(source, str | Path) else source, example)
+    try:
+        from respike.frontends.onnx import capture_onnx
+    except ModuleNotFoundError as error:
+        raise InvalidFile(f"ONNX models need the package {error.name!r}: pip install 'respike[onnx]'") from None
+    return capture_onnx(source, example)  # type: ignore[arg-type]
+
+
+def _first_wrong_output(original: Network, network: Network, inputs: Inputs, expected: Inputs) -> str | None:
+    """As `first_wrong_output`; where a pass left a final softmax out, the values in front of it are expected."""
+    dropped = {
+        name: node.inputs[0]
+        for name, now in zip(original.outputs, network.outputs, strict=True)
+        if isinstance(node := original[name], Softmax) and not isinstance(network[now], Softmax)
+    }
+    logits = original.values(inputs, dropped.values()) if dropped else {}
+    pairs = zip(original.outputs, expected, strict=True)
+    return first_wrong_output(network, inputs, tuple(logits[dropped[n]] if n in dropped else y for n, y in pairs))
+
+
 def _guilty_pass(network: Network, steps: tuple[Pass, ...], inputs: Inputs, expected: Inputs) -> str:
+    original = network
     for step in steps:
         network = step(network)
-        if first_wrong_output(network, inputs, expected) is not None:
+        if _first_wrong_output(original, network, inputs, expected) is not None:
             return step.__name__
     return "?"
 

@@ -24,7 +24,7 @@ def simulate(
         spiking: the converted network.
         images: a batch; `measure` streams whole data sets.
         probe: what to keep beside the outputs; every neuron's spike count unless said.
-        engine: who runs it; the fastest that can unless given. All engines give the same spikes.
+        engine: who runs it; the fastest that can unless given. All engines but `count` give the same spikes.
         first_image: the number of the first image in its data set, on which random input codings depend.
     """
     engine = engine or fastest(spiking.plan)

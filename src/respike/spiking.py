@@ -12,6 +12,7 @@ from respike.engines import fastest
 from respike.ir import Network
 from respike.plan import Plan
 from respike.record import Probe
+from respike.training import SpikingModule, Surrogate, Triangle
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,22 @@ class SpikingNetwork:
     def decoding(self) -> float:
         """By what a readout is divided to be in the units of the network's outputs."""
         return self.plan.schedule.input_steps * self.plan.coding.gain
+
+    def to_module(self, surrogate: Surrogate | None = None) -> SpikingModule:
+        """The spiking network as a `torch.nn.Module` to train; this one stays as it is.
+
+        `surrogate` gives the derivative of integrate-and-fire spikes, `Triangle()` unless given; few-spikes neurons
+        have the straight-through one.
+        """
+        return SpikingModule(self.network, self.plan, surrogate or Triangle())
+
+    @classmethod
+    def from_module(cls, module: SpikingModule) -> SpikingNetwork:
+        """The spiking network with the weights and thresholds of a module as they are now.
+
+        Raises `InvalidPlan` where training has left a threshold that is not positive.
+        """
+        return cls(module.network, module.plan)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes one file (safetensors with a JSON header, no pickle) that `load` reads back to the same spikes."""

@@ -27,7 +27,7 @@ FIT = ("--method", "fit", "--input-steps", 5, "--drain-steps", 4)
         (("evaluate", "mnist-cnn", "-m", "fit", "-d", "mnst"), "unknown data set 'mnst': did you mean 'mnist'?"),
         (("evaluate", "mnist-cnn", *FIT, "--engine", "batch"), "unknown engine 'batch': did you mean 'batched'?"),
         (("evaluate", "mnist-cnn", *FIT, "--coding", "poisson"), "unknown coding 'poisson'"),
-        (("evaluate", "mnist-cnn", *FIT, "--rate", "5"), "--rate says nothing about constant input"),
+        (("evaluate", "mnist-cnn", *FIT, "--rate", "5"), "--rate needs --coding"),
         (("evaluate", "mnist-cnn"), "say with --method"),
         (("evaluate", "mnist-cnn", "-m", "fit", "--steps", "5"), "did you mean --input-steps or --drain-steps?"),
         (("evaluate", "mnist-cnn", "-m", "max_norm", "--stepz", "5"), "did you mean --steps? (options of max_norm: "),

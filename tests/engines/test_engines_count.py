@@ -25,7 +25,7 @@ from respike.schedule import InputThenDrain, Steady
 NEURONS: list[Neuron] = [IntegrateFire(ToValue(0.0)), SignedIntegrateFire()]
 
 
-@settings(max_examples=50, derandomize=True, deadline=None)
+@settings(max_examples=30, derandomize=True, deadline=None)
 @given(
     currents=st.lists(st.integers(-40, 80), min_size=1, max_size=8),
     steps=st.integers(1, 40),
@@ -56,7 +56,7 @@ def test_the_first_layer_is_exact_under_constant_current(
     assert float(expected.operations_per_step[name].sum()) == float(found.operations_per_step[name])
 
 
-@settings(max_examples=30, derandomize=True, deadline=None)
+@settings(max_examples=15, derandomize=True, deadline=None)
 @given(network=perceptrons(), steps=st.integers(1, 40), eta=st.sampled_from([0.0, 0.5]))
 def test_deeper_layers_are_the_published_formula(network: Network, steps: int, eta: float) -> None:
     """`N = clip(floor((W · N_in + T · b)⁺ / V_thr + eta), 0, T)`, written in numpy on counts."""
@@ -76,7 +76,7 @@ def test_deeper_layers_are_the_published_formula(network: Network, steps: int, e
     assert np.allclose(found.outputs.numpy(), delivered)
 
 
-@settings(max_examples=30, derandomize=True, deadline=None)
+@settings(max_examples=15, derandomize=True, deadline=None)
 @given(network=networks(), seed=st.integers(0, 5))
 def test_on_any_network_it_is_the_network_with_quantised_activations(network: Network, seed: int) -> None:
     """On mean values over 8 steps, with pools and batch norm as they are: exact powers of two, so floors agree."""

@@ -14,9 +14,21 @@ from torch import Tensor, nn
 from frontends.torch_models import Function, trained
 from respike.frontends import torch_export
 from respike.frontends.capture import run_model
-from respike.ir import Network, ceiling
+from respike.ir import ELU, GELU, Analog, Hardswish, Network, ReLU, Sigmoid, SiLU, Tanh, ceiling
 
 Case = nn.Module | Callable[..., Any]
+
+
+class SelfAttention(nn.Module):
+    """torch's own attention, of a signal to itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads = nn.MultiheadAttention(4, 2, batch_first=True)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.heads(x, x, x)  # type: ignore[no-any-return]
+
 
 WEIGHTED: list[tuple[Case, tuple[int, ...]]] = [
     (nn.Linear(3, 5), (3,)),
@@ -29,6 +41,11 @@ WEIGHTED: list[tuple[Case, tuple[int, ...]]] = [
     (nn.Conv1d(2, 3, 4, padding="same", dilation=3), (2, 12)),
     (nn.Conv3d(1, 2, (2, 3, 4), padding="same"), (1, 4, 5, 6)),
     (nn.Conv2d(2, 3, 3, padding="valid"), (2, 5, 5)),
+    (nn.Conv2d(2, 3, 3, padding=1, padding_mode="reflect"), (2, 5, 6)),
+    (nn.Conv1d(2, 3, 3, padding=1, padding_mode="circular"), (2, 5)),
+    (nn.ConvTranspose1d(2, 3, 3, stride=2, padding=1, output_padding=1, dilation=2), (2, 5)),
+    (nn.ConvTranspose2d(4, 6, (3, 2), stride=(2, 1), padding=(1, 0), groups=2, bias=False), (4, 3, 5)),
+    (nn.ConvTranspose3d(2, 2, 2, stride=2), (2, 2, 3, 2)),
 ]
 
 NORMS: list[tuple[Case, tuple[int, ...]]] = [
@@ -36,6 +53,14 @@ NORMS: list[tuple[Case, tuple[int, ...]]] = [
     (nn.BatchNorm1d(3), (3, 5)),
     (nn.BatchNorm2d(4, affine=False), (4, 3, 3)),
     (nn.BatchNorm3d(2), (2, 3, 2, 3)),
+    (nn.LayerNorm(3), (4, 3)),
+    (nn.LayerNorm((4, 3), eps=0.1, bias=False), (2, 4, 3)),
+    (nn.LayerNorm(3, elementwise_affine=False), (3,)),
+    (nn.GroupNorm(2, 4, eps=0.1), (4, 3, 3)),
+    (nn.GroupNorm(1, 4), (4,)),
+    (nn.InstanceNorm1d(3), (3, 5)),
+    (nn.InstanceNorm2d(3, affine=True), (3, 5, 4)),
+    (nn.InstanceNorm2d(3, affine=True, track_running_stats=True), (3, 5, 4)),
 ]
 
 POOLS: list[tuple[Case, tuple[int, ...]]] = [
@@ -64,6 +89,22 @@ SHAPES: list[tuple[Case, tuple[int, ...]]] = [
     (nn.ZeroPad2d((1, 0, 2, -1)), (2, 4, 4)),
     (nn.ConstantPad1d((1, 2), 0.5), (2, 4)),
     (nn.utils.parametrizations.weight_norm(nn.Linear(3, 5)), (3,)),
+    (nn.ReflectionPad2d((1, 2, 0, 1)), (2, 4, 4)),
+    (nn.ReplicationPad1d((1, 2)), (2, 4)),
+    (nn.CircularPad2d(1), (2, 4, 3)),
+    (nn.PixelShuffle(2), (8, 2, 3)),
+    (nn.PixelUnshuffle(2), (2, 4, 6)),
+    (nn.ChannelShuffle(2), (6, 3, 3)),
+    (nn.Upsample(scale_factor=2), (2, 3, 4)),
+    (nn.Upsample(size=7), (2, 3)),
+    (nn.Upsample(size=(7, 3), mode="bilinear"), (2, 4, 5)),
+    (nn.Upsample(scale_factor=1.7, mode="bilinear", align_corners=True), (2, 4, 5)),
+    (nn.Upsample(scale_factor=(1.7, 0.6), mode="bilinear"), (2, 4, 5)),
+    (nn.Upsample(scale_factor=(1.7, 0.6, 2), mode="nearest"), (1, 4, 5, 2)),
+    (nn.Upsample(scale_factor=2.5, mode="linear"), (2, 5)),
+    (nn.Upsample(scale_factor=1.5, mode="trilinear"), (1, 2, 3, 4)),
+    (nn.Upsample(size=(3, 9), mode="bicubic"), (2, 4, 5)),
+    (nn.UpsamplingBilinear2d(scale_factor=2), (2, 3, 4)),
 ]
 
 FUNCTIONS: list[tuple[Case, tuple[int, ...]]] = [
@@ -115,7 +156,82 @@ FUNCTIONS: list[tuple[Case, tuple[int, ...]]] = [
     (lambda m, x: F.pad(x, (1, 2, 0, 1)), (4, 2)),
     (lambda m, x: F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 2, 2), "constant", 0), (4, 4, 4)),
     (lambda m, x: x.detach().float().to(x.dtype) if x.dtype == torch.float32 else x.detach() + 0, (4,)),
+    (lambda m, x: F.interpolate(x, size=(2, 3), mode="bilinear", antialias=True), (2, 4, 5)),
+    (lambda m, x: F.interpolate(x, scale_factor=1.6, mode="nearest-exact"), (2, 4, 5)),
+    (lambda m, x: F.interpolate(x, scale_factor=1.6, mode="bilinear", recompute_scale_factor=True), (2, 4, 5)),
+    (lambda m, x: F.conv_transpose1d(x, m.weight[:4, :2].reshape(4, 1, 2), groups=2), (4, 5)),
+    (lambda m, x: x.mean(1) + x.sum((1, 2), keepdim=True)[:, :, 0], (4, 5)),
+    (lambda m, x: x - x.mean([1, 2], keepdim=True), (4, 5)),
+    (lambda m, x: x.cumsum(1) + x.flip(1, 2), (4, 5)),
+    (lambda m, x: x.roll((1, -2), (1, 2)), (4, 5)),
+    (lambda m, x: x[:, [2, 0, 0]], (4, 5)),
+    (lambda m, x: x.index_select(2, torch.tensor([1, 3])), (4, 5)),
+    (lambda m, x: x.repeat(1, 2, 1) + x.repeat_interleave(2, 1), (4, 5)),
+    (lambda m, x: x.unsqueeze(1).expand(-1, 3, -1), (4,)),
+    (lambda m, x: torch.cat([m.constant.reshape(1, 4).expand(x.shape[0], 4), x, torch.ones(x.shape[0], 2), -x], 1), (4,)),
+    (lambda m, x: torch.cat([x, m.weight.t().unsqueeze(0).expand(x.shape[0], 3, 5)], 1), (4, 5)),
+    (lambda m, x: torch.cat(x.tensor_split(3, 1)[::-1], 1) + torch.cat(x.tensor_split([1, 3], 1), 1), (5,)),
+    (lambda m, x: x.permute(1, 0, 2).unbind(0)[1], (4, 5)),
+    (lambda m, x: torch.stack([x, -x]).permute(1, 2, 0), (4,)),
+    (lambda m, x: F.relu(x.reshape(-1, 3)).reshape(-1, 4, 6), (4, 6)),
+    (lambda m, x: m.weight @ x, (3, 4)),
     (lambda m, x: {"logits": x * 2, "more": (F.relu(x), x[:, 0])}, (4,)),
+]
+
+
+def qkv(m: nn.Module, x: Tensor) -> Tensor:
+    """Attention as vision transformers spell it, and as window attention does."""
+    q, k, v = F.linear(x, m.get_parameter("weight")[:3].repeat(2, 1)).reshape(-1, 4, 3, 2, 1).permute(2, 0, 3, 1, 4)
+    return (q @ k.transpose(-2, -1)).softmax(-1) @ v + F.scaled_dot_product_attention(q, k, v)
+
+
+def windows(m: nn.Module, x: Tensor) -> Tensor:
+    """Self-attention in two windows, which are merged into the batch."""
+    x = x.view(-1, 2, 3, 4).reshape(-1, 3, 4)
+    scores = x @ x.transpose(1, 2) * 0.3 + m.get_parameter("weight")[:3]
+    return (scores.softmax(-1) @ x).view(-1, 2, 3, 4).flatten(1)
+
+
+PRODUCTS: list[tuple[Case, tuple[int, ...]]] = [
+    (lambda m, x: x * x.mean((2, 3), keepdim=True).sigmoid(), (3, 2, 4)),
+    (lambda m, x: x**2 + x.square() * x / (1 + x * x), (4,)),
+    (nn.GLU(1), (4, 3)),
+    (nn.Softmax(1), (4, 3)),
+    (lambda m, x: F.softmax(x, -1), (4, 3)),
+    (lambda m, x: torch.bmm(x, x.transpose(1, 2)), (4, 3)),
+    (qkv, (4, 3)),
+    (windows, (6, 4)),
+    (lambda m, x: F.scaled_dot_product_attention(x, x, x, is_causal=True, scale=0.7), (2, 4, 3)),
+    (lambda m, x: F.scaled_dot_product_attention(x, x, x, m.weight[:4, :1].t() > -0.5), (4, 3)),
+    (SelfAttention(), (3, 4)),
+    (nn.TransformerEncoderLayer(4, 2, 6, batch_first=True), (3, 4)),
+    (nn.TransformerEncoderLayer(4, 2, 6, batch_first=True, norm_first=True, activation="gelu"), (3, 4)),
+]
+
+SMOOTH: list[Case] = [
+    nn.Sigmoid(),
+    nn.Tanh(),
+    nn.SiLU(inplace=True),
+    nn.GELU(),
+    nn.GELU("tanh"),
+    nn.Hardswish(),
+    nn.ELU(0.7),
+    nn.SELU(),
+    nn.CELU(1.7),
+    lambda m, x: F.hardswish(x) + torch.sigmoid(x),
+    lambda m, x: F.gelu(x) - F.silu(x, inplace=False) + x.tanh() + F.elu(x, 1.5),
+]
+
+PIECEWISE: list[Case] = [
+    nn.LeakyReLU(),
+    nn.LeakyReLU(0.3, inplace=True),
+    nn.PReLU(),
+    nn.PReLU(4, init=0.4),
+    nn.RReLU(),
+    nn.Hardsigmoid(),
+    lambda m, x: F.leaky_relu(x, -0.2) + F.hardsigmoid(x),
+    lambda m, x: F.prelu(x, m.weight[:4, 1]),
+    lambda m, x: x.abs() + torch.maximum(x, x.flip(1)) * torch.minimum(x[:, :1], x),
 ]
 
 RELUS: list[Case] = [
@@ -185,7 +301,9 @@ def check(cases: Sequence[tuple[Case, tuple[int, ...]]]) -> Network:
 
 
 @pytest.mark.parametrize(
-    "cases", [WEIGHTED, NORMS, POOLS, SHAPES, FUNCTIONS], ids=["weighted", "norms", "pools", "shapes", "functions"]
+    "cases",
+    [WEIGHTED, NORMS, POOLS, SHAPES, FUNCTIONS, PRODUCTS],
+    ids=["weighted", "norms", "pools", "shapes", "functions", "products"],
 )
 def test_operators(cases: Sequence[tuple[Case, tuple[int, ...]]]) -> None:
     check(cases)
@@ -195,6 +313,23 @@ def test_every_spelling_of_relu_is_an_activation() -> None:
     network = check([(case, (4, 3)) for case in RELUS])
     assert len(network.activations) == len(RELUS)
     assert {ceiling(node.function) for node in network.activations} == {math.inf}
+
+
+def test_smooth_functions_are_activations() -> None:
+    network = check([(case, (4, 3)) for case in SMOOTH])
+    assert {type(node.function) for node in network.activations} == {Sigmoid, Tanh, SiLU, GELU, Hardswish, ELU}
+
+
+def test_what_is_linear_piece_by_piece_is_relus() -> None:
+    network = check([(case, (4, 3)) for case in PIECEWISE])
+    assert {type(node.function) for node in network.activations} == {ReLU}
+    assert sum(isinstance(node, Analog) for node in network.nodes) == 1  # the one product
+
+
+def test_whole_numbers_are_read_by_embeddings() -> None:
+    model = nn.Sequential(nn.Embedding(7, 4), nn.LayerNorm(4), nn.Flatten(), nn.Linear(12, 2)).eval()
+    words = torch.randint(0, 7, (5, 3))
+    torch.testing.assert_close(torch_export(model, words)(words), model(words))
 
 
 def test_clamps_are_activations() -> None:

@@ -14,7 +14,6 @@ from respike.neurons import FewSpikes, IntegrateFire
 from respike.plan import Plan, Site
 from respike.schedule import Layerwise, Steady
 
-
 RELU = ReLU()
 
 

@@ -6,8 +6,24 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from networks import Builder, networks, perceptrons
-from respike.ir import Activation, Add, Concat, Conv, Input, Network, Pad, Permute, ReLU, Reshape, Slice
+from networks import BLOCKS, RESAMPLING, Builder, networks, perceptrons
+from respike.ir import (
+    Activation,
+    Add,
+    Concat,
+    Conv,
+    Input,
+    LayerNorm,
+    Linear,
+    MatMul,
+    Multiply,
+    Network,
+    Pad,
+    Permute,
+    ReLU,
+    Reshape,
+    Slice,
+)
 from respike.metrics import fan_out, fan_outs, macs, probed_fan_out
 from respike.record import INPUT
 
@@ -20,6 +36,12 @@ def assert_exact(network: Network) -> None:
 @settings(max_examples=60, derandomize=True, deadline=None)
 @given(network=networks())
 def test_equals_probing_on_random_networks(network: Network) -> None:
+    assert_exact(network)
+
+
+@settings(max_examples=20, derandomize=True, deadline=None)
+@given(network=networks(kinds=(*BLOCKS, *RESAMPLING, *RESAMPLING)))
+def test_equals_probing_where_layers_enlarge(network: Network) -> None:
     assert_exact(network)
 
 
@@ -95,3 +117,31 @@ def test_macs_are_synapses_and_padding() -> None:
     )
     assert float(fan_out(padded, "x").sum()) == 3 * 2 * 16 * 16
     assert macs(padded)["c"] == 3 * 6 * 6 * 2 * 9
+
+
+def test_analog_nodes_end_synapses_and_begin_their_own() -> None:
+    """Relu -> linear -> (gate of the linear) -> layer norm -> linear: spikes reach what the analog nodes read."""
+    nodes = (
+        Input("x", (), (3,)),
+        Activation("relu", ("x",), ReLU()),
+        Linear("fc", ("relu",), torch.ones(5, 3)),
+        Multiply("gate", ("fc", "fc")),
+        LayerNorm("norm", ("gate",), (5,), None, None, 1e-5),
+        Linear("out", ("norm",), torch.ones(2, 5)),
+    )
+    network = Network(nodes, ("out",))
+    counts = fan_outs(network)
+    assert counts["relu"].tolist() == [10.0] * 3  # the product reads the layer twice
+    assert counts["gate"].tolist() == [1.0] * 5
+    assert counts["norm"].tolist() == [2.0] * 5
+    assert counts[INPUT].tolist() == [1.0] * 3
+    for name in ("relu", "gate", "norm"):
+        assert torch.equal(counts[name], probed_fan_out(network, name))
+    assert macs(network) == {"fc": 15, "gate": 5, "out": 10}
+
+
+def test_macs_of_matrix_products() -> None:
+    nodes = (Input("x", (), (2, 4, 3)), Input("y", (), (2, 3, 5)), MatMul("product", ("x", "y")))
+    network = Network(nodes, ("product",))
+    assert macs(network) == {"product": 2 * 4 * 5 * 3}
+    assert fan_outs(network)[INPUT].tolist() == [1.0] * (2 * 4 * 3 + 2 * 3 * 5)  # both inputs, one behind the other

@@ -16,14 +16,21 @@ from respike.ir import (
     AvgPool,
     BatchNorm,
     Conv,
+    ConvTranspose,
     ElementwiseAffine,
+    Function,
+    Hardswish,
     MaxPool,
+    Multiply,
     Network,
     Permute,
     ReLU,
     Reshape,
+    Sigmoid,
+    SiLU,
+    Tanh,
 )
-from respike.passes import drop_unused, fold_batchnorm, move_max_pool, prepare
+from respike.passes import drop_unused, fold_batchnorm, fuse_gates, move_max_pool, prepare
 
 
 def avg_pool(name: str, source: str, kernel: int = 2, padding: int = 0, divisor: int | None = None) -> AvgPool:
@@ -32,6 +39,12 @@ def avg_pool(name: str, source: str, kernel: int = 2, padding: int = 0, divisor:
 
 def max_pool(name: str, source: str) -> MaxPool:
     return MaxPool(name, (source,), (3, 3), (2, 2), (1, 1), (1, 1))
+
+
+def transposed(name: str, source: str, inputs: int, outputs: int, groups: int = 1) -> ConvTranspose:
+    weight = torch.randn(inputs, outputs // groups, 3, 2).double()
+    bias = torch.randn(outputs).double()
+    return ConvTranspose(name, (source,), weight, bias, (2, 1), (1, 0), (1, 0), (1, 1), groups)
 
 
 def folds() -> dict[str, Network]:
@@ -88,6 +101,11 @@ def folds() -> dict[str, Network]:
         "affine of every element, flatten, linear": network(
             (3, 2, 2), affine("a", "x", 3, 2, 2), Reshape("f", ("a",), (12,)), linear("l", "f", 2, 12)
         ),
+        "transposed conv, norm": network((3, 4, 4), transposed("c", "x", 3, 4), batch_norm("n", "c", 4)),
+        "grouped transposed conv, norm": network((6, 4, 4), transposed("c", "x", 6, 4, 2), batch_norm("n", "c", 4)),
+        "scale only, transposed conv": network(
+            (4, 3, 3), relu("r", "x"), batch_norm("n", "r", 4, shift=False), transposed("c", "n", 4, 6, 2)
+        ),
         "scalar affine, linear": network((3,), relu("r", "x"), affine("a", "r"), linear("l", "a", 2, 3)),
     }
 
@@ -114,6 +132,7 @@ def keeps() -> dict[str, Network]:
             (3, 4, 4), batch_norm("n", "x", 3), conv("c", "n", (2, 3, 1, 1)), relu("r", "n"), outputs=("c", "r")
         ),
         "norm over positions of a linear": network((3, 5), linear("l", "x", 4, 5), batch_norm("n", "l", 3)),
+        "norm, transposed conv": network((3, 4, 4), batch_norm("n", "x", 3), transposed("c", "n", 3, 2)),
         "norm, relu": network((3, 4, 4), batch_norm("n", "x", 3), relu("r", "n"), conv("c", "r", (2, 3, 1, 1))),
         "affine that broadcasts": network((3, 1), affine("a", "x", 3, 4), linear("l", "a", 2, 4)),
         "affine that varies in space": network((3, 2, 2), affine("a", "x", 3, 2, 2), conv("c", "a", (2, 3, 1, 1))),
@@ -179,6 +198,34 @@ def test_max_pools_behind_each_other_move_together() -> None:
     assert [node.name for node in after.nodes] == ["x", "p", "q", "a"]
     assert after.outputs == ("a",)
     assert_same(before, after)
+
+
+@pytest.mark.parametrize(
+    ("function", "moves"), [(Tanh(), True), (Sigmoid(), True), (SiLU(), False), (Hardswish(), False)]
+)
+def test_a_max_pool_stays_behind_a_function_that_falls(function: Function, moves: bool) -> None:
+    before = network((2, 6, 6), Activation("a", ("x",), function), max_pool("p", "a"))
+    after = move_max_pool(before)
+    assert [node.name for node in after.nodes] == (["x", "p", "a"] if moves else ["x", "a", "p"])
+    assert_same(before, after)
+
+
+def test_signals_times_their_gates_are_activations() -> None:
+    sixth = ElementwiseAffine("shift", ("x",), torch.tensor(1 / 6).double(), torch.tensor(0.5).double())
+    gate, hard = Activation("gate", ("x",), Sigmoid()), Activation("hard", ("shift",), ReLU(1.0))
+    before = network((4,), gate, Multiply("silu", ("x", "gate")), outputs=("silu",))
+    after = drop_unused(fuse_gates(before))
+    assert [type(node.function) for node in after.activations] == [SiLU]
+    assert_same(before, after)
+    before = network((4,), sixth, hard, Multiply("swish", ("hard", "x")), outputs=("swish",))
+    after = drop_unused(fuse_gates(before))
+    assert [type(node.function) for node in after.activations] == [Hardswish]
+    assert_same(before, after)
+
+
+def test_a_gate_of_another_signal_stays_a_product() -> None:
+    before = network((4,), relu("r", "x"), Activation("gate", ("r",), Sigmoid()), Multiply("y", ("x", "gate")))
+    assert fuse_gates(before).nodes == before.nodes
 
 
 def test_a_max_pool_stays_where_its_activation_has_other_readers() -> None:

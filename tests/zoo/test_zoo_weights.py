@@ -16,7 +16,8 @@ from respike import data, zoo
 from respike.errors import InvalidFile
 from respike.zoo import Entry
 
-_ON_MNIST = [entry for entry in zoo.ENTRIES if entry.dataset == "mnist"]
+_SHIPPED = [entry for entry in zoo.ENTRIES if (zoo.SHIPPED / f"{entry.name}.json").exists()]
+_ON_MNIST = [entry for entry in _SHIPPED if entry.dataset == "mnist"]
 
 
 @pytest.mark.parametrize("entry", _ON_MNIST, ids=lambda entry: entry.name)
@@ -34,7 +35,16 @@ def test_the_shipped_networks_are_as_good_as_the_papers(name: str, paper: float)
     assert zoo.record(name).accuracy >= paper - 5e-4
 
 
-@pytest.mark.parametrize("entry", zoo.ENTRIES, ids=lambda entry: entry.name)
+def test_what_is_shipped() -> None:
+    assert {entry.name for entry in _SHIPPED} >= {"mnist-mlp", "mnist-cnn", "cifar10-resnet8", "cifar10-resnet20"}
+
+
+def test_what_is_not_shipped_says_how_to_get_it() -> None:
+    with pytest.raises(InvalidFile, match="respike train cifar10-resnet50"):
+        zoo.load("cifar10-resnet50")
+
+
+@pytest.mark.parametrize("entry", _SHIPPED, ids=lambda entry: entry.name)
 def test_the_shipped_record_is_that_of_the_recipe(entry: Entry) -> None:
     record = zoo.record(entry.name)
     assert (record.name, record.dataset, record.recipe) == (entry.name, entry.dataset, entry.recipe)

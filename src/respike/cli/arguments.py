@@ -31,15 +31,20 @@ DatasetName: TypeAlias = Annotated[
 ]
 Limit: TypeAlias = Annotated[int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="Images at most.")]
 EngineName: TypeAlias = Annotated[
-    str, typer.Option("--engine", metavar="|".join(ENGINES), help="Who simulates; all give the same spikes.")
+    str | None,
+    typer.Option(
+        "--engine",
+        metavar="|".join(ENGINES),
+        help="Who simulates: the fastest, unless given. All give the same spikes but count, which has no time.",
+    ),
 ]
 CodingName: TypeAlias = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--coding",
         metavar="|".join(CODINGS),
         rich_help_panel=_INPUT,
-        help="How an image becomes input: its values as currents, random spikes, or regular spikes.",
+        help="How an image becomes input: as currents, random or regular spikes. The method's own, unless given.",
     ),
 ]
 Rate: TypeAlias = Annotated[

@@ -17,8 +17,14 @@ CODINGS: Mapping[str, type[Coding]] = {
 }
 
 
-def coding(name: str, **numbers: float | int | None) -> Coding:
-    """The input coding of that name; numbers that are None keep the coding's own defaults."""
+def coding(name: str | None, **numbers: float | int | None) -> Coding | None:
+    """The input coding of that name, or None: the method's own. Numbers that are None keep the coding's defaults."""
+    if name is None:
+        if needy := [option for option, value in numbers.items() if value is not None and option != "seed"]:
+            raise InvalidOption(f"--{needy[0]} needs --coding: methods choose their own input otherwise")
+        if numbers.get("seed") is not None:
+            console.warning("--seed changes nothing without --coding bernoulli")
+        return None
     if name not in CODINGS:
         raise UnknownName("coding", name, CODINGS)
     given = {option: value for option, value in numbers.items() if value is not None}
@@ -32,8 +38,10 @@ def coding(name: str, **numbers: float | int | None) -> Coding:
     return CODINGS[name](**given)  # type: ignore[arg-type]
 
 
-def engine(name: str) -> Engine:
-    """The engine of that name."""
+def engine(name: str | None) -> Engine | None:
+    """The engine of that name; None stands for the fastest."""
+    if name is None:
+        return None
     if name not in ALL:
         raise UnknownName("engine", name, ALL)
     return ALL[name]

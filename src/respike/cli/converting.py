@@ -22,7 +22,7 @@ def convert(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help=f"The file to write ({CONVERTED}).")],
     method: Annotated[str, METHOD],
     dataset: DatasetName = None,
-    coding: CodingName = "constant",
+    coding: CodingName = None,
     rate: Rate = None,
     seed: Seed = None,
     *,

@@ -13,8 +13,6 @@ from respike import Report, methods
 from respike.cli.arguments import Limit
 from respike.cli.networks import find
 from respike.cli.running import check_outputs, converted, finished, keep, measured, stop_if_interrupted
-from respike.coding import ConstantCurrent
-from respike.engines import batched
 from respike.errors import InvalidFile
 
 
@@ -60,5 +58,5 @@ def demo(
 
 def _report(run: Run, limit: int | None) -> Report:
     subject = find(run.network, None)
-    spiking = converted(subject, methods.find(run.method), run.options, ConstantCurrent())
-    return measured(spiking, subject.test_images, limit, batched)
+    spiking = converted(subject, methods.find(run.method), run.options)
+    return measured(spiking, subject.test_images, limit)

@@ -23,7 +23,7 @@ from respike.cli.arguments import (
 )
 from respike.cli.networks import Subject, find
 from respike.cli.running import check_outputs, converted, finished, keep, measured, method_needed, stop_if_interrupted
-from respike.coding import Coding, ConstantCurrent
+from respike.coding import Coding
 from respike.errors import InvalidOption
 from respike.methods import Method
 
@@ -35,8 +35,8 @@ def evaluate(
     method: MethodName = None,
     dataset: DatasetName = None,
     limit: Limit = None,
-    engine: EngineName = "batched",
-    coding: CodingName = "constant",
+    engine: EngineName = None,
+    coding: CodingName = None,
     rate: Rate = None,
     seed: Seed = None,
     json: JsonFile = None,
@@ -65,8 +65,8 @@ def compare(
     names: Annotated[str, typer.Option("--methods", "-m", metavar="A,B,C", help="Methods, with commas between.")],
     dataset: DatasetName = None,
     limit: Limit = None,
-    engine: EngineName = "batched",
-    coding: CodingName = "constant",
+    engine: EngineName = None,
+    coding: CodingName = None,
     rate: Rate = None,
     seed: Seed = None,
     json: JsonFile = None,
@@ -94,13 +94,13 @@ def compare(
 
 
 def _spiking(
-    subject: Subject, method: Method[Any] | None, arguments: Mapping[str, Any], given: Given, coding: Coding
+    subject: Subject, method: Method[Any] | None, arguments: Mapping[str, Any], given: Given, coding: Coding | None
 ) -> SpikingNetwork:
     """The network as it is to be measured: converted by the method, or as the file has it."""
     if subject.plan is None:
         return converted(subject, method_needed(method), arguments, coding)
     unwanted = [*(["--method"] if method else []), *map(options.flag, given)]
-    if coding != ConstantCurrent():
+    if coding is not None:
         unwanted.append("--coding")
     if unwanted:
         raise InvalidOption(f"the network is converted already, by {subject.plan.method}: leave {unwanted[0]} out")

@@ -27,8 +27,10 @@ INTERRUPTED = 130
 _BATCH = 512
 
 
-def converted(subject: Subject, method: Method[Any], options: Mapping[str, Any], coding: Coding) -> SpikingNetwork:
-    """The network as the method converts it, with the input coding that was asked for."""
+def converted(
+    subject: Subject, method: Method[Any], options: Mapping[str, Any], coding: Coding | None = None
+) -> SpikingNetwork:
+    """The network as the method converts it, with the input coding that was asked for, or the method's own."""
     with console.progress(f"{method.name}: planning"):
         calibration = subject.calibration if method.needs_calibration else None
         plan = method.plan(subject.network, calibration, **options)
@@ -37,10 +39,10 @@ def converted(subject: Subject, method: Method[Any], options: Mapping[str, Any],
             console.note(f"{method.name} chose {given} steps with input and {drained} without")
         case _:
             pass
-    return SpikingNetwork(subject.network, replace(plan, coding=coding))
+    return SpikingNetwork(subject.network, plan if coding is None else replace(plan, coding=coding))
 
 
-def measured(spiking: SpikingNetwork, images: Dataset, limit: int | None, engine: Engine) -> Report:
+def measured(spiking: SpikingNetwork, images: Dataset, limit: int | None, engine: Engine | None = None) -> Report:
     """The report on a converted network, with a progress bar."""
     total = len(images) if limit is None else min(limit, len(images))
     with console.progress(f"{spiking.network.origin} {spiking.plan.method}", total) as done:

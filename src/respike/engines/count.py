@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from respike.errors import InvalidOption, InvalidPlan
-from respike.ir import Activation, AdaptiveMaxPool, Affine, Input, MaxPool, Network, apply, apply_max
+from respike.ir import Activation, AdaptiveMaxPool, Affine, Analog, Input, MaxPool, Network, apply, apply_max
 from respike.neurons import Above, AtOrAbove, IntegrateFire, Subtract
 from respike.plan import AccumulatedMax, Membrane, Plan, Site
 from respike.record import INPUT, OUTPUT, Probe, Recorder, Recording
@@ -121,7 +121,7 @@ def _thresholds_passed(site: Site, charge: Tensor) -> Tensor:
             assert_never(site.neuron.fires)
 
 
-def _total(node: Affine, inputs: list[Tensor], steps: int) -> Tensor:
-    """An affine map on totals: its constant part flows in every step."""
+def _total(node: Affine | Analog, inputs: list[Tensor], steps: int) -> Tensor:
+    """An affine map on totals: its constant part flows in every step. Steady plans have no analog nodes."""
     constant = apply(node, [torch.zeros_like(value[:1]) for value in inputs])
     return apply(node, inputs, bias=False) + steps * constant

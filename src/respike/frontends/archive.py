@@ -16,7 +16,7 @@ from respike.errors import InvalidFile
 from respike.frontends.capture import quiet
 
 _PICKLES = {".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin"}
-_LATER = {".onnx", ".keras", ".h5", ".hdf5"}
+_LATER = {".keras", ".h5", ".hdf5"}
 _SAFE_FILE = re.compile(
     r"models/model\.json|data/weights/(weight_\d+|model_weights_config\.json)|"
     r"data/constants/(tensor_\d+|model_constants_config\.json)|data/sample_inputs/model\.pt|"

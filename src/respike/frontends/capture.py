@@ -15,6 +15,7 @@ from torch.export import Dim, ExportedProgram, ShapesCollection, export
 from torch.utils._pytree import tree_leaves
 
 from respike.errors import InvalidData, InvalidNetwork
+from respike.frontends.interpret import graph_values
 from respike.frontends.translate import translate
 from respike.ir import Network
 
@@ -40,6 +41,19 @@ class Captured:
     sources: dict[str, str]
     examples: tuple[Tensor, ...]
     model: nn.Module | None = None
+
+    def outputs(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """What the module gives for a batch of inputs, or the program where there is no module."""
+        if self.model is not None:
+            return run_model(self.model, inputs)
+        names = [spec.arg.name for spec in self.program.graph_signature.output_specs]
+        values = graph_values(self.program, inputs)
+        return tuple(values[name] for name in names if name in values)
+
+    def values(self, inputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """What the program computes on the way, by the names of the network's nodes."""
+        values = graph_values(self.program, inputs)
+        return {name: values[source] for name, source in self.sources.items()}
 
 
 def torch_export(model: nn.Module | ExportedProgram, example: Example | None = None) -> Network:
@@ -94,8 +108,8 @@ def check_examples(example: Example) -> tuple[Tensor, ...]:
     for x in examples:
         if not isinstance(x, Tensor):
             raise InvalidData(f"an example must be a tensor, or a tuple of tensors; got {type(x).__name__}")
-        if not x.is_floating_point():
-            raise InvalidData(f"an example must hold floating-point numbers, got {x.dtype}; call .float() on it")
+        if x.is_complex() or x.dtype == torch.bool:
+            raise InvalidData(f"an example must hold floating-point numbers, got {x.dtype}")
         if x.ndim < 2 or x.shape[0] == 0:
             raise InvalidData(f"an example must be a batch [batch, ...] of at least one sample, got {list(x.shape)}")
         if not bool(torch.isfinite(x).all()):
@@ -125,7 +139,10 @@ def _check_evaluation_mode(model: nn.Module) -> None:
 
 def _check_types(model: nn.Module, examples: tuple[Tensor, ...]) -> None:
     types = {p.dtype for p in model.parameters() if p.is_floating_point()}
-    if wrong := [x.dtype for x in examples if types and x.dtype not in types]:
+    reads_whole_numbers = any(isinstance(module, nn.Embedding) for module in model.modules())
+    if not reads_whole_numbers and any(not x.is_floating_point() for x in examples):
+        raise InvalidData("an example must hold floating-point numbers (only embeddings read others); call .float()")
+    if wrong := [x.dtype for x in examples if types and x.is_floating_point() and x.dtype not in types]:
         known = " and ".join(sorted(map(str, types)))
         raise InvalidData(f"the example is of dtype {wrong[0]} and the network of {known}; convert one of them")
 

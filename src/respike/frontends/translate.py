@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,13 +10,13 @@ from torch import Tensor, fx
 from torch._ops import OpOverload
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind, OutputKind, TensorArgument
+from torch.utils._pytree import tree_leaves
 
 from respike.errors import InvalidNetwork, UnsupportedOperator
 from respike.frontends.naming import Names, label, layer_type, operator_name, user_name
-from respike.frontends.operators import ADVICE, DEFAULT, OPERATORS, Call, Refused, Signal, Translator
+from respike.frontends.operators import ADVICE, DEFAULT, MIXES, OPERATORS, Call, Layout, Refused, Signal, Translator
 from respike.ir import BatchNorm, Input, Network, Node, tensors
 
-_MIXES = "mixes the samples of a batch; keep dimension 0 the batch, as in flatten(1)"
 _LOST = object()
 """Stands for the value of an operator that mixes the batch: what reads it cannot be judged."""
 
@@ -28,13 +28,13 @@ def translate(program: ExportedProgram, origin: str) -> tuple[Network, dict[str,
     """
     walk = _Walk(program)
     for node in program.graph.nodes:
-        if node.op == "call_function":
+        if node.op == "call_function" and node.users:
             walk.visit(node)
     if walk.refused:
         listed = "\n".join(f"  {place}: {reason}" for place, reason in walk.refused.items())
         raise UnsupportedOperator(f"respike cannot convert {len(walk.refused)} part(s) of the network:\n{listed}")
     network = Network(tuple(walk.nodes), walk.outputs(), origin)
-    _check_weights(network)
+    check_weights(network)
     return network, walk.sources
 
 
@@ -46,7 +46,8 @@ def state(program: ExportedProgram, name: str | None) -> Tensor:
     return value.detach().clone()
 
 
-def _check_weights(network: Network) -> None:
+def check_weights(network: Network) -> None:
+    """Raise `InvalidNetwork` for weights that are not finite, and for variances that are not positive."""
     if bad := [node.name for node in network.nodes if not all(bool(torch.isfinite(t).all()) for t in tensors(node))]:
         raise InvalidNetwork(f"weights that are NaN or infinite in: {', '.join(bad)}; load a sound checkpoint")
     for node in network.nodes:
@@ -65,34 +66,32 @@ class _Walk:
         self.values: dict[fx.Node, Any] = {}
         self.names = Names()
         self.batch_sizes: set[object] = set()  # torch.export knows a size for each input
-        self.dtype = torch.float32
-        placeholders = (node for node in program.graph.nodes if node.op == "placeholder")
+        placeholders = [node for node in program.graph.nodes if node.op == "placeholder"]
+        self.dtype = _number_type(placeholders)
         for node, spec in zip(placeholders, program.graph_signature.input_specs, strict=True):
             is_input = spec.kind == InputKind.USER_INPUT
             self.values[node] = self.input(node) if is_input else state(program, spec.target)
 
     def input(self, node: fx.Node) -> Signal:
-        """An input of the network; the first one tells the number type."""
+        """An input of the network: numbers of its type, or whole numbers that an embedding reads."""
         value = node.meta["val"]
         if not isinstance(value, Tensor) or value.ndim == 0:
             raise InvalidNetwork(f"input {node.name!r} is not a tensor with a batch dimension")
-        if self.batch_sizes and value.dtype != self.dtype:
-            raise InvalidNetwork(f"input {node.name!r} is of {value.dtype}, the first input of {self.dtype}")
+        if value.is_floating_point() and value.dtype != self.dtype:
+            raise InvalidNetwork(f"input {node.name!r} is of {value.dtype}, the network of {self.dtype}")
         if any(type(n) is not int for n in value.shape[1:]):
             raise InvalidNetwork(
                 f"input {node.name!r} was exported with sizes left open; only the batch may be dynamic"
             )
-        if not self.batch_sizes:
-            self.dtype = value.dtype
         self.batch_sizes.add(_size(value.shape[0]))
-        shape = self.sample_shape(value)
+        shape = tuple(value.shape[1:])
         name = self.emit(Input(node.name, (), shape))
         self.sources[name] = node.name
-        return Signal(name, shape)
+        return Signal(name, Layout(shape), is_index=not value.is_floating_point())
 
     def emit(self, node: Node) -> str:
         """Append a node to the network under a name of its own."""
-        named = dataclasses.replace(node, name=self.names.take(node.name))
+        named = replace(node, name=self.names.take(node.name))
         self.nodes.append(named)
         return named.name
 
@@ -127,12 +126,13 @@ class _Walk:
         """The signal, or signals, that the nodes of an operator give."""
         value = node.meta["val"]
         first = value if isinstance(value, Tensor) else value[0]
-        call = Call(user_name(node), self.sample_shape(first), first.dtype, first.device, self.emit)
+        call = Call(user_name(node), self.layout(first), first.dtype, first.device, self.emit)
         args, kwargs = self.arguments(node)
         result = translator(call, *args, **kwargs)
+        slower = max((s.layout.slower for s in tree_leaves((args, kwargs)) if isinstance(s, Signal)), default=1)
         if isinstance(result, tuple):
-            return tuple(self.named(part, meta) for part, meta in zip(result, value, strict=False))
-        signal = self.named(result, first)
+            return tuple(self.named(part, meta, slower) for part, meta in zip(result, value, strict=False))
+        signal = self.named(result, first, slower)
         if isinstance(signal, Signal):
             self.sources.setdefault(signal.name, node.name)
         return signal
@@ -143,28 +143,34 @@ class _Walk:
         given = fx.node.map_arg((node.args, node.kwargs), lambda n: self.values.get(n))
         return given
 
-    def named(self, part: Signal | Tensor | str, meta: Tensor) -> Signal | Tensor:
-        """A translator's answer with its shape."""
-        return Signal(part, self.sample_shape(meta)) if isinstance(part, str) else part
+    def named(self, part: Signal | Tensor | str, meta: Tensor, slower: int) -> Signal | Tensor:
+        """A translator's answer with its layout."""
+        return Signal(part, replace(self.layout(meta), slower=slower)) if isinstance(part, str) else part
 
     def presumed(self, value: Any) -> Any:
         """A stand-in for a refused operator's value, so that what follows is looked at too."""
         if isinstance(value, tuple | list):
             return tuple(self.presumed(part) for part in value)
         try:
-            return Signal("?", self.sample_shape(value)) if isinstance(value, Tensor) else _LOST
+            return Signal("?", self.layout(value)) if isinstance(value, Tensor) else _LOST
         except Refused:
             return _LOST
 
-    def sample_shape(self, value: Tensor) -> tuple[int, ...]:
-        """The shape of one sample; refused where dimension 0 is not the batch any more."""
-        if value.ndim == 0 or _size(value.shape[0]) not in self.batch_sizes:
-            raise Refused(_MIXES)
-        if any(type(n) is not int for n in value.shape[1:]):
-            raise Refused(_MIXES)
+    def layout(self, value: Tensor) -> Layout:
+        """Where the batch stands, and one sample's shape; refused where there is no such dimension any more."""
         if value.dtype != self.dtype:
             raise Refused(f"changes the number type from {self.dtype} to {value.dtype}")
-        return tuple(value.shape[1:])
+        if value.ndim and all(type(n) is int for n in value.shape) and value.shape[0] in self.batch_sizes:
+            return Layout(tuple(value.shape[1:]))  # exported for one batch size
+        open_sizes = [dim for dim, size in enumerate(value.shape) if type(size) is not int]
+        if len(open_sizes) != 1:
+            raise Refused(MIXES)
+        (batch,) = open_sizes
+        merged, symbol = _size(value.shape[batch]).as_coeff_Mul()  # type: ignore[attr-defined]
+        if symbol not in self.batch_sizes or not merged.is_Integer:
+            raise Refused(MIXES)
+        inside = (int(merged),) if merged != 1 else ()
+        return Layout((*value.shape[:batch], *inside, *value.shape[batch + 1 :]), batch, int(merged))
 
     def outputs(self) -> tuple[str, ...]:
         """The names of the outputs, in order."""
@@ -177,8 +183,16 @@ class _Walk:
                 value = by_name[spec.arg.name]
                 if not isinstance(value, Signal):
                     raise InvalidNetwork("an output does not depend on the input; return only what does")
+                if not value.layout.is_plain:
+                    raise UnsupportedOperator(f"the output {value.name!r} {MIXES}")
                 names.append(value.name)
         return tuple(names)
+
+
+def _number_type(placeholders: list[fx.Node]) -> torch.dtype:
+    """The type of the first inputs or weights that are not whole numbers."""
+    values = (node.meta.get("val") for node in reversed(placeholders))
+    return next((v.dtype for v in values if isinstance(v, Tensor) and v.is_floating_point()), torch.float32)
 
 
 def _translator(node: fx.Node) -> Translator:

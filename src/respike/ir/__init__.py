@@ -9,7 +9,19 @@ from respike.ir.apply import (
     batch_norm_shift,
     channelwise,
 )
-from respike.ir.functions import ELU, GELU, Function, Hardswish, ReLU, Sigmoid, SiLU, Tanh, apply_function, ceiling
+from respike.ir.functions import (
+    ELU,
+    GELU,
+    Function,
+    Hardswish,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Tanh,
+    apply_function,
+    ceiling,
+    never_falls,
+)
 from respike.ir.network import Network, evaluate, map_tensors, tensors
 from respike.ir.nodes import (
     Activation,
@@ -93,5 +105,6 @@ __all__ = [
     "channelwise",
     "evaluate",
     "map_tensors",
+    "never_falls",
     "tensors",
 ]

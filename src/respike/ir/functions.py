@@ -67,6 +67,19 @@ def ceiling(function: Function) -> float:
             return math.inf
 
 
+def never_falls(function: Function) -> bool:
+    """Whether a function never falls, so that it and a maximum can change places."""
+    match function:
+        case ReLU() | Sigmoid() | Tanh():
+            return True
+        case ELU(alpha=alpha):
+            return alpha >= 0
+        case SiLU() | GELU() | Hardswish():
+            return False
+        case _:
+            assert_never(function)
+
+
 def apply_function(function: Function, x: Tensor) -> Tensor:
     """The function of each element."""
     match function:

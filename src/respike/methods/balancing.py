@@ -20,6 +20,7 @@ from respike.ir import (
     Activation,
     AdaptiveMaxPool,
     Affine,
+    Analog,
     Input,
     MaxPool,
     Network,
@@ -158,7 +159,7 @@ def _pooled(node: Pooling, current: Tensor) -> Tensor:
     return torch.diff(maxima, dim=0, prepend=torch.zeros_like(maxima[:1]))
 
 
-def _folded(node: Affine, inputs: list[Tensor]) -> Tensor:
+def _folded(node: Affine | Analog, inputs: list[Tensor]) -> Tensor:
     """An affine map on values over time: time is folded into the batch."""
     steps = max(len(value) for value in inputs)
     result = apply(node, [value.expand(steps, *value.shape[1:]).flatten(0, 1) for value in inputs])

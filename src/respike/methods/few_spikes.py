@@ -206,7 +206,8 @@ def _delivered(name: str, site: Site, current: Tensor) -> Tensor:
         if outside > _OUTSIDE:
             warnings.warn(
                 f"layer {name!r}: {100 * outside:.1f} % of its inputs are outside the range [{neuron.low:.3g}, "
-                f"{neuron.high:.3g}] that its neuron was fitted to: more steps keep the layers before it closer to the network",
+                f"{neuron.high:.3g}] that its neuron was fitted to: more steps "
+                "keep the layers before it closer to the network",
                 OutsideFitWarning,
                 stacklevel=5,
             )

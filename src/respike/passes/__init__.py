@@ -1,7 +1,20 @@
 """Passes: functions from `Network` to `Network` that change its form and not what it computes."""
 
+from respike.passes.drop_final_softmax import drop_final_softmax
 from respike.passes.fold_batchnorm import fold_batchnorm
+from respike.passes.fuse_gates import fuse_gates
 from respike.passes.move_max_pool import move_max_pool
+from respike.passes.skip_concat import skip_concat
 from respike.passes.standard import STANDARD, Pass, drop_unused, prepare
 
-__all__ = ["STANDARD", "Pass", "drop_unused", "fold_batchnorm", "move_max_pool", "prepare"]
+__all__ = [
+    "STANDARD",
+    "Pass",
+    "drop_final_softmax",
+    "drop_unused",
+    "fold_batchnorm",
+    "fuse_gates",
+    "move_max_pool",
+    "prepare",
+    "skip_concat",
+]

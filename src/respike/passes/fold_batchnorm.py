@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from torch import Tensor
 
@@ -13,6 +14,7 @@ from respike.ir import (
     AvgPool,
     BatchNorm,
     Conv,
+    ConvTranspose,
     ElementwiseAffine,
     Linear,
     Network,
@@ -28,7 +30,7 @@ from respike.passes.draft import Draft
 
 
 def fold_batchnorm(network: Network) -> Network:
-    """Every `BatchNorm` and `ElementwiseAffine` folded into a neighbouring `Linear` or `Conv` where that is exact.
+    """Every `BatchNorm` and `ElementwiseAffine` folded into neighbouring weights where that is exact.
 
     Behind the weights, `W' = scale · W`, `b' = scale · b + shift` (ECC Eq. 11-12), also through average pools; in front
     of them, `W' = W · scale`, `b' = b + W · shift`, also through average pools, flattening and permuting. In front of a
@@ -39,6 +41,9 @@ def fold_batchnorm(network: Network) -> Network:
     while any(_fold(draft, name) for name in tuple(draft.nodes)):
         pass
     return draft.network()
+
+
+Weighted: TypeAlias = Linear | Conv | ConvTranspose
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +99,7 @@ def _gain(draft: Draft, node: Node) -> _Gain | None:
     return _Gain(scale, shift)
 
 
-def _behind(draft: Draft, name: str, gain: _Gain) -> tuple[Linear | Conv, ...]:
+def _behind(draft: Draft, name: str, gain: _Gain) -> tuple[Weighted, ...]:
     """The weights that the value `name` comes from, with the gain folded in; nothing if that cannot be."""
     if not draft.is_read_once(name):
         return ()
@@ -104,23 +109,28 @@ def _behind(draft: Draft, name: str, gain: _Gain) -> tuple[Linear | Conv, ...]:
             return _scaled(node, gain.along(ndim - 1, node.weight.shape[0]))
         case Conv() as node:
             return _scaled(node, gain.along(1, node.weight.shape[0]))
+        case ConvTranspose() as node:
+            return _scaled(node, gain.along(1, node.weight.shape[1] * node.groups))
         case AvgPool() | AdaptiveAvgPool() as node if _keeps_constants(node) and gain.is_uniform_in_space:
             return _behind(draft, node.inputs[0], gain)
         case _:
             return ()
 
 
-def _scaled(node: Linear | Conv, gain: _Gain | None) -> tuple[Linear | Conv, ...]:
+def _scaled(node: Weighted, gain: _Gain | None) -> tuple[Weighted, ...]:
     if gain is None:
         return ()
-    weight = node.weight.double() * gain.scale.reshape(-1, *(1,) * (node.weight.ndim - 1))
+    scale = gain.scale.unsqueeze(1)
+    if isinstance(node, ConvTranspose):  # [in, out / groups]: input i of group g leads to the outputs of group g
+        scale = gain.scale.reshape(node.groups, -1).repeat_interleave(node.weight.shape[0] // node.groups, 0)
+    weight = node.weight.double() * scale.reshape(*scale.shape, *(1,) * (node.weight.ndim - 2))
     bias = gain.shift if node.bias is None else node.bias.double() * gain.scale + gain.shift
     return (_with(node, weight, bias),)
 
 
-def _ahead(draft: Draft, name: str, gain: _Gain) -> tuple[Linear | Conv, ...]:
+def _ahead(draft: Draft, name: str, gain: _Gain) -> tuple[Weighted, ...]:
     """All that the value `name` goes to, with the gain folded in; nothing unless all of it can be folded."""
-    folded: list[Linear | Conv] = []
+    folded: list[Weighted] = []
     if name in draft.outputs:
         return ()
     for reader in draft.readers(name):
@@ -131,7 +141,7 @@ def _ahead(draft: Draft, name: str, gain: _Gain) -> tuple[Linear | Conv, ...]:
     return tuple(folded)
 
 
-def _into(draft: Draft, node: Node, gain: _Gain) -> tuple[Linear | Conv, ...]:
+def _into(draft: Draft, node: Node, gain: _Gain) -> tuple[Weighted, ...]:
     shape = draft.shapes[node.inputs[0]] if node.inputs else ()
     match node:
         case Linear():
@@ -142,6 +152,12 @@ def _into(draft: Draft, node: Node, gain: _Gain) -> tuple[Linear | Conv, ...]:
             if vectors is None or (any(node.padding) and bool(vectors.shift.any())):
                 return ()
             return (_preceded(node, vectors),)
+        case ConvTranspose():
+            vectors = gain.along(1, shape[0])
+            if vectors is None or bool(vectors.shift.any()):
+                return ()
+            scale = vectors.scale.reshape(-1, *(1,) * (node.weight.ndim - 1))
+            return (dataclasses.replace(node, weight=(node.weight.double() * scale).to(node.weight.dtype)),)
         case AvgPool() | AdaptiveAvgPool() if _keeps_constants(node) and gain.is_uniform_in_space:
             return _ahead(draft, node.name, gain)
         case Reshape():
@@ -152,7 +168,7 @@ def _into(draft: Draft, node: Node, gain: _Gain) -> tuple[Linear | Conv, ...]:
             return ()
 
 
-def _preceded(node: Linear | Conv, gain: _Gain) -> Linear | Conv:
+def _preceded(node: Linear | Conv, gain: _Gain) -> Weighted:
     groups = node.groups if isinstance(node, Conv) else 1
     weight = node.weight.double()
     # Output o of group g reads the channels of group g: [out, in / groups].
@@ -165,7 +181,7 @@ def _preceded(node: Linear | Conv, gain: _Gain) -> Linear | Conv:
     return _with(node, weight * scale.reshape(*scale.shape, *tail), bias)
 
 
-def _with(node: Linear | Conv, weight: Tensor, bias: Tensor) -> Linear | Conv:
+def _with(node: Weighted, weight: Tensor, bias: Tensor) -> Weighted:
     kind = node.weight.dtype
     return dataclasses.replace(node, weight=weight.to(kind).contiguous(), bias=bias.to(kind).contiguous())
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from respike.ir import Activation, AdaptiveMaxPool, MaxPool, Network
+from respike.ir import Activation, AdaptiveMaxPool, MaxPool, Network, never_falls
 from respike.passes.draft import Draft
 
 
 def move_max_pool(network: Network) -> Network:
-    """Max pools moved in front of the activation that they alone read, since `max f(x) = f(max x)` for rising `f`.
+    """Max pools moved in front of the activation that they alone read, since `max f(x) = f(max x)` where f never falls.
 
     Behind the move the activation has as many neurons as the pool's output. Both keep their names.
     """
@@ -24,7 +24,9 @@ def _move(draft: Draft, name: str) -> bool:
     if not isinstance(pool, MaxPool | AdaptiveMaxPool):
         return False
     activation = draft.nodes[pool.inputs[0]]
-    if not isinstance(activation, Activation) or not draft.is_read_once(activation.name):
+    if not isinstance(activation, Activation) or not never_falls(activation.function):
+        return False
+    if activation.population or not draft.is_read_once(activation.name):
         return False
     draft.redirect(pool.name, activation.name)
     swapped = {

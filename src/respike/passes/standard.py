@@ -8,7 +8,9 @@ from typing import TypeAlias
 
 from respike.ir import Input, Network
 from respike.passes.fold_batchnorm import fold_batchnorm
+from respike.passes.fuse_gates import fuse_gates
 from respike.passes.move_max_pool import move_max_pool
+from respike.passes.skip_concat import skip_concat
 
 Pass: TypeAlias = Callable[[Network], Network]
 
@@ -23,8 +25,9 @@ def drop_unused(network: Network) -> Network:
     return dataclasses.replace(network, nodes=kept)
 
 
-STANDARD: tuple[Pass, ...] = (drop_unused, fold_batchnorm, move_max_pool)
-"""Drop what nobody reads, fold batch norms where that is exact, move max pools in front of activations."""
+STANDARD: tuple[Pass, ...] = (skip_concat, fuse_gates, drop_unused, fold_batchnorm, move_max_pool)
+"""Read parts of concatenations where they come from, see activations in signals times their gates, drop what nobody
+reads, fold batch norms where that is exact, move max pools in front of activations."""
 
 
 def prepare(network: Network, passes: Iterable[Pass] = STANDARD) -> Network:

@@ -150,7 +150,7 @@ class _Run:
             rate = recipe.learning_rate((number - 1 + start / len(images)) / self.epochs)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            loss = cross_entropy(network(_augmented(images[batch], recipe)), self.train_set.labels[batch])
+            loss = cross_entropy(network(augmented(images[batch], recipe)), self.train_set.labels[batch])
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             optimizer.step()
@@ -170,7 +170,8 @@ def _optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
             assert_never(recipe.descent)
 
 
-def _augmented(images: Tensor, recipe: Recipe) -> Tensor:
+def augmented(images: Tensor, recipe: Recipe) -> Tensor:
+    """The images `[n, channels, height, width]`, moved and mirrored at random as the recipe says."""
     if recipe.flip:
         images = torch.where(torch.rand(len(images), 1, 1, 1) < 0.5, images.flip(3), images)
     if not recipe.shift:
@@ -208,6 +209,11 @@ def _progress(show: bool) -> Progress:
     )
 
 
+def _source(images: Dataset) -> str:
+    """Where the images came from, without naming a folder of this machine: files are known by their checksums."""
+    return "files with the checksums of the data set" if Path(images.source).is_absolute() else images.source
+
+
 def _keep(run: _Run, network: nn.Module, history: tuple[Epoch, ...], directory: Path) -> TrainingRecord:
     exact = history[-1].test_accuracy
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
@@ -219,7 +225,7 @@ def _keep(run: _Run, network: nn.Module, history: tuple[Epoch, ...], directory: 
     result = TrainingRecord(
         name=run.entry.name,
         dataset=run.entry.dataset,
-        source=run.train_set.source,
+        source=_source(run.train_set),
         seed=run.seed,
         epochs=run.epochs,
         recipe=run.entry.recipe,

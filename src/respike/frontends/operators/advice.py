@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-_FITTED = "needs a fitted FS neuron (a later release); replace it by ReLU and fine-tune"
-_READOUT = (
-    "at the end, remove it: argmax does not change, and respike reads out the logits; elsewhere it is not supported"
-)
-_ATTENTION = "multiplies or normalises signals by each other; respike converts fixed weights and ReLUs only"
-_RECURRENT = "recurrent layers are not supported; respike converts feed-forward networks"
-_BOUNDED = "needs a fitted FS neuron (a later release); replace it by ReLU6 or Hardtanh and fine-tune"
-_STATISTICS = "normalises by the statistics of each sample, which is not affine; use BatchNorm"
-_UPSAMPLING = "resampling is not supported; use pooling, or a strided convolution"
-_TRANSPOSED = "transposed convolution is not supported; use a convolution"
+_UNFITTED = "is an activation without a fitted FS neuron; replace it by ReLU, SiLU or GELU and fine-tune"
+_BOUNDED = "is an activation without a fitted FS neuron; replace it by Tanh, Sigmoid or Hardtanh and fine-tune"
+_READOUT = "at the end, remove it: argmax does not change, and respike reads out the logits; elsewhere use softmax"
+_RECURRENT = "is a recurrent layer in a form that is not supported; give it a padded tensor, not a packed sequence"
+_STATISTICS = "normalises in a way that is not supported; use BatchNorm, LayerNorm or GroupNorm"
+_SAMPLING = "samples at places that depend on the data; use an interpolation or a convolution"
+_WINDOWS = "takes windows apart or puts them together; write it as a convolution, or with reshape and permute"
 _TRAINING = "is random: the network is in training mode; call model.eval() before loading or exporting it"
-_COMPARISON = "branches on values; a threshold is not an affine map nor a ReLU"
+_COMPARISON = "branches on values; a threshold is not an affine map nor an activation"
+_FUNCTION = "is neither affine nor a supported activation"
+_ORDER = "puts elements in an order that depends on the data; remove it: respike reads out the logits"
+_CONTRACTION = "is a sum of products in Einstein's notation; write it as permute and matmul, or as a linear layer"
 
 ADVICE: dict[str, str] = {
-    **dict.fromkeys(("silu", "gelu", "mish", "hardswish", "elu", "selu", "celu", "softplus", "log_sigmoid"), _FITTED),
-    **dict.fromkeys(("sigmoid", "tanh", "hardsigmoid", "softsign"), _BOUNDED),
-    **dict.fromkeys(("softmax", "_softmax", "log_softmax", "_log_softmax"), _READOUT),
-    **dict.fromkeys(("scaled_dot_product_attention", "bmm", "baddbmm", "einsum"), _ATTENTION),
+    **dict.fromkeys(("mish", "softplus", "log_sigmoid"), _UNFITTED),
+    **dict.fromkeys(("softsign", "Softsign", "Softshrink", "Hardshrink", "Tanhshrink"), _BOUNDED),
+    **dict.fromkeys(("log_softmax", "_log_softmax"), _READOUT),
     **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell"), _RECURRENT),
-    **dict.fromkeys(
-        ("layer_norm", "native_layer_norm", "group_norm", "native_group_norm", "instance_norm"), _STATISTICS
-    ),
-    **dict.fromkeys(("upsample_nearest2d", "upsample_bilinear2d", "pixel_shuffle"), _UPSAMPLING),
-    **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _TRANSPOSED),
+    **dict.fromkeys(("rms_norm", "linalg_vector_norm", "norm", "var", "std", "var_mean", "std_mean"), _STATISTICS),
+    **dict.fromkeys(("LocalResponseNorm", "CrossMapLRN2d", "RMSNorm"), _STATISTICS),
+    **dict.fromkeys(("grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "gather", "take_along_dim"), _SAMPLING),
+    **dict.fromkeys(("im2col", "col2im", "unfold"), _WINDOWS),
     **dict.fromkeys(("native_dropout", "dropout", "bernoulli", "rand_like", "rand", "randn", "randn_like"), _TRAINING),
-    **dict.fromkeys(("gt", "lt", "ge", "le", "eq", "ne", "where", "sign", "abs", "pow", "argmax", "topk"), _COMPARISON),
-    **dict.fromkeys(("MultiheadAttention", "TransformerEncoderLayer"), _ATTENTION),
+    **dict.fromkeys(("gt", "lt", "ge", "le", "eq", "ne", "where", "sign", "masked_fill"), _COMPARISON),
+    **dict.fromkeys(("sqrt", "rsqrt", "exp", "log", "sin", "cos", "reciprocal", "erf", "floor", "round"), _FUNCTION),
+    **dict.fromkeys(("argmax", "argmin", "topk", "sort", "max", "min"), _ORDER),
     **dict.fromkeys(("item", "_local_scalar_dense", "nonzero"), "reads a number from the data to compute with"),
-    "Softsign": _BOUNDED,
-    "LPPool2d": "use average pooling",
-    "prelu": "negative values pass it and spikes are not negative; replace it by ReLU and fine-tune",
-    "abs": "write it as relu(x) + relu(-x)",
-    "pow": "a power is not affine; only ReLU networks can be converted",
-    "argmax": "remove it: respike reads out the logits",
+    **dict.fromkeys(("LPPool1d", "LPPool2d", "LPPool3d"), "use average pooling"),
+    **dict.fromkeys(("einsum", "bilinear", "baddbmm", "addbmm"), _CONTRACTION),
 }
 DEFAULT = "is not supported"

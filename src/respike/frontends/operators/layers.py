@@ -1,4 +1,4 @@
-"""Weighted layers, normalisation and pooling."""
+"""Layers with weights, and normalisation."""
 
 from __future__ import annotations
 
@@ -8,8 +8,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from respike.frontends.operators.call import Call, Operand, Refused, Result, Signal, Translator, signal, spread, weights
-from respike.ir import AdaptiveAvgPool, AdaptiveMaxPool, AvgPool, BatchNorm, Conv, Linear, MaxPool, Pad, Reshape
+from respike.frontends.operators.call import (
+    MIXES,
+    Call,
+    Operand,
+    Refused,
+    Result,
+    Signal,
+    Translator,
+    anywhere,
+    optional,
+    signal,
+    spread,
+    weights,
+)
+from respike.ir import BatchNorm, Conv, ConvTranspose, Embedding, GroupNorm, LayerNorm, Linear, Pad
 
 Ints = Sequence[int]
 
@@ -19,33 +32,23 @@ def linear(call: Call, x: Operand, weight: Operand, bias: Operand | None = None)
     matrix = weights(weight)
     if matrix.ndim != 2:
         raise Refused("its weight is not a matrix")
-    source = signal(x)
-    if source.ndim < 2:
+    source = anywhere(x)
+    if source.layout.batch == source.ndim - 1:
         raise Refused("mixes the samples of a batch")
-    return call.emit(Linear(call.name, (source.name,), matrix.contiguous(), _bias(bias)))
-
-
-def matmul(call: Call, x: Operand, matrix: Operand) -> str:
-    """`x M` with a constant matrix."""
-    if isinstance(x, Signal) and isinstance(matrix, Signal):
-        raise Refused("multiplies two signals (attention?); respike converts fixed weights only")
-    return linear(call, x, _transposed(weights(matrix)))
+    return call.emit(Linear(call.name, (source.name,), matrix.contiguous(), optional(bias)))
 
 
 def addmm(call: Call, bias: Operand, x: Operand, matrix: Operand, beta: float = 1, alpha: float = 1) -> str:
     """`beta · b + alpha · x M`."""
-    weight = _transposed(weights(matrix)) * alpha
+    weight = transposed(weights(matrix)) * alpha
     offset = weights(bias)
     if offset.numel() not in (1, weight.shape[0]):
         raise Refused("its bias is not one value for each output")
     return linear(call, x, weight, (offset.reshape(-1) * beta).expand(weight.shape[0]).contiguous())
 
 
-def _bias(value: Operand | None) -> Tensor | None:
-    return None if value is None else weights(value)
-
-
-def _transposed(matrix: Tensor) -> Tensor:
+def transposed(matrix: Tensor) -> Tensor:
+    """The transpose of a matrix; anything else is refused."""
     if matrix.ndim != 2:
         raise Refused("its weight is not a matrix")
     return matrix.t()
@@ -76,7 +79,27 @@ def conv(
             name = call.emit(Pad(f"{call.name}.pad", (name,), extra))
     else:
         sides = (0,) * count if padding == "valid" else spread(padding, count)
-    return call.emit(Conv(call.name, (name,), kernel, _bias(bias), steps, sides, dilated, groups))
+    return call.emit(Conv(call.name, (name,), kernel, optional(bias), steps, sides, dilated, groups))
+
+
+def conv_transpose(
+    call: Call,
+    x: Operand,
+    weight: Operand,
+    bias: Operand | None = None,
+    stride: int | Ints = 1,
+    padding: int | Ints = 0,
+    output_padding: int | Ints = 0,
+    groups: int = 1,
+    dilation: int | Ints = 1,
+) -> str:
+    """Transposed convolution."""
+    source, kernel = signal(x), weights(weight).contiguous()
+    if source.ndim != kernel.ndim:
+        raise Refused("takes the batch for channels; give it an input with a batch dimension")
+    steps, pads, more, dilated = (spread(v, kernel.ndim - 2) for v in (stride, padding, output_padding, dilation))
+    node = ConvTranspose(call.name, (source.name,), kernel, optional(bias), steps, pads, more, dilated, groups)
+    return call.emit(node)
 
 
 def convolution(
@@ -93,7 +116,7 @@ def convolution(
 ) -> str:
     """Convolution as decomposed graphs spell it."""
     if transposed:
-        raise Refused("transposed convolution is not supported; use an upsampling followed by a convolution")
+        return conv_transpose(call, x, weight, bias, stride, padding, output_padding, groups, dilation)
     return conv(call, x, weight, bias, stride, padding, dilation, groups)
 
 
@@ -119,107 +142,80 @@ def batch_norm_training(call: Call, *_: object) -> Result:
     )
 
 
-def avg_pool(
+def layer_norm(
     call: Call,
     x: Operand,
-    kernel: int | Ints,
-    stride: int | Ints = (),
-    padding: int | Ints = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
+    shape: Ints,
+    weight: Operand | None = None,
+    bias: Operand | None = None,
+    epsilon: float = 1e-5,
+    *_: object,
 ) -> str:
-    """Mean over windows."""
-    source = signal(x)
-    count = source.ndim - 2
-    size = spread(kernel, count)
-    steps = spread(stride, count) or size
-    pads = spread(padding, count)
-    node = AvgPool(call.name, (source.name,), size, steps, pads, ceil_mode, count_include_pad, divisor_override)
-    return call.emit(node)
+    """Normalisation of each sample's last dimensions."""
+    source = anywhere(x)
+    if source.layout.batch >= source.ndim - len(shape):
+        raise Refused("normalises over the batch")
+    return call.emit(LayerNorm(call.name, (source.name,), tuple(shape), optional(weight), optional(bias), epsilon))
 
 
-def max_pool(
+def native_layer_norm(call: Call, *args: Any) -> tuple[str, ...]:
+    """The same; the other two results serve training only."""
+    return (layer_norm(call, *args),)
+
+
+def group_norm(
     call: Call,
     x: Operand,
-    kernel: int | Ints,
-    stride: int | Ints = (),
-    padding: int | Ints = 0,
-    dilation: int | Ints = 1,
-    ceil_mode: bool = False,
+    groups: int,
+    weight: Operand | None = None,
+    bias: Operand | None = None,
+    epsilon: float = 1e-5,
+    *_: object,
 ) -> str:
-    """Maximum over windows."""
+    """Normalisation of each sample's groups of channels."""
+    return call.emit(GroupNorm(call.name, (signal(x).name,), groups, optional(weight), optional(bias), epsilon))
+
+
+def instance_norm(
+    call: Call,
+    x: Operand,
+    weight: Operand | None,
+    bias: Operand | None,
+    mean: Tensor | None,
+    variance: Tensor | None,
+    use_sample: bool,
+    momentum: float,
+    epsilon: float,
+    *_: object,
+) -> str:
+    """Normalisation of each sample's channels; with trained statistics it is a batch norm."""
     source = signal(x)
-    count = source.ndim - 2
-    size = spread(kernel, count)
-    steps = spread(stride, count) or size
-    pads, dilated = spread(padding, count), spread(dilation, count)
-    return call.emit(MaxPool(call.name, (source.name,), size, steps, pads, dilated, ceil_mode))
+    if not use_sample and mean is not None and variance is not None:
+        node = BatchNorm(call.name, (source.name,), mean, variance, optional(weight), optional(bias), epsilon)
+        return call.emit(node)
+    return group_norm(call, x, source.shape[0], weight, bias, epsilon)
 
 
-def max_pool_with_indices(call: Call, x: Operand, *args: Any, **kwargs: Any) -> tuple[str, ...]:
-    """Maximum over windows; the second result, the indices, is not supported."""
-    return (max_pool(call, x, *args, **kwargs),)
-
-
-def adaptive_avg_pool(call: Call, x: Operand, output_size: int | Ints) -> str:
-    """Mean over windows that give a fixed output size."""
-    return call.emit(AdaptiveAvgPool(call.name, (signal(x).name,), call.shape[1:]))
-
-
-def adaptive_max_pool(call: Call, x: Operand, output_size: int | Ints) -> tuple[str, ...]:
-    """Maximum over windows that give a fixed output size; the second result, the indices, is not supported."""
-    return (call.emit(AdaptiveMaxPool(call.name, (signal(x).name,), call.shape[1:])),)
-
-
-def mean(call: Call, x: Operand, dims: Ints | None = None, keepdim: bool = False, dtype: object = None) -> str:
-    """The mean over spatial dimensions: global average pooling."""
-    source = signal(x)
-    over = {d % source.ndim for d in dims} if dims else set(range(source.ndim))
-    if 0 in over or 1 in over or source.ndim not in (3, 4, 5):
-        raise Refused("a mean over the batch, the channels or a flat vector; only spatial dimensions can be averaged")
-    sizes = tuple(1 if d in over else source.shape[d - 1] for d in range(2, source.ndim))
-    name = call.emit(AdaptiveAvgPool(call.name, (source.name,), sizes))
-    return name if keepdim else call.emit(Reshape(f"{call.name}.flatten", (name,), call.shape))
-
-
-def global_max(call: Call, x: Operand, dims: Ints = (), keepdim: bool = False) -> str:
-    """The maximum over spatial dimensions: global max pooling."""
-    source = signal(x)
-    over = {d % source.ndim for d in dims}
-    if over != set(range(2, source.ndim)) or source.ndim not in (3, 4, 5):
-        raise Refused("a maximum over something other than all spatial dimensions")
-    name = call.emit(AdaptiveMaxPool(call.name, (source.name,), (1,) * len(over)))
-    return name if keepdim else call.emit(Reshape(f"{call.name}.flatten", (name,), call.shape))
+def embedding(call: Call, weight: Operand, x: Operand, *_: object) -> str:
+    """Rows of a table, by whole numbers."""
+    if not isinstance(x, Signal) or not x.layout.is_plain:
+        raise Refused(MIXES)
+    return call.emit(Embedding(call.name, (x.name,), weights(weight).contiguous()))
 
 
 aten = torch.ops.aten
 LAYERS: dict[object, Translator] = {
     aten.linear: linear,
-    aten.matmul: matmul,
-    aten.mm: matmul,
     aten.addmm: addmm,
-    aten.conv1d: conv,
-    aten.conv2d: conv,
-    aten.conv3d: conv,
+    **dict.fromkeys((aten.conv1d, aten.conv2d, aten.conv3d), conv),
+    **dict.fromkeys((aten.conv_transpose1d, aten.conv_transpose2d, aten.conv_transpose3d), conv_transpose),
     aten.convolution: convolution,
     aten._native_batch_norm_legit_no_training: batch_norm,
     aten._native_batch_norm_legit: batch_norm_training,
     aten._native_batch_norm_legit_functional: batch_norm_training,
-    aten.avg_pool1d: avg_pool,
-    aten.avg_pool2d: avg_pool,
-    aten.avg_pool3d: avg_pool,
-    aten.max_pool1d: max_pool,
-    aten.max_pool2d: max_pool,
-    aten.max_pool3d: max_pool,
-    aten.max_pool2d_with_indices: max_pool_with_indices,
-    aten.max_pool3d_with_indices: max_pool_with_indices,
-    aten.adaptive_avg_pool1d: adaptive_avg_pool,
-    aten.adaptive_avg_pool2d: adaptive_avg_pool,
-    aten.adaptive_avg_pool3d: adaptive_avg_pool,
-    aten.adaptive_max_pool1d: adaptive_max_pool,
-    aten.adaptive_max_pool2d: adaptive_max_pool,
-    aten.adaptive_max_pool3d: adaptive_max_pool,
-    aten.mean: mean,
-    aten.amax: global_max,
+    aten.layer_norm: layer_norm,
+    aten.native_layer_norm: native_layer_norm,
+    aten.group_norm: group_norm,
+    aten.instance_norm: instance_norm,
+    aten.embedding: embedding,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from collections.abc import Sequence
@@ -9,30 +10,55 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from respike.frontends.operators.call import Call, Operand, Refused, Result, Signal, Translator, dimension, signal
-from respike.ir import Concat, Pad, Permute, Reshape, Slice
+from respike.frontends.operators.call import (
+    MIXES,
+    Call,
+    Layout,
+    Operand,
+    Refused,
+    Result,
+    Signal,
+    Translator,
+    alike,
+    anywhere,
+    broadcast,
+    signal,
+)
+from respike.ir import Concat, ElementwiseAffine, Pad, Permute, Reshape, Slice
 
 
 def reshape(call: Call, x: Operand, *_: object, **__: object) -> Result:
-    """The same elements of each sample in the shape that the graph says (view, flatten, squeeze, unsqueeze)."""
-    source = signal(x)
-    if math.prod(source.shape) != math.prod(call.shape):
-        raise Refused("moves elements between samples; keep dimension 0 the batch, as in flatten(1)")
-    return source if source.shape == call.shape else call.emit(Reshape(call.name, (source.name,), call.shape))
+    """The same elements in the shape that the graph says (view, flatten, squeeze, unsqueeze).
+
+    Samples stay apart if as many elements vary more slowly than they do as before.
+    """
+    source = anywhere(x)
+    slower, rest = divmod(source.layout.before, math.prod(call.shape[: call.layout.batch]))
+    if rest or call.layout.merged % max(1, slower) or math.prod(source.shape) != math.prod(call.shape):
+        raise Refused(MIXES)
+    layout = Layout(call.shape, call.layout.batch, call.layout.merged, slower)
+    same = source.shape == call.shape
+    return Signal(source.name if same else call.emit(Reshape(call.name, (source.name,), call.shape)), layout)
 
 
 def permute(call: Call, x: Operand, dims: Sequence[int]) -> Result:
     """Dimensions in another order."""
-    source = signal(x)
-    order = tuple(d % source.ndim for d in dims)
-    if order[0] != 0:
-        raise Refused("moves the batch away from dimension 0")
-    return source if order == tuple(range(source.ndim)) else call.emit(Permute(call.name, (source.name,), order))
+    source = anywhere(x)
+    layout = source.layout
+    before = [d % source.ndim for d in dims]
+    order = (0, *(_place(layout, d) for d in before if d != layout.batch or layout.merged > 1))
+    moved = Layout(call.shape, before.index(layout.batch), layout.merged, layout.slower)
+    same = order == tuple(range(len(order)))
+    return Signal(source.name if same else call.emit(Permute(call.name, (source.name,), order)), moved)
+
+
+def _place(layout: Layout, dim: int) -> int:
+    return layout.batch + 1 if dim == layout.batch else layout.axis(dim)
 
 
 def transpose(call: Call, x: Operand, first: int = 0, second: int = 1) -> Result:
     """Two dimensions swapped."""
-    source = signal(x)
+    source = anywhere(x)
     order = list(range(source.ndim))
     order[first], order[second] = order[second], order[first]
     return permute(call, source, order)
@@ -42,41 +68,54 @@ def slice_(
     call: Call, x: Operand, dim: int = 0, start: int | None = None, stop: int | None = None, step: int = 1
 ) -> Result:
     """Elements `start, start + step, … < stop` along a dimension."""
-    source = signal(x)
-    if dim % source.ndim == 0 and call.shape == source.shape and not start:
+    source = anywhere(x)
+    if dim % source.ndim == source.layout.batch and call.shape == source.shape and not start:
         return source  # x[:], which is part of x[:, 1:]; that the batch stays whole is checked for every operator
-    front = dimension(dim, source)
-    first, last, _ = slice(start, stop, step).indices(source.shape[front - 1])
-    if (first, last, step) == (0, source.shape[front - 1], 1):
+    size = source.layout.size(dim)
+    first, last, _ = slice(start, stop, step).indices(size)
+    if (first, last, step) == (0, size, 1):
         return source
-    return call.emit(Slice(call.name, (source.name,), front, first, last, step))
+    return call.emit(Slice(call.name, (source.name,), source.layout.axis(dim), first, last, step))
 
 
 def select(call: Call, x: Operand, dim: int, index: int) -> str:
     """One element along a dimension, which vanishes."""
-    source = signal(x)
-    front = dimension(dim, source)
-    first = index % source.shape[front - 1]
-    name = call.emit(Slice(call.name, (source.name,), front, first, first + 1))
-    return call.emit(Reshape(f"{call.name}.squeeze", (name,), source.shape[: front - 1] + source.shape[front:]))
+    source = anywhere(x)
+    axis = source.layout.axis(dim)
+    first = index % source.layout.size(dim)
+    name = call.emit(Slice(call.name, (source.name,), axis, first, first + 1))
+    return call.emit(Reshape(f"{call.name}.squeeze", (name,), source.shape[: axis - 1] + source.shape[axis:]))
 
 
 def split(call: Call, x: Operand, sizes: int | Sequence[int], dim: int = 0) -> tuple[str, ...]:
     """Consecutive pieces along a dimension."""
-    source = signal(x)
-    front = dimension(dim, source)
-    total = source.shape[front - 1]
+    source = anywhere(x)
+    axis, total = source.layout.axis(dim), source.layout.size(dim)
     if isinstance(sizes, int):
         sizes = [min(sizes, total - start) for start in range(0, total, sizes)]
     stops = [sum(sizes[: i + 1]) for i in range(len(sizes))]
     pieces = zip(stops, sizes, strict=True)
-    return tuple(call.emit(Slice(call.name, (source.name,), front, stop - size, stop)) for stop, size in pieces)
+    return tuple(call.emit(Slice(call.name, (source.name,), axis, stop - size, stop)) for stop, size in pieces)
+
+
+def chunk(call: Call, x: Operand, count: int, dim: int = 0) -> tuple[str, ...]:
+    """At most `count` consecutive pieces of one size along a dimension, the last one smaller."""
+    return split(call, x, -(-anywhere(x).layout.size(dim) // count), dim)
+
+
+def tensor_split(call: Call, x: Operand, parts: int | Sequence[int], dim: int = 0) -> tuple[str, ...]:
+    """`parts` consecutive pieces along a dimension, the first ones larger by one; or cut at given places."""
+    total = anywhere(x).layout.size(dim)
+    if isinstance(parts, int):
+        return split(call, x, [total // parts + (i < total % parts) for i in range(parts)], dim)
+    cuts = [0, *(min(cut, total) for cut in parts), total]
+    return split(call, x, [stop - start for start, stop in itertools.pairwise(cuts)], dim)
 
 
 def unbind(call: Call, x: Operand, dim: int = 0) -> tuple[str, ...]:
     """Every element along a dimension, which vanishes."""
-    source = signal(x)
-    return tuple(select(call, source, dim, i) for i in range(source.shape[dimension(dim, source) - 1]))
+    source = anywhere(x)
+    return tuple(select(call, source, dim, i) for i in range(source.layout.size(dim)))
 
 
 def getitem(call: Call, items: tuple[Signal | Tensor, ...], index: int) -> Result:
@@ -87,59 +126,120 @@ def getitem(call: Call, items: tuple[Signal | Tensor, ...], index: int) -> Resul
 
 
 def concat(call: Call, parts: Sequence[Operand], dim: int = 0) -> str:
-    """Signals one behind the other."""
-    sources = [signal(part) for part in parts]
-    return call.emit(Concat(call.name, tuple(s.name for s in sources), dimension(dim, sources[0])))
+    """Signals one behind the other; constants among them are added where zeros have been put for them."""
+    sources = alike(part for part in parts if isinstance(part, Signal))
+    axis = sources[0].layout.axis(dim)
+    if len(sources) == len(parts):
+        return call.emit(Concat(call.name, tuple(source.name for source in sources), axis))
+    signal(sources[0])
+    names: list[str] = []
+    shifts: list[Tensor] = []
+    zeros = 0
+    for part in parts:
+        if isinstance(part, Signal):
+            names.append(_zeros_beside(call, part.name, part.ndim - axis, zeros, 0))
+            shifts.append(call.constant(0.0).expand(1, *part.shape))
+            zeros = 0
+        else:
+            shifts.append(broadcast(call, part, sources[0]))
+            zeros += shifts[-1].shape[axis]
+    names[-1] = _zeros_beside(call, names[-1], sources[0].ndim - axis, 0, zeros)
+    whole = names[0] if len(names) == 1 else call.emit(Concat(f"{call.name}.signals", tuple(names), axis))
+    return call.emit(ElementwiseAffine(call.name, (whole,), call.constant(1.0), torch.cat(shifts, axis).contiguous()))
+
+
+def _zeros_beside(call: Call, name: str, dims: int, before: int, after: int) -> str:
+    """Zeros in front of and behind a value, along the first of its last `dims` dimensions."""
+    amounts = (*(0, 0) * (dims - 1), before, after)
+    return call.emit(Pad(f"{call.name}.pad", (name,), amounts)) if before or after else name
 
 
 def stack(call: Call, parts: Sequence[Operand], dim: int = 0) -> str:
     """Signals along a new dimension."""
-    sources = [signal(part) for part in parts]
-    front = dim % (sources[0].ndim + 1)
-    if front == 0:
-        raise Refused("works along dimension 0, the batch; samples must not be mixed")
-    shape = (*sources[0].shape[: front - 1], 1, *sources[0].shape[front - 1 :])
+    sources = alike(parts)
+    axis = call.layout.axis(dim)
+    shape = (*call.shape[: axis - 1], 1, *call.shape[axis:])
     names = tuple(call.emit(Reshape(f"{call.name}.unsqueeze", (s.name,), shape)) for s in sources)
-    return call.emit(Concat(call.name, names, front))
+    return call.emit(Concat(call.name, names, axis))
 
 
-def pad(call: Call, x: Operand, amounts: Sequence[int], mode: str = "constant", value: float | None = None) -> Result:
-    """A constant around the input."""
-    source, fill = signal(x), float(value or 0.0)
-    if mode != "constant" or not math.isfinite(fill):
-        raise Refused(f"padding of mode {mode!r} with {fill} is not supported; pad with zeros (padding_mode='zeros')")
-    if any(amounts[2 * (source.ndim - 1) :]):
-        raise Refused("pads the batch dimension")
-    if not any(amounts):
-        return source
-    return call.emit(Pad(call.name, (source.name,), tuple(amounts[: 2 * (source.ndim - 1)]), fill))
+def roll(call: Call, x: Operand, shifts: int | Sequence[int], dims: int | Sequence[int] = ()) -> Result:
+    """The last elements of a dimension put in front of the others."""
+    source = anywhere(x)
+    if dims == ():
+        raise Refused("rolls the flattened batch; name the dimensions")
+    name = source.name
+    for shift, dim in zip(_several(shifts), _several(dims), strict=True):
+        axis, size = source.layout.axis(dim), source.layout.size(dim)
+        if cut := -shift % size:
+            parts = [call.emit(Slice(f"{call.name}.part", (name,), axis, *at)) for at in ((cut, size), (0, cut))]
+            name = call.emit(Concat(call.name, tuple(parts), axis))
+    return Signal(name, source.layout)
 
 
-def constant_pad(call: Call, x: Operand, amounts: Sequence[int], value: float = 0.0) -> Result:
-    """A constant around the input."""
-    return pad(call, x, amounts, "constant", value)
+def _several(values: int | Sequence[int]) -> Sequence[int]:
+    return (values,) if isinstance(values, int) else values
+
+
+def repeat(call: Call, x: Operand, times: Sequence[int]) -> Result:
+    """The whole signal so and so often along each dimension."""
+    source = anywhere(x)
+    if len(times) != source.ndim or times[source.layout.batch] != 1:
+        raise Refused("repeats the batch, or adds dimensions in front of it")
+    name = source.name
+    for dim, count in enumerate(times):
+        if count != 1:
+            name = call.emit(Concat(call.name, (name,) * count, source.layout.axis(dim)))
+    return Signal(name, source.layout)
+
+
+def pixel_shuffle(call: Call, x: Operand, factor: int) -> str:
+    """Channels `[c · r², h, w]` spread over space, `[c, h · r, w · r]`."""
+    source = signal(x)
+    *front, channels, height, width = source.shape
+    if front:
+        raise Refused("takes the batch for channels; give it an input with a batch dimension")
+    split_up = (channels // factor**2, factor, factor, height, width)
+    name = call.emit(Reshape(f"{call.name}.split", (source.name,), split_up))
+    name = call.emit(Permute(f"{call.name}.permute", (name,), (0, 1, 4, 2, 5, 3)))
+    return call.emit(Reshape(call.name, (name,), call.shape))
+
+
+def pixel_unshuffle(call: Call, x: Operand, factor: int) -> str:
+    """Space gathered into channels: the inverse of `pixel_shuffle`."""
+    source = signal(x)
+    channels, height, width = source.shape
+    split_up = (channels, height // factor, factor, width // factor, factor)
+    name = call.emit(Reshape(f"{call.name}.split", (source.name,), split_up))
+    name = call.emit(Permute(f"{call.name}.permute", (name,), (0, 1, 3, 5, 2, 4)))
+    return call.emit(Reshape(call.name, (name,), call.shape))
+
+
+def channel_shuffle(call: Call, x: Operand, groups: int) -> str:
+    """The channels of all groups in turn."""
+    source = signal(x)
+    channels, *space = source.shape
+    name = call.emit(Reshape(f"{call.name}.split", (source.name,), (groups, channels // groups, *space)))
+    name = call.emit(Permute(f"{call.name}.permute", (name,), (0, 2, 1, *range(3, 3 + len(space)))))
+    return call.emit(Reshape(call.name, (name,), call.shape))
 
 
 def unchanged(call: Call, x: Operand, *_: object, **__: object) -> Result:
     """The input itself (clone, detach, contiguous, dropout that is off, a cast to the type it already has)."""
-    return signal(x)
+    return anywhere(x)
 
 
 def zeros_like(call: Call, x: Operand, *_: object, **__: object) -> Tensor:
     """Zeros in the shape of a signal, for one sample."""
+    signal(x)
     return torch.zeros(1, *call.shape, dtype=call.dtype, device=call.device)
 
 
 aten = torch.ops.aten
 SHAPING: dict[object, Translator] = {
     operator.getitem: getitem,
-    aten.view: reshape,
-    aten.reshape: reshape,
-    aten._unsafe_view: reshape,
-    aten.flatten: reshape,
-    aten.unflatten: reshape,
-    aten.squeeze: reshape,
-    aten.unsqueeze: reshape,
+    **dict.fromkeys((aten.view, aten.reshape, aten._unsafe_view, aten.flatten, aten.unflatten), reshape),
+    **dict.fromkeys((aten.squeeze, aten.unsqueeze), reshape),
     aten.permute: permute,
     aten.transpose: transpose,
     aten.t: transpose,
@@ -147,15 +247,16 @@ SHAPING: dict[object, Translator] = {
     aten.select: select,
     aten.split: split,
     aten.split_with_sizes: split,
+    aten.chunk: chunk,
+    aten.tensor_split: tensor_split,
     aten.unbind: unbind,
     aten.cat: concat,
     aten.stack: stack,
-    aten.pad: pad,
-    aten.constant_pad_nd: constant_pad,
-    aten.clone: unchanged,
-    aten.detach: unchanged,
-    aten.alias: unchanged,
-    aten.contiguous: unchanged,
-    aten._to_copy: unchanged,
+    aten.roll: roll,
+    aten.repeat: repeat,
+    aten.pixel_shuffle: pixel_shuffle,
+    aten.pixel_unshuffle: pixel_unshuffle,
+    aten.channel_shuffle: channel_shuffle,
+    **dict.fromkeys((aten.clone, aten.detach, aten.alias, aten.contiguous, aten._to_copy), unchanged),
     aten.zeros_like: zeros_like,
 }

@@ -1,0 +1,140 @@
+"""What a layer's translator is given: its options, its variables, its inputs, and where its nodes go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from respike.errors import InvalidNetwork
+from respike.frontends.naming import Names
+from respike.frontends.operators import Refused
+from respike.ir import Input, Node, Permute, evaluate, map_tensors
+
+_LARGEST = 2**28
+"""Values of a layer for one sample; more are a mistake, or meant to fill the memory."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A value of the network: the node that gives it.
+
+    `moved` says that the node has the channels first, `[channels, *sizes]`, where Keras has them last.
+    """
+
+    name: str
+    moved: bool = False
+
+
+class Draft:
+    """The nodes so far, each with its shape."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+        self.nodes: list[Node] = []
+        self._names = Names()
+        self._values: dict[str, Tensor] = {}
+        self._orders: dict[tuple[str, bool], str] = {}
+
+    def emit(self, node: Node) -> str:
+        """Append a node under a name of its own; `InvalidNetwork` where its inputs do not fit."""
+        named = replace(node, name=self._names.take(node.name))
+        self._values[named.name] = self._shape_of(named)
+        if self._values[named.name].numel() > _LARGEST:
+            raise InvalidNetwork(f"layer {named.name!r} gives {list(self.node_shape(named.name))} values a sample")
+        self.nodes.append(named)
+        return named.name
+
+    def _shape_of(self, node: Node) -> Tensor:
+        if isinstance(node, Input):
+            if any(size < 1 for size in node.shape):
+                raise InvalidNetwork(f"input {node.name!r} has the shape {list(node.shape)}")
+            return torch.empty(1, *node.shape, device="meta")
+        meta = map_tensors(node, lambda t: t.to("meta", torch.get_default_dtype()))
+        try:
+            return evaluate(meta, [self._values[name] for name in node.inputs])
+        except (RuntimeError, IndexError, ValueError) as error:
+            shapes = " and ".join(str(list(self.node_shape(name))) for name in node.inputs)
+            reason = str(error).splitlines()[0]
+            raise InvalidNetwork(f"layer {node.name!r} cannot take {shapes}: {reason}") from None
+
+    def node_shape(self, name: str) -> tuple[int, ...]:
+        """The per-sample shape of a node."""
+        return tuple(self._values[name].shape[1:])
+
+    def moved(self, x: Signal) -> str:
+        """The node that has `x` with the channels first."""
+        ndim = self._values[x.name].ndim
+        return x.name if x.moved or ndim < 3 else self._permuted(x.name, True, (0, ndim - 1, *range(1, ndim - 1)))
+
+    def plain(self, x: Signal) -> str:
+        """The node that has `x` as Keras has it."""
+        ndim = self._values[x.name].ndim
+        return self._permuted(x.name, False, (0, *range(2, ndim), 1)) if x.moved else x.name
+
+    def _permuted(self, name: str, first: bool, dims: tuple[int, ...]) -> str:
+        if (name, first) not in self._orders:
+            place = "channels_first" if first else "channels_last"
+            self._orders[name, first] = self.emit(Permute(f"{name}.{place}", (name,), dims))
+        return self._orders[name, first]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a layer."""
+
+    kind: str
+    name: str
+    options: Mapping[str, Any]
+    variables: Mapping[str, Tensor]
+    draft: Draft
+
+    @property
+    def channels_first(self) -> bool:
+        """Whether the layer itself was told that channels come first."""
+        return self.options.get("data_format") == "channels_first"
+
+    def option(self, key: str, default: Any = None) -> Any:
+        """What the layer was told."""
+        return self.options.get(key, default)
+
+    def emit(self, node: Node) -> str:
+        """Append a node."""
+        return self.draft.emit(node)
+
+    def spatial(self, x: Signal) -> str:
+        """The node that has `x` as `[channels, *sizes]`."""
+        return self.draft.plain(x) if self.channels_first else self.draft.moved(x)
+
+    def given(self, name: str) -> Signal:
+        """A result `[channels, *sizes]`."""
+        return Signal(name, not self.channels_first and len(self.draft.node_shape(name)) > 1)
+
+    def shape(self, x: Signal) -> tuple[int, ...]:
+        """The per-sample shape that Keras sees."""
+        shape = self.draft.node_shape(x.name)
+        return (*shape[1:], shape[0]) if x.moved else shape
+
+    def dim(self, x: Signal, axis: int) -> int:
+        """The dimension of the node of `x`, batch counted, that Keras calls `axis`."""
+        ndim = len(self.shape(x)) + 1
+        front = axis % ndim
+        if front == 0:
+            raise Refused("works along axis 0, the batch; samples must not be mixed")
+        if not x.moved:
+            return front
+        return 1 if front == ndim - 1 else front + 1
+
+    def constant(self, value: Any) -> Tensor:
+        """Numbers in the network's type."""
+        return torch.as_tensor(value, dtype=self.draft.dtype)
+
+    def inner(self, part: str) -> Call:
+        """The same call, naming its nodes after a part of the layer."""
+        return replace(self, name=f"{self.name}.{part}")
+
+
+Translator: TypeAlias = Callable[..., Signal]

@@ -1,0 +1,223 @@
+"""Constants: reading them, and the arithmetic that exporters leave in the graph, mostly on shapes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor
+
+from respike.frontends.onnx.call import BATCH, Operator, Refused, broadcast, check_size, whole_numbers
+
+Fold: TypeAlias = Callable[..., Tensor]
+_LARGEST = 2**26
+"""More elements than a computed constant may have."""
+_FLOATS = {"FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16"}
+_INTEGERS = {"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"}
+
+
+def read(tensor: onnx.TensorProto, dtype: torch.dtype) -> Tensor:
+    """A tensor of the file: real numbers in `dtype`, whole numbers as int64."""
+    target = _type(tensor.data_type, dtype)
+    if any(n < 0 for n in tensor.dims):
+        raise Refused("a constant of negative size; the file is damaged")
+    try:
+        array = onnx.numpy_helper.to_array(tensor)
+    except (ValueError, TypeError) as error:
+        raise Refused(f"a constant that does not fill its shape {list(tensor.dims)}; the file is damaged") from error
+    if target.is_floating_point:
+        array = array.astype(np.float64 if target == torch.float64 else np.float32)
+    return torch.from_numpy(np.array(array)).to(target)  # a copy: the file's bytes cannot be written to
+
+
+def _type(kind: int, dtype: torch.dtype) -> torch.dtype:
+    name = onnx.TensorProto.DataType.Name(kind) if kind in onnx.TensorProto.DataType.values() else str(kind)
+    if name in _FLOATS:
+        return dtype
+    if name in _INTEGERS:
+        return torch.int64
+    if name == "BOOL":
+        return torch.bool
+    raise Refused(f"holds numbers of type {name}; respike reads networks of real numbers")
+
+
+def constant(op: Operator) -> Tensor:
+    """The constant that a node holds."""
+    for name, value in op.attributes.items():
+        match name, value:
+            case "value", onnx.TensorProto():
+                return read(value, op.dtype)
+            case "value_float" | "value_floats", _:
+                return torch.tensor(value, dtype=op.dtype)
+            case "value_int" | "value_ints", _:
+                return torch.tensor(value, dtype=torch.int64)
+            case _:
+                pass
+    raise Refused("holds a constant that is neither dense nor a number")
+
+
+def constant_of_shape(op: Operator, shape: Tensor) -> Tensor:
+    """One value in a computed shape; for one sample, where the shape begins with the batch."""
+    value = op.attributes.get("value")
+    filling = read(value, op.dtype) if value is not None else torch.zeros(1, dtype=op.dtype)
+    return filling.reshape(()).expand(_for_one_sample(shape)).contiguous()
+
+
+def expand(op: Operator, x: Tensor, shape: Tensor) -> Tensor:
+    """A constant repeated; for one sample, where the shape begins with the batch."""
+    wanted = broadcast(x.shape, _for_one_sample(shape))
+    check_size(wanted, _LARGEST)
+    return x.expand(wanted).contiguous()
+
+
+def _for_one_sample(shape: Tensor) -> tuple[int, ...]:
+    sizes = whole_numbers(shape, "sizes")
+    sizes = (1, *sizes[1:]) if sizes[:1] == (BATCH,) else sizes
+    if min(sizes, default=1) < 0:
+        raise Refused(f"a constant of shape {list(sizes)}")
+    check_size(sizes, _LARGEST)
+    return sizes
+
+
+def range_(op: Operator, start: Tensor, limit: Tensor, step: Tensor) -> Tensor:
+    """`start, start + step, … < limit`."""
+    if float(step) == 0:
+        raise Refused("a range with steps of zero")
+    check_size((max(0, math.ceil((float(limit) - float(start)) / float(step))),), _LARGEST)
+    return torch.arange(start.item(), limit.item(), step.item(), dtype=start.dtype)
+
+
+def cast(op: Operator, x: Tensor) -> Tensor:
+    """Another number type."""
+    return x.to(_type(op.integer("to", 0), op.dtype))
+
+
+def gather(op: Operator, x: Tensor, index: Tensor) -> Tensor:
+    """Elements along an axis, by their places."""
+    axis = op.integer("axis", 0) % x.ndim
+    shape = (*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
+    check_size(shape, _LARGEST)
+    places = torch.where(index < 0, index + x.shape[axis], index)
+    if bool(((places < 0) | (places >= x.shape[axis])).any()):
+        raise Refused("gathers what lies outside of its constant")
+    return x.index_select(axis, places.reshape(-1)).reshape(shape)
+
+
+def slice_(
+    op: Operator, x: Tensor, starts: Tensor, ends: Tensor, axes: Tensor | None = None, steps: Tensor | None = None
+) -> Tensor:
+    """A part of a constant."""
+    first, last = whole_numbers(starts, "starts"), whole_numbers(ends, "ends")
+    along = op.integers("axes", axes) or tuple(range(len(first)))
+    by = (1,) * len(first) if steps is None else whole_numbers(steps, "steps")
+    for axis, start, stop, step in zip(along, first, last, by, strict=True):
+        places = range(*slice(start, stop, step).indices(x.shape[axis]))
+        x = x.index_select(axis, torch.tensor(list(places), dtype=torch.int64))
+    return x
+
+
+def squeeze(op: Operator, x: Tensor, axes: Tensor | None = None) -> Tensor:
+    """Without dimensions of size one."""
+    wanted = op.integers("axes", axes)
+    dims = {axis % x.ndim for axis in wanted} if wanted is not None else {i for i, n in enumerate(x.shape) if n == 1}
+    return x.reshape([n for i, n in enumerate(x.shape) if i not in dims])
+
+
+def unsqueeze(op: Operator, x: Tensor, axes: Tensor | None = None) -> Tensor:
+    """With new dimensions of size one."""
+    wanted = op.integers("axes", axes) or ()
+    for axis in sorted(axis % (x.ndim + len(wanted)) for axis in wanted):
+        x = x.unsqueeze(axis)
+    return x
+
+
+def reshape(op: Operator, x: Tensor, shape: Tensor) -> Tensor:
+    """The same elements in another shape."""
+    sizes = whole_numbers(shape, "sizes")
+    if not op.integer("allowzero", 0):
+        sizes = tuple(x.shape[i] if n == 0 else n for i, n in enumerate(sizes))
+    return x.reshape(sizes)
+
+
+def transpose(op: Operator, x: Tensor) -> Tensor:
+    """Dimensions in another order."""
+    return x.permute(tuple(op.attributes.get("perm", range(x.ndim)[::-1])))
+
+
+def product(op: Operator, x: Tensor, axes: Tensor | None = None) -> Tensor:
+    """The product of all elements."""
+    if op.integers("axes", axes) not in (None, (0,)) or x.ndim > 1:
+        raise Refused("a product of constants over some dimensions")
+    result = x.prod()
+    return result.reshape(1) if op.integer("keepdims", 1) else result
+
+
+def concat(op: Operator, *parts: Tensor) -> Tensor:
+    """Constants one behind the other."""
+    check_size((sum(part.numel() for part in parts),), _LARGEST)
+    return torch.cat(parts, op.integer("axis", 0))
+
+
+def where(op: Operator, condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Elements of one constant or the other."""
+    check_size(broadcast(condition.shape, x.shape, y.shape), _LARGEST)
+    return torch.where(condition, x, y)
+
+
+def divide(x: Tensor, y: Tensor) -> Tensor:
+    """Division, which cuts off between whole numbers."""
+    if x.is_floating_point():
+        return x / y
+    if bool((y == 0).any()):
+        raise Refused("divides whole numbers by zero")
+    return torch.div(x, y, rounding_mode="trunc")
+
+
+def _one(function: Callable[[Tensor], Tensor]) -> Fold:
+    return lambda op, x: function(x)
+
+
+def _two(function: Callable[[Tensor, Tensor], Tensor]) -> Fold:
+    def fold(op: Operator, x: Tensor, y: Tensor) -> Tensor:
+        check_size(broadcast(x.shape, y.shape), _LARGEST)
+        return function(x, y)
+
+    return fold
+
+
+FOLDS: dict[str, Fold] = {
+    "Constant": constant,
+    "ConstantOfShape": constant_of_shape,
+    "Expand": expand,
+    "Range": range_,
+    "Cast": cast,
+    "Gather": gather,
+    "Slice": slice_,
+    "Squeeze": squeeze,
+    "Unsqueeze": unsqueeze,
+    "Reshape": reshape,
+    "Transpose": transpose,
+    "Concat": concat,
+    "ReduceProd": product,
+    "Where": where,
+    "Shape": lambda op, x: torch.tensor(x.shape)[op.integer("start", 0) : op.attributes.get("end")],
+    "Identity": _one(lambda x: x),
+    "Neg": _one(torch.neg),
+    "Sqrt": _one(torch.sqrt),
+    "Exp": _one(torch.exp),
+    "Floor": _one(torch.floor),
+    "Ceil": _one(torch.ceil),
+    "Reciprocal": _one(torch.reciprocal),
+    "Add": _two(torch.add),
+    "Sub": _two(torch.sub),
+    "Mul": _two(torch.mul),
+    "Div": _two(divide),
+    "Pow": _two(torch.pow),
+    "Min": _two(torch.minimum),
+    "Max": _two(torch.maximum),
+    "Equal": _two(torch.eq),
+}

@@ -1,0 +1,43 @@
+"""What to do about what has no translator."""
+
+from __future__ import annotations
+
+from respike.frontends.operators import ADVICE as SHARED
+from respike.frontends.operators import DEFAULT
+
+_QUANTISED = "is quantised; export the network before quantisation (respike counts and quantises by itself)"
+_CONTROL = "is control flow, whose graphs are not run; export the one path that is taken"
+_MIXES = "needs a smooth function that is no activation; export the network with the operator it is a part of"
+_RECURRENT = "is recurrent, which is read from PyTorch modules only; load the module itself"
+_SELECTS = "selects by the data; end the network in front of it"
+
+ADVICE: dict[str, str] = {
+    **dict.fromkeys(
+        (
+            "QuantizeLinear",
+            "DequantizeLinear",
+            "DynamicQuantizeLinear",
+            "QLinearConv",
+            "QLinearMatMul",
+            "ConvInteger",
+            "MatMulInteger",
+        ),
+        _QUANTISED,
+    ),
+    **dict.fromkeys(("If", "Loop", "Scan", "SequenceMap"), _CONTROL),
+    **dict.fromkeys(("Erf", "Sqrt", "Exp", "Log", "Reciprocal", "Sin", "Cos"), _MIXES),
+    **dict.fromkeys(("NonMaxSuppression", "TopK", "ArgMax", "ArgMin", "NonZero", "Unique"), _SELECTS),
+    **dict.fromkeys(("RNN", "LSTM", "GRU"), _RECURRENT),
+    **dict.fromkeys(("LpPool", "GlobalLpPool"), "use average pooling"),
+    "LogSoftmax": SHARED["log_softmax"],
+    "GridSample": SHARED["grid_sampler"],
+    "GatherND": "picks elements at many places, as adaptive pooling of uneven windows is written; pool evenly",
+    "LRN": "normalises by neighbouring channels, which is not affine; use BatchNorm",
+    "RandomNormalLike": "is random; export the network after model.eval()",
+    "RandomUniformLike": "is random; export the network after model.eval()",
+}
+
+
+def advice(kind: str) -> str:
+    """The advice for an operator, or that it is not supported."""
+    return ADVICE.get(kind) or SHARED.get(kind.lower()) or DEFAULT

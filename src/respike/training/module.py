@@ -1,0 +1,146 @@
+"""`SpikingModule`: a spiking network as a `torch.nn.Module`, to train it on."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from respike.ir import Activation, AdaptiveMaxPool, Input, MaxPool, Network, Node, apply_activation, map_tensors
+from respike.plan import Plan, Site, SiteTensors, SpikeCount
+from respike.record import OUTPUT
+from respike.schedule import Phase
+from respike.training.dynamics import Pool, Population, carried
+from respike.training.surrogates import Surrogate
+
+N = TypeVar("N", bound=Node)
+_TRAINED = ("weight", "bias", "threshold", "spike_value")
+
+
+class SpikingModule(nn.Module):
+    """A network and its plan with parameters that can be trained; `SpikingNetwork.to_module` makes it.
+
+    Weights and biases are parameters under the user's own names (`layer1.0.conv2.weight`), and so is the `threshold` of
+    each population (`relu1.threshold`), which is its spike value too, unless the plan has another. Weights that nodes
+    share stay shared. Constants, statistics, initial potentials and extra currents are buffers.
+
+    `forward` takes images `[batch, *shape]` and gives what the `SpikingNetwork` gives, up to rounding.
+    """
+
+    def __init__(self, network: Network, plan: Plan, surrogate: Surrogate) -> None:
+        super().__init__()
+        self._surrogate, self._plan = surrogate, plan
+        self._sites = _sites(plan)
+        shared: dict[tuple[object, ...], nn.Parameter] = {}
+        for node in network.nodes:
+            for name, tensor in _tensors(node).items():
+                identity = (tensor.data_ptr(), tensor.shape, tensor.stride())
+                kept = shared.get(identity) if name in _TRAINED else None
+                value = _keep(self, f"{node.name}.{name}", tensor if kept is None else kept)
+                if isinstance(value, nn.Parameter):
+                    shared[identity] = value
+        for site_name, site in self._sites.items():
+            for name in _fields(site):
+                number = torch.as_tensor(getattr(site, name), dtype=network.dtype, device=network.device)
+                _keep(self, f"{site_name}.{name}", number)
+        skeleton = tuple(map_tensors(node, lambda tensor: tensor.to("meta")) for node in network.nodes)
+        self._skeleton = dataclasses.replace(network, nodes=skeleton)
+
+    @property
+    def network(self) -> Network:
+        """The network with a copy of the weights as they are now."""
+        nodes = (
+            map_tensors(self._filled(node), lambda tensor: tensor.detach().clone()) for node in self._skeleton.nodes
+        )
+        return dataclasses.replace(self._skeleton, nodes=tuple(nodes))
+
+    @property
+    def plan(self) -> Plan:
+        """The plan with a copy of the thresholds as they are now."""
+        sites = {}
+        for name, site in self._sites.items():
+            now = {field: self._value(name, field).detach().clone() for field in _fields(site)}
+            sites[name] = dataclasses.replace(site, **{"spike_value": now["threshold"]} | now)
+        readout = SpikeCount(sites.pop(OUTPUT)) if isinstance(self._plan.readout, SpikeCount) else self._plan.readout
+        return dataclasses.replace(self._plan, sites=sites, readout=readout)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Outputs in the units of the network's own, `[batch, *shape]`."""
+        plan = self._plan
+        populations = {name: self._population(name, site) for name, site in self._sites.items()}
+        pools = {node.name: Pool(plan.max_pooling) for node in self._skeleton.nodes}
+        stream = plan.coding.stream(images)
+        totals = []
+        for phase in plan.schedule.phases:
+            given = stream.take(phase.steps) if phase.input_on else torch.zeros_like(images).unsqueeze(0)
+            delivered = self._phase(given, phase, populations, pools)
+            if OUTPUT in populations and isinstance(plan.readout, SpikeCount):
+                delivered = populations[OUTPUT](delivered, phase.steps, phase.bias_on)
+            totals.append(delivered.sum(0) if len(delivered) == phase.steps else delivered[0] * phase.steps)
+        return torch.stack(totals).sum(0) / (plan.schedule.input_steps * plan.coding.gain)
+
+    def _phase(self, given: Tensor, phase: Phase, populations: dict[str, Population], pools: dict[str, Pool]) -> Tensor:
+        """What the last map delivers in the steps of a phase; values are `[steps, batch, *shape]`, or `[1, …]`."""
+        values: dict[str, Tensor] = {}
+        for node in self._skeleton.nodes:
+            inputs = [values[name] for name in node.inputs]
+            match node:
+                case Input():
+                    values[node.name] = given
+                case Activation() if node.name in self._plan.analog:
+                    values[node.name] = apply_activation(node, inputs[0])
+                case Activation():
+                    values[node.name] = populations[node.name](inputs[0], phase.steps, phase.bias_on)
+                case MaxPool() | AdaptiveMaxPool():
+                    values[node.name] = pools[node.name](node, inputs[0], phase.steps)
+                case _:
+                    values[node.name] = carried(self._filled(node), inputs, phase.bias_on)
+        return values[self._skeleton.outputs[0]]
+
+    def _population(self, name: str, site: Site) -> Population:
+        """A population at the start of a forward pass."""
+        numbers = {field: self._value(name, field) for field in _fields(site)}
+        tensors = SiteTensors(**{"spike_value": numbers["threshold"]} | numbers)
+        return Population(site.neuron, tensors, self._surrogate)
+
+    def _filled(self, node: N) -> N:
+        """A node with its tensors."""
+        return dataclasses.replace(node, **{field: self._value(node.name, field) for field in _tensors(node)})
+
+    def _value(self, name: str, field: str) -> Tensor:
+        value: Tensor = getattr(self.get_submodule(name), field)
+        return value
+
+
+def _sites(plan: Plan) -> dict[str, Site]:
+    """The sites, that of the output among them where it spikes."""
+    return {**plan.sites, OUTPUT: plan.readout.site} if isinstance(plan.readout, SpikeCount) else dict(plan.sites)
+
+
+def _fields(site: Site) -> tuple[str, ...]:
+    """The numbers of a site that are its own."""
+    same = torch.equal(torch.as_tensor(site.threshold), torch.as_tensor(site.value))
+    return ("threshold", *(() if same else ("spike_value",)), "initial_potential", "extra_current")
+
+
+def _tensors(node: Node) -> dict[str, Tensor]:
+    """The tensors of a node by the names of their fields."""
+    found = ((part.name, getattr(node, part.name)) for part in dataclasses.fields(node))
+    return {name: value for name, value in found if isinstance(value, Tensor)}
+
+
+def _keep(root: nn.Module, path: str, tensor: Tensor) -> Tensor:
+    """Puts a tensor where its path says, as a parameter if it can be trained, else as a buffer."""
+    *modules, name = path.split(".")
+    for module in modules:
+        if module not in dict(root.named_children()):
+            root.add_module(module, nn.Module())
+        root = root.get_submodule(module)
+    if isinstance(tensor, nn.Parameter) or name in _TRAINED:
+        value = tensor if isinstance(tensor, nn.Parameter) else nn.Parameter(tensor.detach().clone())
+        root.register_parameter(name, value)
+        return value
+    root.register_buffer(name, tensor.detach().clone())
+    return tensor

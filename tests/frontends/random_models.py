@@ -1,0 +1,320 @@
+"""Random torch modules over the operator set: residuals, concatenations, gates, attention, reuse, odd shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import torch
+import torch.nn.functional as F
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+Shape: TypeAlias = tuple[int, ...]
+"""With the batch."""
+Draw: TypeAlias = st.DrawFn
+Step: TypeAlias = Callable[..., Tensor]
+"""Of one signal, or of two."""
+
+BATCH = 3
+LARGEST = 400
+"""Elements of a sample that a value may have."""
+
+CONVS = {3: nn.Conv1d, 4: nn.Conv2d, 5: nn.Conv3d}
+TRANSPOSED = {3: nn.ConvTranspose1d, 4: nn.ConvTranspose2d, 5: nn.ConvTranspose3d}
+BATCH_NORMS = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
+INSTANCE_NORMS = {3: nn.InstanceNorm1d, 4: nn.InstanceNorm2d, 5: nn.InstanceNorm3d}
+AVG_POOLS: dict[int, Callable[..., Step]] = {3: nn.AvgPool1d, 4: nn.AvgPool2d, 5: nn.AvgPool3d}
+MAX_POOLS = {3: nn.MaxPool1d, 4: nn.MaxPool2d, 5: nn.MaxPool3d}
+ADAPTIVE = {
+    3: (nn.AdaptiveAvgPool1d, nn.AdaptiveMaxPool1d),
+    4: (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d),
+    5: (nn.AdaptiveAvgPool3d, nn.AdaptiveMaxPool3d),
+}
+LINEAR_MODES = {3: "linear", 4: "bilinear", 5: "trilinear"}
+
+ACTIVATIONS: tuple[Step, ...] = (
+    F.relu,
+    F.relu6,
+    torch.sigmoid,
+    torch.tanh,
+    F.silu,
+    F.gelu,
+    F.elu,
+    F.selu,
+    F.hardswish,
+    F.hardsigmoid,
+    F.hardtanh,
+    F.leaky_relu,
+    torch.abs,
+    nn.PReLU(),
+    nn.ReLU(inplace=True),
+    nn.LeakyReLU(0.3, inplace=True),
+    nn.GELU("tanh"),
+    lambda x: x.clamp(-0.3, 0.6),
+    lambda x: x * torch.sigmoid(x),
+    lambda x: x.clone().clamp_(min=0.1),
+)
+UNSUPPORTED: tuple[Step, ...] = (
+    F.mish,
+    F.softplus,
+    torch.exp,
+    lambda x: x.flip(0),
+    lambda x: x - x.mean(0, keepdim=True),
+    lambda x: x.sort(1)[0],
+    lambda x: torch.where(x > 0, x, 0.5 * x),
+    lambda x: x.prod(1, keepdim=True),
+    lambda x: x.reshape(-1)[: x.shape[0]].unsqueeze(1),
+    lambda x: torch.cat([x, x])[: x.shape[0]],
+    lambda x: x.cumprod(-1),
+    lambda x: x / x.norm(dim=1, keepdim=True),
+)
+
+
+class RandomModel(nn.Module):
+    """Steps on a growing list of values; the last values are the outputs."""
+
+    def __init__(self, steps: list[tuple[Step, tuple[int, ...]]], outputs: tuple[int, ...]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(dict.fromkeys(step for step, _ in steps if isinstance(step, nn.Module)))
+        self.steps = steps
+        self.outputs = outputs
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        values = list(inputs)
+        for step, operands in self.steps:
+            values.append(step(*(values[i] for i in operands)))
+        return tuple(values[i] for i in self.outputs)
+
+
+@st.composite
+def models(draw: Draw, *, longest: int = 7) -> tuple[RandomModel, tuple[Tensor, ...]]:
+    """A random module in evaluation mode, in float64, with inputs that it runs on."""
+    torch.manual_seed(draw(st.integers(0, 2**31)))
+    shapes = draw(st.lists(st.sampled_from(INPUTS), min_size=1, max_size=2))
+    inputs = tuple(torch.randn(BATCH, *shape, dtype=torch.float64) for shape in shapes)
+    values = list(inputs)
+    steps: list[tuple[Step, tuple[int, ...]]] = []
+    for _ in range(draw(st.integers(1, longest))):
+        try:
+            step, operands = _step(draw, steps, values)
+            with torch.no_grad():
+                value = step(*(values[i].clone() for i in operands))
+        except (RuntimeError, ValueError, IndexError, KeyError, TypeError):
+            continue  # a layer that does not exist for this rank, or cannot take the shape
+        if 0 < value[0].numel() <= LARGEST and bool(torch.isfinite(value).all()) and value.shape[0] == BATCH:
+            steps.append((step, operands))
+            values.append(value)
+    outputs = (len(values) - 1, draw(st.integers(len(inputs), len(values) - 1))) if steps else (0,)
+    return RandomModel(steps, outputs).double().eval(), inputs
+
+
+INPUTS: tuple[Shape, ...] = ((5,), (4, 6), (3, 7), (4, 5, 6), (2, 7, 3), (1, 6, 6), (6, 1, 5), (2, 3, 4, 3))
+
+
+def _step(draw: Draw, steps: list[tuple[Step, tuple[int, ...]]], values: list[Tensor]) -> tuple[Step, tuple[int, ...]]:
+    """The next step, on one of the last values or on two."""
+    source = draw(st.integers(max(0, len(values) - 3), len(values) - 1))
+    other = draw(st.integers(0, len(values) - 1))
+    kind = draw(st.sampled_from(KINDS))
+    match kind:
+        case "reuse" if layers := [step for step, operands in steps if len(operands) == 1]:
+            return draw(st.sampled_from(layers)), (source,)
+        case "pair":
+            return draw(st.sampled_from(PAIRS)), (source, other)
+        case "unsupported":
+            return draw(st.sampled_from(UNSUPPORTED)), (source,)
+        case "layer":
+            step = draw(st.sampled_from(LAYERS))(draw, tuple(values[source].shape))
+            return (step.double().eval() if isinstance(step, nn.Module) else step), (source,)
+        case _:
+            return draw(st.sampled_from(ACTIVATIONS)), (source,)
+
+
+KINDS = (*("layer", "layer", "layer", "layer", "pair", "activation", "reuse") * 3, "unsupported")
+
+
+def _gate(x: Tensor, y: Tensor) -> Tensor:
+    return x * torch.sigmoid(y.mean(tuple(range(2, y.ndim)), keepdim=True) if y.ndim > 2 else y)
+
+
+PAIRS: tuple[Step, ...] = (
+    lambda x, y: x + y,
+    lambda x, y: x - 0.5 * y,
+    lambda x, y: x * y,
+    lambda x, y: x / (1 + y * y),
+    lambda x, y: torch.cat([x, y], 1),
+    lambda x, y: torch.cat([y, F.relu(x), y], -1),
+    lambda x, y: torch.stack([x, y], 2).flatten(1, 2),
+    lambda x, y: torch.maximum(x, y),
+    lambda x, y: torch.minimum(x, y),
+    lambda x, y: x @ y.transpose(-1, -2),
+    lambda x, y: torch.softmax(x @ y.transpose(1, 2), -1) @ y,
+    lambda x, y: F.scaled_dot_product_attention(x, y, y),
+    lambda x, y: x.add_(y),
+    _gate,
+)
+
+
+def _conv(draw: Draw, shape: Shape) -> Step:
+    groups = draw(st.sampled_from([g for g in (1, 2, shape[1]) if shape[1] % g == 0]))
+    padding: Any = draw(st.sampled_from([0, 1, "same"]))
+    return CONVS[len(shape)](
+        shape[1],
+        groups * draw(st.integers(1, 2)),
+        draw(st.integers(1, 3)),
+        stride=1 if padding == "same" else draw(st.integers(1, 2)),
+        padding=padding,
+        dilation=draw(st.integers(1, 2)),
+        groups=groups,
+        bias=draw(st.booleans()),
+        padding_mode=draw(st.sampled_from(["zeros", "zeros", "reflect", "circular", "replicate"])),
+    )
+
+
+def _transposed(draw: Draw, shape: Shape) -> Step:
+    stride = draw(st.integers(1, 3))
+    groups = draw(st.sampled_from([g for g in (1, shape[1]) if shape[1] % g == 0]))
+    return TRANSPOSED[len(shape)](
+        shape[1],
+        2 * groups,
+        draw(st.integers(1, 3)),
+        stride,
+        padding=draw(st.integers(0, 1)),
+        output_padding=draw(st.integers(0, stride - 1)),
+        groups=groups,
+    )
+
+
+def _norm(draw: Draw, shape: Shape) -> Step:
+    module: nn.Module
+    match draw(st.sampled_from(["batch", "batch", "layer", "group", "instance"])):
+        case "layer":
+            return nn.LayerNorm(shape[draw(st.integers(1, len(shape) - 1)) :], eps=0.1)
+        case "group":
+            return nn.GroupNorm(draw(st.sampled_from([g for g in (1, 2, 3) if shape[1] % g == 0])), shape[1], eps=0.1)
+        case "instance":
+            return INSTANCE_NORMS[len(shape)](shape[1], eps=0.1, affine=draw(st.booleans()))
+        case _:
+            module = BATCH_NORMS[len(shape)](shape[1], eps=0.1)
+            module.get_buffer("running_mean").normal_()
+            module.get_buffer("running_var").uniform_(0.1, 2.0)
+            nn.init.normal_(module.get_parameter("weight"))
+            return module
+
+
+def _pool(draw: Draw, shape: Shape) -> Step:
+    size, stride, ceil_mode = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.booleans())
+    padding = draw(st.integers(0, size // 2))
+    match draw(st.sampled_from(["avg", "max", "adaptive"])):
+        case "avg":
+            counted = draw(st.booleans())
+            return AVG_POOLS[len(shape)](size, stride, padding, ceil_mode, counted)
+        case "max":
+            return MAX_POOLS[len(shape)](size, stride, padding, draw(st.integers(1, 2)), ceil_mode=ceil_mode)
+        case _:
+            pool: Callable[[int], Step] = draw(st.sampled_from(ADAPTIVE[len(shape)]))
+            return pool(draw(st.integers(1, 4)))
+
+
+def _upsample(draw: Draw, shape: Shape) -> Step:
+    mode = draw(st.sampled_from(["nearest", "nearest-exact", LINEAR_MODES[len(shape)]]))
+    align = draw(st.booleans()) if mode.endswith("linear") else None
+    if draw(st.booleans()):
+        size = tuple(draw(st.integers(1, 7)) for _ in shape[2:])
+        return lambda x: F.interpolate(x, size, mode=mode, align_corners=align)
+    factor = draw(st.sampled_from([0.7, 1.5, 2.0]))
+    return lambda x: F.interpolate(x, scale_factor=factor, mode=mode, align_corners=align)
+
+
+def _pad(draw: Draw, shape: Shape) -> Step:
+    dims = draw(st.integers(1, len(shape) - 1))
+    amounts = [draw(st.integers(-1, 2)) for _ in range(2 * dims)]
+    mode = draw(st.sampled_from(["constant", "reflect", "replicate", "circular"]))
+    return lambda x: F.pad(x, amounts, mode, 0.5 if mode == "constant" else None)
+
+
+def _linear(draw: Draw, shape: Shape) -> Step:
+    return nn.Linear(shape[-1], draw(st.integers(1, 6)), bias=draw(st.booleans()))
+
+
+def _moved(draw: Draw, shape: Shape) -> Step:
+    """Permuting, reshaping, merging into the batch and back."""
+    dims = draw(st.permutations(range(1, len(shape))))
+    match draw(st.integers(0, 5)):
+        case 0:
+            return lambda x: x.permute(0, *dims)
+        case 1:
+            return lambda x: x.flatten(1)
+        case 2:
+            return lambda x: x.transpose(1, -1).flatten(1).unflatten(1, (shape[-1], -1))
+        case 3:
+            return lambda x: F.relu(x.reshape(-1, *shape[2:])).reshape(-1, *shape[1:])
+        case 4:
+            return lambda x: torch.stack([x, -x]).transpose(0, 1).flatten(1, 2)
+        case _:
+            return lambda x: x.unsqueeze(1).expand(-1, 2, *(-1,) * (len(shape) - 1)).flatten(1, 2)
+
+
+def _cut(draw: Draw, shape: Shape) -> Step:
+    """Slices, chunks and what puts them together otherwise."""
+    dim = draw(st.integers(1, len(shape) - 1))
+    size = shape[dim]
+    start, count = draw(st.integers(0, size - 1)), draw(st.integers(1, 3))
+    match draw(st.integers(0, 6)):
+        case 0:
+            return lambda x: x.narrow(dim, start, size - start)
+        case 1:
+            return lambda x: torch.cat(x.chunk(count, dim)[::-1], dim)
+        case 2:
+            return lambda x: x.roll(start, dim)
+        case 3:
+            return lambda x: x.flip(dim) + x.repeat_interleave(2, dim).narrow(dim, start, size)
+        case 4:
+            return lambda x: x.index_select(dim, torch.tensor([start, 0]))
+        case 5:
+            return lambda x: torch.cat([torch.ones(x.shape[0], *shape[1:], dtype=x.dtype), x], dim)
+        case _:
+            return lambda x: x[:, ::count]
+
+
+def _reduced(draw: Draw, shape: Shape) -> Step:
+    dims = draw(st.lists(st.integers(1, len(shape) - 1), min_size=1, max_size=2, unique=True))
+    keep = draw(st.booleans()) or len(shape) == 2
+    function = draw(st.sampled_from([torch.mean, torch.sum]))
+    return lambda x: function(x, dims, keepdim=keep)
+
+
+def _constant(draw: Draw, shape: Shape) -> Step:
+    """Arithmetic with constants."""
+    constant = torch.randn(shape[draw(st.integers(1, len(shape) - 1)) :], dtype=torch.float64)
+    dim = draw(st.integers(1, len(shape) - 1))
+    match draw(st.integers(0, 3)):
+        case 0:
+            return lambda x: x * constant + 0.3
+        case 1:
+            return lambda x: constant - x / 3
+        case 2:
+            return lambda x: torch.softmax(x, dim)
+        case _:
+            return lambda x: x.neg().mul_(2).sub(constant, alpha=2)
+
+
+LAYERS: tuple[Callable[[Draw, Shape], Step], ...] = (
+    _conv,
+    _conv,
+    _transposed,
+    _norm,
+    _norm,
+    _pool,
+    _pool,
+    _upsample,
+    _pad,
+    _linear,
+    _moved,
+    _moved,
+    _cut,
+    _cut,
+    _reduced,
+    _constant,
+)
