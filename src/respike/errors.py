@@ -58,3 +58,7 @@ class DeadLayerWarning(RespikeWarning):
 
 class BiasScaleWarning(RespikeWarning):
     """An input coding that scales the input of a network whose biases are not scaled with it."""
+
+
+class EngineWarning(RespikeWarning):
+    """An engine cannot run here, and another runs in its place."""

@@ -6,6 +6,7 @@ from typing import Protocol
 from torch import Tensor
 
 from respike.engines.batched import batched
+from respike.engines.event import event
 from respike.engines.reference import reference
 from respike.ir import Network
 from respike.plan import Plan
@@ -22,6 +23,6 @@ class Engine(Protocol):
         ...
 
 
-ALL: Mapping[str, Engine] = {"batched": batched, "reference": reference}
+ALL: Mapping[str, Engine] = {"batched": batched, "event": event, "reference": reference}
 
-__all__ = ["ALL", "Engine", "batched", "reference"]
+__all__ = ["ALL", "Engine", "batched", "event", "reference"]

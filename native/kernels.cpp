@@ -1,0 +1,452 @@
+// Compiled once per instruction set: RESPIKE_SET names the table, RESPIKE_VECTOR the bytes of a vector.
+// Nothing of the standard library is instantiated here, so that no other object can pick up this one's instructions.
+#include "kernels.hpp"
+
+namespace respike {
+namespace {
+
+template <class Real>
+struct Lanes;
+template <>
+struct Lanes<float> {
+    typedef float vec __attribute__((vector_size(RESPIKE_VECTOR), aligned(4), may_alias));
+    typedef int32_t mask __attribute__((vector_size(RESPIKE_VECTOR), aligned(4), may_alias));
+    typedef int32_t integer;
+};
+template <>
+struct Lanes<double> {
+    typedef double vec __attribute__((vector_size(RESPIKE_VECTOR), aligned(8), may_alias));
+    typedef int64_t mask __attribute__((vector_size(RESPIKE_VECTOR), aligned(8), may_alias));
+    typedef int64_t integer;
+};
+
+template <class Real>
+constexpr int lanes = RESPIKE_VECTOR / sizeof(Real);
+template <class Real>
+constexpr int chunk = 8 * sizeof(Real);  // as many steps as a lane has bits
+
+int first(uint64_t word) { return __builtin_ctzll(word); }
+
+// ---- from words to lists ---------------------------------------------------------------------------------------
+
+template <class Real>
+Real amplitude_of(const Spikes& s, int64_t plane, int64_t at, int step) {
+    int value = 0;
+    for (int sign = 0; sign < s.signs; ++sign)
+        for (int bit = 0; bit < s.bits; ++bit) {
+            const int set = s.words[(sign * s.bits + bit) * plane + at] >> step & 1;
+            value += sign ? -(set << bit) : set << bit;
+        }
+    return Real(value);
+}
+
+template <class Real>
+void sort(const Spikes& s, int64_t image, int steps, int64_t group, int64_t channels, uint32_t* where, Real* amplitude,
+          uint32_t* begin, uint64_t* scratch) {
+    const int64_t plane = s.images * s.neurons;
+    const int planes = s.signs * s.bits;
+    uint32_t position = 0;
+    for (int64_t start = 0; start < s.neurons; start += group, begin += steps) {
+        const int64_t size = start + group > s.neurons ? s.neurons - start : group, from = image * s.neurons + start;
+        const uint64_t* any = s.words + from;
+        if (planes > 1) {
+            for (int64_t n = 0; n < size; ++n) scratch[n] = any[n];
+            for (int p = 1; p < planes; ++p)
+                for (int64_t n = 0; n < size; ++n) scratch[n] |= s.words[p * plane + from + n];
+            any = scratch;
+        }
+        uint32_t next[MAX_STEPS] = {};
+        for (int64_t n = 0; n < size; ++n)
+            for (uint64_t word = any[n]; word; word &= word - 1) ++next[first(word)];
+        for (int t = 0; t < steps; ++t) {
+            const uint32_t count = next[t];
+            begin[t] = next[t] = position;
+            position += count;
+        }
+        for (int64_t column = 0, n = 0; n < size; ++column)
+            for (int64_t channel = 0; channel < channels && n < size; ++channel, ++n)
+                for (uint64_t word = any[n]; word; word &= word - 1) {
+                    const int t = first(word);
+                    const uint32_t to = next[t]++;
+                    where[to] = uint32_t(column << COLUMN | channel);
+                    if (amplitude) amplitude[to] = amplitude_of<Real>(s, plane, from + n, t);
+                }
+    }
+    *begin = position;
+}
+
+// ---- accumulating ----------------------------------------------------------------------------------------------
+
+template <class Real, bool GRADED>
+void add(Real* to, const Real* row, Real amplitude, int64_t count) {
+    using vec = typename Lanes<Real>::vec;
+    for (int64_t n = 0; n < count; n += lanes<Real>) {
+        const vec value = *(const vec*)(row + n);
+        *(vec*)(to + n) += GRADED ? value * amplitude : value;
+    }
+}
+
+// All steps of a block of neurons that read whole vectors: to[step][BLOCK].
+template <class Real, int BLOCK, bool GRADED>
+void matrix(const Lists& lists, int64_t image, int steps, const Real* weight, Real* to) {
+    using vec = typename Lanes<Real>::vec;
+    constexpr int V = BLOCK / lanes<Real>;
+    const uint32_t* where = lists.where + lists.image[image];
+    const Real* amplitude = GRADED ? (const Real*)lists.amplitude + lists.image[image] : nullptr;
+    const uint32_t* begin = lists.begin + image * (lists.groups * steps + 1);
+    for (int64_t group = 0; group < lists.groups; ++group, weight += lists.size * BLOCK)
+        for (int t = 0; t < steps; ++t, ++begin) {
+            if (begin[0] == begin[1]) continue;
+            vec sum[V];
+            vec* place = (vec*)(to + t * BLOCK);
+            for (int v = 0; v < V; ++v) sum[v] = place[v];
+            for (uint32_t k = begin[0]; k < begin[1]; ++k) {
+                const vec* row = (const vec*)(weight + int64_t(where[k]) * BLOCK);
+                for (int v = 0; v < V; ++v) sum[v] += GRADED ? row[v] * amplitude[k] : row[v];
+            }
+            for (int v = 0; v < V; ++v) place[v] = sum[v];
+        }
+}
+
+template <class Real, bool GRADED>
+void matrix(const Lists& lists, int64_t image, int steps, const Real* weight, Real* to, int64_t block) {
+    switch (block) {
+        case 16: return matrix<Real, 16, GRADED>(lists, image, steps, weight, to);
+        case 32: return matrix<Real, 32, GRADED>(lists, image, steps, weight, to);
+        case 48: return matrix<Real, 48, GRADED>(lists, image, steps, weight, to);
+        default: return matrix<Real, 64, GRADED>(lists, image, steps, weight, to);
+    }
+}
+
+// One step of a tile: to[row][column][block], rows from `top` on.
+template <class Real, bool GRADED>
+void convolution(const Source& s, const Job& job, int64_t image, int64_t block, int64_t top, int64_t height, int t,
+                 Real* to) {
+    const int64_t B = job.block, first_channel = block * B;
+    const uint32_t* where = s.lists.where + s.lists.image[image];
+    const Real* amplitudes = GRADED ? (const Real*)s.lists.amplitude + s.lists.image[image] : nullptr;
+    const uint32_t* begin = s.lists.begin + image * (s.lists.groups * job.steps + 1) + t;
+    const int64_t taps = s.kernel_y * s.kernel_x, per_group = job.channels / s.groups, in_group = s.channels / s.groups;
+    const int64_t width = s.groups == 1 ? B : per_group;
+    const Real* weight = (const Real*)s.weight + (s.groups == 1 ? block * s.channels * taps * B : 0);
+    const bool contiguous = s.groups == 1 && s.stride_x == 1 && s.dilation_x == 1;
+    const int64_t reach_x = (s.kernel_x - 1) * s.dilation_x, reach_y = (s.kernel_y - 1) * s.dilation_y;
+    int64_t low = top * s.stride_y - s.padding_y, high = (top + height - 1) * s.stride_y - s.padding_y + reach_y + 1;
+    low = low < 0 ? 0 : low;
+    high = high > s.rows ? s.rows : high;
+    for (int64_t y = low; y < high; ++y)
+        for (uint32_t k = begin[y * job.steps]; k < begin[y * job.steps + 1]; ++k) {
+            const int64_t column = where[k] >> COLUMN, channel = where[k] & ((1u << COLUMN) - 1);
+            const Real amplitude = GRADED ? amplitudes[k] : Real(1);
+            // The tap kx (counted from the last) of this column falls on output (left + kx · dilation) / stride.
+            const int64_t left = column + s.padding_x - reach_x;
+            int64_t shift = 0, from = 0, until = width;  // which of the group's channels lie in this block, and where
+            if (s.groups > 1) {
+                shift = channel / in_group * per_group - first_channel;
+                from = shift < 0 ? -shift : 0;
+                until = shift + per_group > B ? B - shift : per_group;
+                if (from >= until) continue;
+            }
+            const Real* own = weight + channel * taps * width;
+            for (int64_t ky = 0; ky < s.kernel_y; ++ky) {
+                const int64_t above = y + s.padding_y - ky * s.dilation_y - top * s.stride_y;
+                if (above < 0 || above % s.stride_y || above / s.stride_y >= height) continue;
+                Real* line = to + above / s.stride_y * job.columns * B;
+                const Real* row = own + ky * s.kernel_x * width;
+                if (contiguous) {
+                    const int64_t begin_x = left < 0 ? -left : 0;
+                    const int64_t end_x = left + s.kernel_x > job.columns ? job.columns - left : s.kernel_x;
+                    add<Real, GRADED>(line + (left + begin_x) * B, row + begin_x * B, amplitude, (end_x - begin_x) * B);
+                    continue;
+                }
+                for (int64_t kx = 0; kx < s.kernel_x; ++kx) {
+                    const int64_t at = left + kx * s.dilation_x;
+                    if (at < 0 || at % s.stride_x || at / s.stride_x >= job.columns) continue;
+                    Real* pixel = line + at / s.stride_x * B;
+                    if (s.groups == 1)
+                        add<Real, GRADED>(pixel, row + kx * B, amplitude, B);
+                    else
+                        for (int64_t c = from; c < until; ++c) pixel[shift + c] += amplitude * row[kx * width + c];
+                }
+            }
+        }
+}
+
+// ---- firing ----------------------------------------------------------------------------------------------------
+
+// Steps from … until - 1 (bits of one lane) of `count` neurons. The current of step t stands at current + t · stride.
+template <class Real, Kind KIND, int V>
+void fire(const Real* current, int64_t stride, int from, int until, Real* potential, Real* total, const Real* threshold,
+          Real reset, typename Lanes<Real>::integer* up, typename Lanes<Real>::integer* down) {
+    using vec = typename Lanes<Real>::vec;
+    using mask = typename Lanes<Real>::mask;
+    using integer = typename Lanes<Real>::integer;
+    constexpr bool above = KIND == Kind::subtract_above || KIND == Kind::to_value_above;
+    vec v[V], theta[V], sent[V];
+    mask ups[V], downs[V];
+    for (int i = 0; i < V; ++i) {
+        v[i] = ((vec*)potential)[i];
+        theta[i] = ((const vec*)threshold)[i];
+        ups[i] = ((mask*)up)[i];
+        if (KIND == Kind::tracer) {
+            sent[i] = ((vec*)total)[i];
+            downs[i] = ((mask*)down)[i];
+        }
+    }
+    for (int t = from; t < until; ++t) {
+        const integer bit = integer(typename Lanes<Real>::integer(1)) << (t % chunk<Real>);
+        for (int i = 0; i < V; ++i) {
+            v[i] += ((const vec*)(current + t * stride))[i];
+            const mask fired = above ? v[i] > theta[i] : v[i] >= theta[i];
+            ups[i] |= fired & bit;
+            if (KIND == Kind::tracer) {
+                const mask recalled = (v[i] < Real(0)) & (sent[i] > Real(0));
+                downs[i] |= recalled & bit;
+                const vec one = vec{} + Real(1);
+                const vec net = (vec)((mask)one & fired) - (vec)((mask)one & recalled);
+                v[i] -= theta[i] * net;
+                sent[i] += net;
+            } else if (KIND == Kind::subtract_at || KIND == Kind::subtract_above) {
+                v[i] -= (vec)((mask)theta[i] & fired);
+            } else {
+                const vec value = vec{} + reset;
+                v[i] = (vec)(((mask)value & fired) | ((mask)v[i] & ~fired));
+            }
+        }
+    }
+    for (int i = 0; i < V; ++i) {
+        ((vec*)potential)[i] = v[i];
+        ((mask*)up)[i] = ups[i];
+        if (KIND == Kind::tracer) {
+            ((vec*)total)[i] = sent[i];
+            ((mask*)down)[i] = downs[i];
+        }
+    }
+}
+
+template <class Real>
+struct Tile {
+    Real *current, *potential, *total, *threshold;
+    typename Lanes<Real>::integer *up, *down;  // [chunks][size]
+    int64_t size, pixels, first_pixel, first_channel, channels;
+};
+
+template <class Real, Kind KIND>
+void fire(const Tile<Real>& tile, int64_t stride, int from, int until, Real reset) {
+    constexpr int wide = KIND == Kind::tracer ? 1 : 4;
+    while (from < until) {
+        const int part = from / chunk<Real>, stop = (part + 1) * chunk<Real>;
+        const int last = until < stop ? until : stop;
+        typename Lanes<Real>::integer *up = tile.up + part * tile.size, *down = tile.down + part * tile.size;
+        int64_t n = 0;
+        for (; n + wide * lanes<Real> <= tile.size; n += wide * lanes<Real>)
+            fire<Real, KIND, wide>(tile.current + n, stride, from, last, tile.potential + n, tile.total + n,
+                                   tile.threshold + n, reset, up + n, down + n);
+        for (; n < tile.size; n += lanes<Real>)
+            fire<Real, KIND, 1>(tile.current + n, stride, from, last, tile.potential + n, tile.total + n,
+                                tile.threshold + n, reset, up + n, down + n);
+        from = last;
+    }
+}
+
+template <class Real>
+void fire(const Job& job, const Tile<Real>& tile, int64_t stride, int from, int until) {
+    const Real reset = Real(job.reset);
+    switch (job.kind) {
+        case Kind::subtract_at: return fire<Real, Kind::subtract_at>(tile, stride, from, until, reset);
+        case Kind::subtract_above: return fire<Real, Kind::subtract_above>(tile, stride, from, until, reset);
+        case Kind::to_value_at: return fire<Real, Kind::to_value_at>(tile, stride, from, until, reset);
+        case Kind::to_value_above: return fire<Real, Kind::to_value_above>(tile, stride, from, until, reset);
+        case Kind::tracer: return fire<Real, Kind::tracer>(tile, stride, from, until, reset);
+    }
+}
+
+// ---- a tile of a population, through all steps -----------------------------------------------------------------
+
+// Between a tile [pixel][block] and values [pixel][channel].
+template <class To, class From>
+void gather(const Job& job, const Tile<To>& tile, To* to, const From* values, int64_t pixel_stride, To elsewhere) {
+    for (int64_t p = 0; p < tile.pixels; ++p) {
+        const From* from = values + (tile.first_pixel + p) * pixel_stride + tile.first_channel;
+        for (int64_t c = 0; c < tile.channels; ++c) to[p * job.block + c] = from[c];
+        for (int64_t c = tile.channels; c < job.block; ++c) to[p * job.block + c] = elsewhere;
+    }
+}
+
+template <class Real>
+void scatter(const Job& job, const Tile<Real>& tile, const Real* from, Real* values) {
+    for (int64_t p = 0; p < tile.pixels; ++p) {
+        Real* to = values + (tile.first_pixel + p) * job.channels + tile.first_channel;
+        for (int64_t c = 0; c < tile.channels; ++c) to[c] = from[p * job.block + c];
+    }
+}
+
+template <class Real>
+void words(const Job& job, const Tile<Real>& tile, const typename Lanes<Real>::integer* bits, uint64_t* values) {
+    const int chunks = (job.steps + chunk<Real> - 1) / chunk<Real>;
+    for (int64_t p = 0; p < tile.pixels; ++p) {
+        uint64_t* to = values + (tile.first_pixel + p) * job.channels + tile.first_channel;
+        const typename Lanes<Real>::integer* from = bits + p * job.block;
+        if (sizeof(Real) == 4 && chunks == 2)
+            for (int64_t c = 0; c < tile.channels; ++c)
+                to[c] = uint64_t(uint32_t(from[c])) | uint64_t(uint32_t(from[tile.size + c])) << 32;
+        else if (sizeof(Real) == 4)
+            for (int64_t c = 0; c < tile.channels; ++c) to[c] = uint32_t(from[c]);
+        else
+            for (int64_t c = 0; c < tile.channels; ++c) to[c] = uint64_t(from[c]);
+    }
+}
+
+template <class Real>
+void rest(const Job& job, const Tile<Real>& tile, int64_t image, int t, Real* to) {
+    if (job.rest)
+        gather<Real, Real>(job, tile, to, (const Real*)job.rest + t * job.rest_step + image * job.rest_image,
+                           job.rest_pixel, Real(0));
+    else
+        for (int64_t n = 0; n < tile.size; ++n) to[n] = 0;
+}
+
+template <class Real>
+void emit(const Job& job, const Tile<Real>& tile, int64_t image, int t, const Real* current) {
+    const int64_t neurons = job.rows * job.columns * job.channels;
+    scatter<Real>(job, tile, current, (Real*)job.out + (t * job.images + image) * neurons);
+}
+
+template <class Real>
+void run(const Job& job, int64_t block, int64_t image, int64_t number, char* scratch) {
+    const int64_t top = number * job.tile_rows;
+    const int64_t height = top + job.tile_rows > job.rows ? job.rows - top : job.tile_rows;
+    const int64_t neurons = job.rows * job.columns * job.channels;
+    const int chunks = (job.steps + chunk<Real> - 1) / chunk<Real>;
+    const int64_t whole = job.tile_rows * job.columns * job.block;
+    Tile<Real> tile;
+    tile.first_channel = block * job.block;
+    tile.channels = tile.first_channel + job.block > job.channels ? job.channels - tile.first_channel : job.block;
+    tile.first_pixel = top * job.columns;
+    tile.pixels = height * job.columns;
+    tile.size = tile.pixels * job.block;
+    tile.potential = (Real*)scratch;
+    tile.total = tile.potential + whole;
+    tile.threshold = tile.total + whole;
+    tile.up = (typename Lanes<Real>::integer*)(tile.threshold + whole);
+    tile.down = tile.up + chunks * whole;
+    tile.current = (Real*)(tile.down + chunks * whole);
+    if (!job.out) {
+        const Real never = Real(__builtin_huge_val());
+        gather<Real, Real>(job, tile, tile.potential, (Real*)job.potential + image * neurons, job.channels, Real(0));
+        gather<Real, Real>(job, tile, tile.threshold, (const Real*)job.threshold, job.threshold_pixel, never);
+        if (job.kind == Kind::tracer)
+            gather<Real, Real>(job, tile, tile.total, (Real*)job.total + image * neurons, job.channels, Real(0));
+        for (int64_t n = 0; n < chunks * tile.size; ++n) tile.up[n] = tile.down[n] = 0;
+    }
+    if (!job.count && !job.rest_step && !job.out) {  // a constant current
+        rest<Real>(job, tile, image, 0, tile.current);
+        fire<Real>(job, tile, 0, 0, job.steps);
+    } else if (job.flat) {
+        for (int t = 0; t < job.steps; ++t) rest<Real>(job, tile, image, t, tile.current + t * tile.size);
+        for (int i = 0; i < job.count; ++i) {
+            const Source& s = job.sources[i];
+            const Real* weight = (const Real*)s.weight + block * s.channels * job.block;
+            if (s.lists.amplitude)
+                matrix<Real, true>(s.lists, image, job.steps, weight, tile.current, job.block);
+            else
+                matrix<Real, false>(s.lists, image, job.steps, weight, tile.current, job.block);
+        }
+        if (job.out)
+            for (int t = 0; t < job.steps; ++t) emit<Real>(job, tile, image, t, tile.current + t * tile.size);
+        else
+            fire<Real>(job, tile, tile.size, 0, job.steps);
+    } else {
+        for (int t = 0; t < job.steps; ++t) {
+            rest<Real>(job, tile, image, t, tile.current);
+            for (int i = 0; i < job.count; ++i) {
+                const Source& s = job.sources[i];
+                if (s.lists.amplitude)
+                    convolution<Real, true>(s, job, image, block, top, height, t, tile.current);
+                else
+                    convolution<Real, false>(s, job, image, block, top, height, t, tile.current);
+            }
+            if (job.out)
+                emit<Real>(job, tile, image, t, tile.current);
+            else
+                fire<Real>(job, tile, 0, t, t + 1);
+        }
+    }
+    if (job.out) return;
+    scatter<Real>(job, tile, tile.potential, (Real*)job.potential + image * neurons);
+    words<Real>(job, tile, tile.up, job.up + image * neurons);
+    if (job.kind == Kind::tracer) {
+        scatter<Real>(job, tile, tile.total, (Real*)job.total + image * neurons);
+        words<Real>(job, tile, tile.down, job.down + image * neurons);
+    }
+}
+
+// ---- between words and values ----------------------------------------------------------------------------------
+
+template <class Real>
+void decode(const Spikes& s, int64_t image, int steps, const Real* scale, Real* out) {
+    const int64_t plane = s.images * s.neurons;
+    for (int t = 0; t < steps; ++t) {
+        Real* to = out + (t * s.images + image) * s.neurons;
+        for (int p = 0; p < s.signs * s.bits; ++p) {
+            const uint64_t* from = s.words + p * plane + image * s.neurons;
+            const int amplitude = (p < s.bits ? 1 : -1) * (1 << p % s.bits);
+            if (p == 0)
+                for (int64_t n = 0; n < s.neurons; ++n) to[n] = Real(int(from[n] >> t & 1));
+            else
+                for (int64_t n = 0; n < s.neurons; ++n) to[n] += Real(amplitude * int(from[n] >> t & 1));
+        }
+        if (scale)
+            for (int64_t n = 0; n < s.neurons; ++n) to[n] *= scale[n];
+    }
+}
+
+template <class Real>
+void encode(const Real* values, int64_t images, int64_t neurons, int64_t image, int steps, uint64_t* out) {
+    uint64_t* to = out + image * neurons;
+    for (int64_t n = 0; n < neurons; ++n) to[n] = 0;
+    for (int t = 0; t < steps; ++t) {
+        const Real* from = values + (t * images + image) * neurons;
+        for (int64_t n = 0; n < neurons; ++n) to[n] |= uint64_t(from[n] != Real(0)) << t;
+    }
+}
+
+// Sums over windows, as binary numbers over planes: each word is added with carries, 64 steps at once.
+void pool(const Spikes& s, int64_t image, const Windows& w, int bits, uint64_t* out) {
+    const int64_t plane = s.images * s.neurons, C = w.channels, result = w.rows * w.columns * C;
+    for (int sign = 0; sign < s.signs; ++sign) {
+        uint64_t* sums = out + (int64_t(sign) * bits * s.images + image) * result;
+        const int64_t next = s.images * result;
+        for (int64_t y = 0; y < w.rows; ++y)
+            for (int64_t x = 0; x < w.columns; ++x) {
+                uint64_t* to = sums + (y * w.columns + x) * C;
+                for (int b = 0; b < bits; ++b)
+                    for (int64_t c = 0; c < C; ++c) to[b * next + c] = 0;
+                for (int64_t iy = w.row_begin[y]; iy < w.row_end[y]; ++iy)
+                    for (int64_t ix = w.column_begin[x]; ix < w.column_end[x]; ++ix)
+                        for (int b = 0; b < s.bits; ++b) {
+                            const uint64_t* from =
+                                s.words + (sign * s.bits + b) * plane + image * s.neurons + (iy * w.in_columns + ix) * C;
+                            for (int64_t c = 0; c < C; ++c) {
+                                uint64_t carry = from[c];
+                                for (int k = b; carry && k < bits; ++k) {
+                                    const uint64_t both = to[k * next + c] & carry;
+                                    to[k * next + c] ^= carry;
+                                    carry = both;
+                                }
+                            }
+                        }
+            }
+    }
+}
+
+}  // namespace
+
+extern const Set RESPIKE_SET;
+const Set RESPIKE_SET = {
+    {sort<float>, run<float>, decode<float>, encode<float>},
+    {sort<double>, run<double>, decode<double>, encode<double>},
+    pool,
+};
+
+}  // namespace respike
