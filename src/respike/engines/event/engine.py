@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from respike.coding import Bernoulli, IntegrateEncoder
+from respike.coding import Bernoulli, ConstantCurrent, IntegrateEncoder
 from respike.engines.batched import Pool
 from respike.engines.event import _native
 from respike.engines.event.maps import through
@@ -57,6 +57,7 @@ class _Run:
         self.readout: Population | None = None
         if not isinstance(plan.readout, Membrane):
             self.readout = Population(OUTPUT, plan.readout.site, recorder, memo)
+        self.constant = _constant(network, plan)
         self.constants: dict[tuple[str, bool, bool], Value] = {}
         self.output: Tensor | None = None
 
@@ -69,7 +70,7 @@ class _Run:
             value = self.constants.get(key)
             if value is None:
                 value = self._value(node, [values[name] for name in node.inputs], phase, steps)
-                if value.constant and not isinstance(node, Input | MaxPool | AdaptiveMaxPool):
+                if node.name in self.constant:
                     self.constants[key] = value
             values[node.name] = value
             for name in node.inputs:
@@ -126,6 +127,16 @@ class _Run:
 
 def _spiking(events: Events) -> Value:
     return Value(events.shape, (Part(events, None, events.key),))
+
+
+def _constant(network: Network, plan: Plan) -> set[str]:
+    """The nodes whose values are the same in all steps of a phase: they are computed once."""
+    names = {node.name for node in network.inputs if isinstance(plan.coding, ConstantCurrent)}
+    for node in network.nodes:
+        affine = not isinstance(node, Input | Activation | MaxPool | AdaptiveMaxPool)
+        if affine and names.issuperset(node.inputs):
+            names.add(node.name)
+    return names
 
 
 def _bytes_per_step(network: Network) -> int:

@@ -31,7 +31,8 @@ class Population:
         """The spikes that a current makes it send."""
         layout = self._start(value, batch, dtype)
         if phase.bias_on and bool(self.numbers.extra_current.any()):
-            value = value.plus(self.numbers.extra_current.unsqueeze(0))
+            extra = self.numbers.extra_current
+            value = value.plus(extra.reshape(1, *(extra.shape or (1,) * (1 + len(value.shape)))))
         given = work(value, layout, dtype, self.memo)
         signed = isinstance(self.site.neuron, SignedIntegrateFire)
         words = torch.empty(1 + signed, 1, *self.potential.shape, dtype=torch.int64)

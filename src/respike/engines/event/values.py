@@ -123,11 +123,6 @@ class Value:
     parts: tuple[Part, ...] = ()
     rest: Tensor | None = None
 
-    @property
-    def constant(self) -> bool:
-        """Whether it is the same in all steps."""
-        return not self.parts and (self.rest is None or len(self.rest) == 1)
-
     def whole_rest(self) -> Tensor | None:
         """The rest with all dimensions of `shape`."""
         return None if self.rest is None else self.rest.expand(*self.rest.shape[:2], *self.shape)
