@@ -77,13 +77,16 @@ void sort(const Spikes& s, int64_t image, int steps, int64_t group, int64_t chan
 
 // ---- accumulating ----------------------------------------------------------------------------------------------
 
+// `count` is a multiple of PADDING: 64 bytes or more at a time.
 template <class Real, bool GRADED>
-void add(Real* to, const Real* row, Real amplitude, int64_t count) {
+inline void add(Real* to, const Real* row, Real amplitude, int64_t count) {
     using vec = typename Lanes<Real>::vec;
-    for (int64_t n = 0; n < count; n += lanes<Real>) {
-        const vec value = *(const vec*)(row + n);
-        *(vec*)(to + n) += GRADED ? value * amplitude : value;
-    }
+    constexpr int V = PADDING / lanes<Real>;
+    for (int64_t n = 0; n < count; n += PADDING)
+        for (int v = 0; v < V; ++v) {
+            const vec value = ((const vec*)(row + n))[v];
+            ((vec*)(to + n))[v] += GRADED ? value * amplitude : value;
+        }
 }
 
 // All steps of a block of neurons that read whole vectors: to[step][BLOCK].
@@ -118,58 +121,115 @@ void matrix(const Lists& lists, int64_t image, int steps, const Real* weight, Re
     }
 }
 
-// One step of a tile: to[row][column][block], rows from `top` on.
+// The same for one line of each tap's row. Lengths are told apart once, not in every line.
+template <class Real, bool GRADED, int LENGTH>
+inline void lines(Real* to, int64_t line, const Real* from, int64_t row, const int32_t* rows, int64_t kernel,
+                  Real amplitude, int64_t length) {
+    for (int64_t ky = 0; ky < kernel; ++ky)
+        if (rows[ky] >= 0)
+            add<Real, GRADED>(to + rows[ky] * line, from + ky * row, amplitude, LENGTH ? LENGTH * PADDING : length);
+}
+
 template <class Real, bool GRADED>
-void convolution(const Source& s, const Job& job, int64_t image, int64_t block, int64_t top, int64_t height, int t,
-                 Real* to) {
-    const int64_t B = job.block, first_channel = block * B;
+inline void lines(Real* to, int64_t line, const Real* from, int64_t row, const int32_t* rows, int64_t kernel,
+                  Real amplitude, int64_t length) {
+    switch (length / PADDING) {
+        case 0: return;
+        case 1: return lines<Real, GRADED, 1>(to, line, from, row, rows, kernel, amplitude, length);
+        case 2: return lines<Real, GRADED, 2>(to, line, from, row, rows, kernel, amplitude, length);
+        case 3: return lines<Real, GRADED, 3>(to, line, from, row, rows, kernel, amplitude, length);
+        case 4: return lines<Real, GRADED, 4>(to, line, from, row, rows, kernel, amplitude, length);
+        case 5: return lines<Real, GRADED, 5>(to, line, from, row, rows, kernel, amplitude, length);
+        case 12: return lines<Real, GRADED, 12>(to, line, from, row, rows, kernel, amplitude, length);
+        default: return lines<Real, GRADED, 0>(to, line, from, row, rows, kernel, amplitude, length);
+    }
+}
+
+// Which of `outputs` outputs from `first` on each tap of each input falls on; -1 where on none. table[input][tap].
+void reach(int64_t inputs, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation, int64_t first,
+           int64_t outputs, int32_t* table) {
+    for (int64_t input = 0; input < inputs; ++input)
+        for (int64_t tap = 0; tap < kernel; ++tap) {
+            const int64_t at = input + padding - tap * dilation, output = at / stride - first;
+            table[input * kernel + tap] = at < 0 || at % stride || output < 0 || output >= outputs ? -1 : int32_t(output);
+        }
+}
+
+// A map as it meets a tile of the population behind it.
+template <class Real>
+struct Meeting {
+    const Source* source;
+    int32_t *rows, *columns;   // [input][tap]: which row, which column of the tile
+    int64_t low, high;         // the input rows that the tile can see
+    int64_t width;             // floats of a tap
+    const Real* weight;
+
+    // Returns what is left of the scratch memory.
+    int32_t* meet(const Source& s, const Job& job, int64_t block, int64_t top, int64_t height, int32_t* scratch) {
+        source = &s;
+        rows = scratch;
+        columns = rows + s.rows * s.kernel_y;
+        reach(s.rows, s.kernel_y, s.stride_y, s.padding_y, s.dilation_y, top, height, rows);
+        reach(s.columns, s.kernel_x, s.stride_x, s.padding_x, s.dilation_x, 0, job.columns, columns);
+        const int64_t first = top * s.stride_y - s.padding_y;
+        const int64_t end = first + (height - 1) * s.stride_y + (s.kernel_y - 1) * s.dilation_y + 1;
+        low = first < 0 ? 0 : first;
+        high = end > s.rows ? s.rows : end;
+        width = s.groups == 1 ? job.block : job.channels / s.groups;
+        weight = (const Real*)s.weight + (s.groups == 1 ? block * s.channels * s.kernel_y * s.kernel_x * width : 0);
+        return columns + s.columns * s.kernel_x;
+    }
+};
+
+// One step of a tile: to[row][column][block].
+template <class Real, bool GRADED>
+void convolution(const Meeting<Real>& m, const Job& job, int64_t image, int64_t block, int t, Real* to) {
+    const Source& s = *m.source;
+    const int64_t B = job.block, width = m.width, taps = s.kernel_y * s.kernel_x, line = job.columns * B;
+    const int64_t in_group = s.channels / s.groups, first_channel = block * B;
     const uint32_t* where = s.lists.where + s.lists.image[image];
     const Real* amplitudes = GRADED ? (const Real*)s.lists.amplitude + s.lists.image[image] : nullptr;
     const uint32_t* begin = s.lists.begin + image * (s.lists.groups * job.steps + 1) + t;
-    const int64_t taps = s.kernel_y * s.kernel_x, per_group = job.channels / s.groups, in_group = s.channels / s.groups;
-    const int64_t width = s.groups == 1 ? B : per_group;
-    const Real* weight = (const Real*)s.weight + (s.groups == 1 ? block * s.channels * taps * B : 0);
     const bool contiguous = s.groups == 1 && s.stride_x == 1 && s.dilation_x == 1;
-    const int64_t reach_x = (s.kernel_x - 1) * s.dilation_x, reach_y = (s.kernel_y - 1) * s.dilation_y;
-    int64_t low = top * s.stride_y - s.padding_y, high = (top + height - 1) * s.stride_y - s.padding_y + reach_y + 1;
-    low = low < 0 ? 0 : low;
-    high = high > s.rows ? s.rows : high;
-    for (int64_t y = low; y < high; ++y)
-        for (uint32_t k = begin[y * job.steps]; k < begin[y * job.steps + 1]; ++k) {
+    for (int64_t y = m.low; y < m.high; ++y) {
+        const uint32_t first = begin[y * job.steps], last = begin[y * job.steps + 1];
+        if (first == last) continue;
+        const int32_t* row = m.rows + y * s.kernel_y;
+        for (uint32_t k = first; k < last; ++k) {
             const int64_t column = where[k] >> COLUMN, channel = where[k] & ((1u << COLUMN) - 1);
             const Real amplitude = GRADED ? amplitudes[k] : Real(1);
-            // The tap kx (counted from the last) of this column falls on output (left + kx · dilation) / stride.
-            const int64_t left = column + s.padding_x - reach_x;
+            const Real* own = m.weight + channel * taps * width;
+            if (contiguous) {
+                const int64_t left = column + s.padding_x - s.kernel_x + 1;
+                const int64_t from = left < 0 ? -left : 0;
+                const int64_t until = left + s.kernel_x > job.columns ? job.columns - left : s.kernel_x;
+                Real* pixel = to + (left + from) * B;
+                own += from * B;
+                lines<Real, GRADED>(pixel, line, own, s.kernel_x * B, row, s.kernel_y, amplitude, (until - from) * B);
+                continue;
+            }
             int64_t shift = 0, from = 0, until = width;  // which of the group's channels lie in this block, and where
             if (s.groups > 1) {
-                shift = channel / in_group * per_group - first_channel;
+                shift = channel / in_group * width - first_channel;
                 from = shift < 0 ? -shift : 0;
-                until = shift + per_group > B ? B - shift : per_group;
+                until = shift + width > B ? B - shift : width;
                 if (from >= until) continue;
             }
-            const Real* own = weight + channel * taps * width;
+            const int32_t* place = m.columns + column * s.kernel_x;
             for (int64_t ky = 0; ky < s.kernel_y; ++ky) {
-                const int64_t above = y + s.padding_y - ky * s.dilation_y - top * s.stride_y;
-                if (above < 0 || above % s.stride_y || above / s.stride_y >= height) continue;
-                Real* line = to + above / s.stride_y * job.columns * B;
-                const Real* row = own + ky * s.kernel_x * width;
-                if (contiguous) {
-                    const int64_t begin_x = left < 0 ? -left : 0;
-                    const int64_t end_x = left + s.kernel_x > job.columns ? job.columns - left : s.kernel_x;
-                    add<Real, GRADED>(line + (left + begin_x) * B, row + begin_x * B, amplitude, (end_x - begin_x) * B);
-                    continue;
-                }
+                if (row[ky] < 0) continue;
                 for (int64_t kx = 0; kx < s.kernel_x; ++kx) {
-                    const int64_t at = left + kx * s.dilation_x;
-                    if (at < 0 || at % s.stride_x || at / s.stride_x >= job.columns) continue;
-                    Real* pixel = line + at / s.stride_x * B;
+                    if (place[kx] < 0) continue;
+                    Real* pixel = to + row[ky] * line + place[kx] * B;
+                    const Real* tap = own + (ky * s.kernel_x + s.kernel_x - 1 - kx) * width;
                     if (s.groups == 1)
-                        add<Real, GRADED>(pixel, row + kx * B, amplitude, B);
+                        add<Real, GRADED>(pixel, tap, amplitude, B);
                     else
-                        for (int64_t c = from; c < until; ++c) pixel[shift + c] += amplitude * row[kx * width + c];
+                        for (int64_t c = from; c < until; ++c) pixel[shift + c] += amplitude * tap[c];
                 }
             }
         }
+    }
 }
 
 // ---- firing ----------------------------------------------------------------------------------------------------
@@ -357,14 +417,16 @@ void run(const Job& job, int64_t block, int64_t image, int64_t number, char* scr
         else
             fire<Real>(job, tile, tile.size, 0, job.steps);
     } else {
+        auto* meetings = (Meeting<Real>*)(tile.current + whole);
+        int32_t* tables = (int32_t*)(meetings + job.count);
+        for (int i = 0; i < job.count; ++i) tables = meetings[i].meet(job.sources[i], job, block, top, height, tables);
         for (int t = 0; t < job.steps; ++t) {
             rest<Real>(job, tile, image, t, tile.current);
             for (int i = 0; i < job.count; ++i) {
-                const Source& s = job.sources[i];
-                if (s.lists.amplitude)
-                    convolution<Real, true>(s, job, image, block, top, height, t, tile.current);
+                if (meetings[i].source->lists.amplitude)
+                    convolution<Real, true>(meetings[i], job, image, block, t, tile.current);
                 else
-                    convolution<Real, false>(s, job, image, block, top, height, t, tile.current);
+                    convolution<Real, false>(meetings[i], job, image, block, t, tile.current);
             }
             if (job.out)
                 emit<Real>(job, tile, image, t, tile.current);
@@ -411,6 +473,66 @@ void encode(const Real* values, int64_t images, int64_t neurons, int64_t image, 
     }
 }
 
+// Adds one plane of words to binary numbers over `bits` planes that stand `next` apart.
+inline void add_words(uint64_t* to, int64_t next, int bits, const uint64_t* from, int64_t count) {
+    typedef uint64_t vec __attribute__((vector_size(RESPIKE_VECTOR), aligned(8), may_alias));
+    constexpr int width = RESPIKE_VECTOR / 8;
+    int64_t n = 0;
+    for (; n + width <= count; n += width) {
+        vec carry = *(const vec*)(from + n);
+        for (int k = 0; k < bits; ++k) {
+            vec& sum = *(vec*)(to + k * next + n);
+            const vec both = sum & carry;
+            sum ^= carry;
+            carry = both;
+        }
+    }
+    for (; n < count; ++n) {
+        uint64_t carry = from[n];
+        for (int k = 0; k < bits; ++k) {
+            uint64_t& sum = to[k * next + n];
+            const uint64_t both = sum & carry;
+            sum ^= carry;
+            carry = both;
+        }
+    }
+}
+
+// ---- counting --------------------------------------------------------------------------------------------------
+
+int64_t count(const Spikes& s, int64_t image) {
+    const uint64_t* words = s.words + image * s.neurons;
+    int64_t sum = 0;
+    for (int64_t n = 0; n < s.neurons; ++n) {
+        uint64_t any = words[n];
+        for (int p = 1; p < s.signs * s.bits; ++p) any |= words[p * s.images * s.neurons + n];
+        sum += __builtin_popcountll(any);
+    }
+    return sum;
+}
+
+template <class Real>
+void add_counts(const Spikes& s, Real* to) {
+    const int64_t plane = s.images * s.neurons;
+    for (int64_t n = 0; n < plane; ++n) {
+        int net = __builtin_popcountll(s.words[n]);
+        if (s.signs == 2) net -= __builtin_popcountll(s.words[plane + n]);
+        to[n] += Real(net);
+    }
+}
+
+void tally(const Spikes& s, int64_t image, const double* fan_out, double (*sums)[2]) {
+    for (int sign = 0; sign < s.signs; ++sign) {
+        const uint64_t* words = s.words + (sign * s.images + image) * s.neurons;
+        for (int64_t n = 0; n < s.neurons; ++n)
+            for (uint64_t word = words[n]; word; word &= word - 1) {
+                double* sum = sums[first(word)];
+                sum[0] += 1;
+                sum[1] += fan_out[n];
+            }
+    }
+}
+
 // Sums over windows, as binary numbers over planes: each word is added with carries, 64 steps at once.
 void pool(const Spikes& s, int64_t image, const Windows& w, int bits, uint64_t* out) {
     const int64_t plane = s.images * s.neurons, C = w.channels, result = w.rows * w.columns * C;
@@ -427,14 +549,7 @@ void pool(const Spikes& s, int64_t image, const Windows& w, int bits, uint64_t* 
                         for (int b = 0; b < s.bits; ++b) {
                             const uint64_t* from =
                                 s.words + (sign * s.bits + b) * plane + image * s.neurons + (iy * w.in_columns + ix) * C;
-                            for (int64_t c = 0; c < C; ++c) {
-                                uint64_t carry = from[c];
-                                for (int k = b; carry && k < bits; ++k) {
-                                    const uint64_t both = to[k * next + c] & carry;
-                                    to[k * next + c] ^= carry;
-                                    carry = both;
-                                }
-                            }
+                            add_words(to + b * next, next, bits - b, from, C);
                         }
             }
     }
@@ -444,9 +559,11 @@ void pool(const Spikes& s, int64_t image, const Windows& w, int bits, uint64_t* 
 
 extern const Set RESPIKE_SET;
 const Set RESPIKE_SET = {
-    {sort<float>, run<float>, decode<float>, encode<float>},
-    {sort<double>, run<double>, decode<double>, encode<double>},
+    {sort<float>, run<float>, decode<float>, encode<float>, add_counts<float>},
+    {sort<double>, run<double>, decode<double>, encode<double>, add_counts<double>},
     pool,
+    count,
+    tally,
 };
 
 }  // namespace respike

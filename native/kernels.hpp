@@ -76,15 +76,16 @@ struct Kernels {
     void (*run)(const Job&, int64_t block, int64_t image, int64_t tile, char* scratch);
     void (*decode)(const Spikes&, int64_t image, int steps, const Real* scale, Real* out);
     void (*encode)(const Real* values, int64_t images, int64_t neurons, int64_t image, int steps, uint64_t* words);
+    void (*add_counts)(const Spikes&, Real* to);
 };
 
 struct Set {
     Kernels<float> single;
     Kernels<double> twice;
     void (*pool)(const Spikes&, int64_t image, const Windows&, int bits, uint64_t* out);
+    int64_t (*count)(const Spikes&, int64_t image);  // spikes of whatever amplitude
+    void (*tally)(const Spikes&, int64_t image, const double* fan_out, double (*sums)[2]);
 };
-
-int64_t scratch_bytes(const Job&, int real);
 
 extern const Set kernels_default;
 extern const Set kernels_avx2;

@@ -102,16 +102,7 @@ struct Sorted {
 
     Sorted(const Spikes& s, const Source& source, int steps, bool flat, int threads) : image(s.images + 1) {
         const int planes = s.signs * s.bits;
-        parallel(threads, s.images, [&](int, int64_t i) {
-            const uint64_t* words = s.words + i * s.neurons;
-            int64_t count = 0;
-            for (int64_t n = 0; n < s.neurons; ++n) {
-                uint64_t any = words[n];
-                for (int p = 1; p < planes; ++p) any |= words[p * s.images * s.neurons + n];
-                count += __builtin_popcountll(any);
-            }
-            image[i + 1] = count;
-        });
+        parallel(threads, s.images, [&](int, int64_t i) { image[i + 1] = kernels().count(s, i); });
         for (int64_t i = 0; i < s.images; ++i) image[i + 1] += image[i];
         const int64_t spikes = image[s.images], steps_all = s.images * s.neurons * steps;
         // A matrix is walked in blocks of rows that stay in the first cache, where spikes are many enough to gain by it.
@@ -171,7 +162,8 @@ void run(Job& job, const std::vector<Part*>& parts, const std::optional<Array>& 
     }
     job.sources = sources.data();
     job.count = int(sources.size());
-    const int64_t bytes = (job.tile_rows * line) * sizeof(Real) * (7 + (job.flat ? MAX_STEPS : 1)) + 64;
+    int64_t bytes = (job.tile_rows * line) * int64_t(sizeof(Real)) * (7 + (job.flat ? job.steps : 1)) + 64;
+    for (const Source& s : sources) bytes += 128 + 4 * (s.rows * s.kernel_y + s.columns * s.kernel_x);
     std::vector<std::vector<char>> scratch(threads);
     parallel(threads, job.blocks * job.images * job.tiles, [&](int worker, int64_t item) {
         if (scratch[worker].empty()) scratch[worker].resize(bytes);
@@ -224,12 +216,8 @@ void currents(const std::vector<Part*>& parts, const std::optional<Array>& rest,
 // How many spikes (of whatever amplitude) there are, over all images and steps.
 int64_t count(Words words) {
     const Spikes s = spikes(words);
-    int64_t sum = 0, plane = s.images * s.neurons;
-    for (int64_t n = 0; n < plane; ++n) {
-        uint64_t any = s.words[n];
-        for (int p = 1; p < s.signs * s.bits; ++p) any |= s.words[p * plane + n];
-        sum += __builtin_popcountll(any);
-    }
+    int64_t sum = 0;
+    for (int64_t image = 0; image < s.images; ++image) sum += kernels().count(s, image);
     return sum;
 }
 
@@ -239,14 +227,7 @@ void tally(Words words, Doubles fan_out, int steps, Doubles out) {
     require(s.bits == 1 && int64_t(fan_out.size()) == s.neurons && int64_t(out.size()) == 2 * steps, "tally");
     double sums[MAX_STEPS][2] = {};
     nb::gil_scoped_release unlocked;
-    for (int64_t p = 0; p < s.signs; ++p)
-        for (int64_t i = 0; i < s.images; ++i)
-            for (int64_t n = 0; n < s.neurons; ++n)
-                for (uint64_t w = s.words[(p * s.images + i) * s.neurons + n]; w; w &= w - 1) {
-                    double* sum = sums[__builtin_ctzll(w)];
-                    sum[0] += 1;
-                    sum[1] += fan_out.data()[n];
-                }
+    for (int64_t image = 0; image < s.images; ++image) kernels().tally(s, image, fan_out.data(), sums);
     for (int t = 0; t < steps; ++t)
         for (int k = 0; k < 2; ++k) out.data()[2 * t + k] = sums[t][k];
 }
@@ -254,16 +235,8 @@ void tally(Words words, Doubles fan_out, int steps, Doubles out) {
 // Adds each neuron's net number of spikes to out [images][neurons].
 void add_counts(Words words, Array out) {
     const Spikes s = spikes(words);
-    const int64_t plane = s.images * s.neurons;
-    require(s.bits == 1 && int64_t(out.size()) == plane, "counts");
-    with_type(out, [&](auto real) {
-        auto* to = (decltype(real)*)out.data();
-        for (int64_t n = 0; n < plane; ++n) {
-            int net = __builtin_popcountll(s.words[n]);
-            if (s.signs == 2) net -= __builtin_popcountll(s.words[plane + n]);
-            to[n] += net;
-        }
-    });
+    require(s.bits == 1 && int64_t(out.size()) == s.images * s.neurons, "counts");
+    with_type(out, [&](auto real) { kernels_of<decltype(real)>().add_counts(s, (decltype(real)*)out.data()); });
 }
 
 void decode(Words words, int steps, const std::optional<Array>& scale, Array out, int threads) {
