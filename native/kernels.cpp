@@ -29,48 +29,54 @@ int first(uint64_t word) { return __builtin_ctzll(word); }
 
 // ---- from words to lists ---------------------------------------------------------------------------------------
 
-template <class Real>
-Real amplitude_of(const Spikes& s, int64_t plane, int64_t at, int step) {
-    int value = 0;
-    for (int sign = 0; sign < s.signs; ++sign)
-        for (int bit = 0; bit < s.bits; ++bit) {
-            const int set = s.words[(sign * s.bits + bit) * plane + at] >> step & 1;
-            value += sign ? -(set << bit) : set << bit;
-        }
-    return Real(value);
+// Turns 64 words of 64 bits: bit n of word t becomes bit t of word n.
+void transpose(uint64_t* words) {
+    uint64_t mask = 0x00000000FFFFFFFF;
+    for (int j = 32; j; j >>= 1, mask ^= mask << j)
+        for (int start = 0; start < 64; start += 2 * j)
+            for (int k = start; k < start + j; ++k) {
+                const uint64_t swapped = (words[k] >> j ^ words[k + j]) & mask;
+                words[k] ^= swapped << j;
+                words[k + j] ^= swapped;
+            }
 }
 
+// scratch: [planes + 1][neurons of a group, in whole 64s].
 template <class Real>
-void sort(const Spikes& s, int64_t image, int steps, int64_t group, int64_t channels, uint32_t* where, Real* amplitude,
-          uint32_t* begin, uint64_t* scratch) {
+void sort(const Spikes& s, int64_t image, int steps, int64_t group, const uint32_t* names, uint32_t* where,
+          Real* amplitude, uint32_t* begin, uint64_t* scratch) {
     const int64_t plane = s.images * s.neurons;
     const int planes = s.signs * s.bits;
     uint32_t position = 0;
-    for (int64_t start = 0; start < s.neurons; start += group, begin += steps) {
-        const int64_t size = start + group > s.neurons ? s.neurons - start : group, from = image * s.neurons + start;
-        const uint64_t* any = s.words + from;
-        if (planes > 1) {
-            for (int64_t n = 0; n < size; ++n) scratch[n] = any[n];
-            for (int p = 1; p < planes; ++p)
-                for (int64_t n = 0; n < size; ++n) scratch[n] |= s.words[p * plane + from + n];
-            any = scratch;
+    for (int64_t start = 0; start < s.neurons; start += group) {
+        const int64_t size = start + group > s.neurons ? s.neurons - start : group;
+        const int64_t blocks = (size + 63) / 64, padded = blocks * 64;
+        uint64_t* any = scratch + planes * padded;
+        for (int64_t n = 0; n < padded; ++n) any[n] = 0;
+        for (int p = 0; p < planes; ++p) {
+            const uint64_t* from = s.words + p * plane + image * s.neurons + start;
+            uint64_t* to = scratch + p * padded;
+            for (int64_t n = 0; n < size; ++n) to[n] = from[n];
+            for (int64_t n = size; n < padded; ++n) to[n] = 0;
+            for (int64_t b = 0; b < padded; b += 64) transpose(to + b);
+            for (int64_t n = 0; n < padded; ++n) any[n] |= to[n];
         }
-        uint32_t next[MAX_STEPS] = {};
-        for (int64_t n = 0; n < size; ++n)
-            for (uint64_t word = any[n]; word; word &= word - 1) ++next[first(word)];
         for (int t = 0; t < steps; ++t) {
-            const uint32_t count = next[t];
-            begin[t] = next[t] = position;
-            position += count;
-        }
-        for (int64_t column = 0, n = 0; n < size; ++column)
-            for (int64_t channel = 0; channel < channels && n < size; ++channel, ++n)
-                for (uint64_t word = any[n]; word; word &= word - 1) {
-                    const int t = first(word);
-                    const uint32_t to = next[t]++;
-                    where[to] = uint32_t(column << COLUMN | channel);
-                    if (amplitude) amplitude[to] = amplitude_of<Real>(s, plane, from + n, t);
+            *begin++ = position;
+            for (int64_t b = 0; b < blocks; ++b)
+                for (uint64_t word = any[b * 64 + t]; word; word &= word - 1) {
+                    const int n = first(word);
+                    where[position] = names[b * 64 + n];
+                    if (amplitude) {
+                        int value = 0;
+                        for (int p = 0; p < s.bits; ++p) value += int(scratch[p * padded + b * 64 + t] >> n & 1) << p;
+                        for (int p = s.bits; p < planes; ++p)
+                            value -= int(scratch[p * padded + b * 64 + t] >> n & 1) << (p - s.bits);
+                        amplitude[position] = Real(value);
+                    }
+                    ++position;
                 }
+        }
     }
     *begin = position;
 }
@@ -121,27 +127,21 @@ void matrix(const Lists& lists, int64_t image, int steps, const Real* weight, Re
     }
 }
 
-// The same for one line of each tap's row. Lengths are told apart once, not in every line.
-template <class Real, bool GRADED, int LENGTH>
-inline void lines(Real* to, int64_t line, const Real* from, int64_t row, const int32_t* rows, int64_t kernel,
-                  Real amplitude, int64_t length) {
-    for (int64_t ky = 0; ky < kernel; ++ky)
-        if (rows[ky] >= 0)
-            add<Real, GRADED>(to + rows[ky] * line, from + ky * row, amplitude, LENGTH ? LENGTH * PADDING : length);
-}
+// Where a row of taps starts in a tile, and in the weights of one channel.
+struct Line {
+    int64_t to, from;
+};
 
-template <class Real, bool GRADED>
-inline void lines(Real* to, int64_t line, const Real* from, int64_t row, const int32_t* rows, int64_t kernel,
-                  Real amplitude, int64_t length) {
-    switch (length / PADDING) {
-        case 0: return;
-        case 1: return lines<Real, GRADED, 1>(to, line, from, row, rows, kernel, amplitude, length);
-        case 2: return lines<Real, GRADED, 2>(to, line, from, row, rows, kernel, amplitude, length);
-        case 3: return lines<Real, GRADED, 3>(to, line, from, row, rows, kernel, amplitude, length);
-        case 4: return lines<Real, GRADED, 4>(to, line, from, row, rows, kernel, amplitude, length);
-        case 5: return lines<Real, GRADED, 5>(to, line, from, row, rows, kernel, amplitude, length);
-        case 12: return lines<Real, GRADED, 12>(to, line, from, row, rows, kernel, amplitude, length);
-        default: return lines<Real, GRADED, 0>(to, line, from, row, rows, kernel, amplitude, length);
+// Rows of taps of all spikes of one step and row. A row is LENGTH paddings long, or, where that is 0, `length`.
+template <class Real, bool GRADED, int LENGTH>
+void spikes(const uint32_t* where, const Real* amplitudes, uint32_t first, uint32_t last, const Line* lines, int count,
+            const Real* weight, int64_t channel_size, int64_t B, int64_t length, Real* to) {
+    for (uint32_t k = first; k < last; ++k) {
+        const Real* own = weight + (where[k] & ((1u << COLUMN) - 1)) * channel_size;
+        Real* pixel = to + (where[k] >> COLUMN) * B;
+        for (int i = 0; i < count; ++i)
+            add<Real, GRADED>(pixel + lines[i].to, own + lines[i].from, GRADED ? amplitudes[k] : Real(1),
+                              LENGTH ? LENGTH * PADDING : length);
     }
 }
 
@@ -181,53 +181,56 @@ struct Meeting {
     }
 };
 
-// One step of a tile: to[row][column][block].
+// One step of a tile: to[row][margin, column, margin][block]. The margins take what falls beside the map, so that all
+// spikes add equally long rows.
 template <class Real, bool GRADED>
 void convolution(const Meeting<Real>& m, const Job& job, int64_t image, int64_t block, int t, Real* to) {
     const Source& s = *m.source;
-    const int64_t B = job.block, width = m.width, taps = s.kernel_y * s.kernel_x, line = job.columns * B;
-    const int64_t in_group = s.channels / s.groups, first_channel = block * B;
+    const int64_t B = job.block, width = m.width, row = s.kernel_x * width, channel_size = s.kernel_y * row;
+    const int64_t line = (job.before + job.columns + job.after) * B, in_group = s.channels / s.groups;
     const uint32_t* where = s.lists.where + s.lists.image[image];
     const Real* amplitudes = GRADED ? (const Real*)s.lists.amplitude + s.lists.image[image] : nullptr;
     const uint32_t* begin = s.lists.begin + image * (s.lists.groups * job.steps + 1) + t;
-    const bool contiguous = s.groups == 1 && s.stride_x == 1 && s.dilation_x == 1;
+    Line lines[TALLEST];
     for (int64_t y = m.low; y < m.high; ++y) {
         const uint32_t first = begin[y * job.steps], last = begin[y * job.steps + 1];
         if (first == last) continue;
-        const int32_t* row = m.rows + y * s.kernel_y;
+        int count = 0;
+        for (int64_t ky = 0; ky < s.kernel_y; ++ky)
+            if (const int64_t at = m.rows[y * s.kernel_y + ky]; at >= 0) lines[count++] = {at * line, ky * row};
+        if (contiguous(s)) {
+            Real* shifted = to + (job.before + s.padding_x - s.kernel_x + 1) * B;
+            const auto add_all = row == 16   ? spikes<Real, GRADED, 1>
+                                 : row == 48  ? spikes<Real, GRADED, 3>
+                                 : row == 64  ? spikes<Real, GRADED, 4>
+                                 : row == 80  ? spikes<Real, GRADED, 5>
+                                 : row == 96  ? spikes<Real, GRADED, 6>
+                                 : row == 192 ? spikes<Real, GRADED, 12>
+                                              : spikes<Real, GRADED, 0>;
+            add_all(where, amplitudes, first, last, lines, count, m.weight, channel_size, B, row, shifted);
+            continue;
+        }
         for (uint32_t k = first; k < last; ++k) {
-            const int64_t column = where[k] >> COLUMN, channel = where[k] & ((1u << COLUMN) - 1);
+            const int64_t channel = where[k] & ((1u << COLUMN) - 1);
             const Real amplitude = GRADED ? amplitudes[k] : Real(1);
-            const Real* own = m.weight + channel * taps * width;
-            if (contiguous) {
-                const int64_t left = column + s.padding_x - s.kernel_x + 1;
-                const int64_t from = left < 0 ? -left : 0;
-                const int64_t until = left + s.kernel_x > job.columns ? job.columns - left : s.kernel_x;
-                Real* pixel = to + (left + from) * B;
-                own += from * B;
-                lines<Real, GRADED>(pixel, line, own, s.kernel_x * B, row, s.kernel_y, amplitude, (until - from) * B);
-                continue;
-            }
+            const Real* own = m.weight + channel * channel_size;
+            const int32_t* place = m.columns + (where[k] >> COLUMN) * s.kernel_x;
             int64_t shift = 0, from = 0, until = width;  // which of the group's channels lie in this block, and where
             if (s.groups > 1) {
-                shift = channel / in_group * width - first_channel;
+                shift = channel / in_group * width - block * B;
                 from = shift < 0 ? -shift : 0;
                 until = shift + width > B ? B - shift : width;
-                if (from >= until) continue;
             }
-            const int32_t* place = m.columns + column * s.kernel_x;
-            for (int64_t ky = 0; ky < s.kernel_y; ++ky) {
-                if (row[ky] < 0) continue;
+            for (int i = 0; i < count && from < until; ++i)
                 for (int64_t kx = 0; kx < s.kernel_x; ++kx) {
                     if (place[kx] < 0) continue;
-                    Real* pixel = to + row[ky] * line + place[kx] * B;
-                    const Real* tap = own + (ky * s.kernel_x + s.kernel_x - 1 - kx) * width;
+                    Real* pixel = to + lines[i].to + (job.before + place[kx]) * B;
+                    const Real* tap = own + lines[i].from + (s.kernel_x - 1 - kx) * width;
                     if (s.groups == 1)
                         add<Real, GRADED>(pixel, tap, amplitude, B);
                     else
                         for (int64_t c = from; c < until; ++c) pixel[shift + c] += amplitude * tap[c];
                 }
-            }
         }
     }
 }
@@ -288,22 +291,25 @@ template <class Real>
 struct Tile {
     Real *current, *potential, *total, *threshold;
     typename Lanes<Real>::integer *up, *down;  // [chunks][size]
-    int64_t size, pixels, first_pixel, first_channel, channels;
+    int64_t size, columns, pixels, first_pixel, first_channel, channels;
+    int64_t before, line;  // of `current`: floats before a row's first, floats of a row
 };
 
+// The neurons first … end - 1; their currents begin at `current`.
 template <class Real, Kind KIND>
-void fire(const Tile<Real>& tile, int64_t stride, int from, int until, Real reset) {
+void fire(const Tile<Real>& tile, const Real* current, int64_t first, int64_t end, int64_t stride, int from, int until,
+          Real reset) {
     constexpr int wide = KIND == Kind::tracer ? 1 : 4;
     while (from < until) {
         const int part = from / chunk<Real>, stop = (part + 1) * chunk<Real>;
         const int last = until < stop ? until : stop;
         typename Lanes<Real>::integer *up = tile.up + part * tile.size, *down = tile.down + part * tile.size;
-        int64_t n = 0;
-        for (; n + wide * lanes<Real> <= tile.size; n += wide * lanes<Real>)
-            fire<Real, KIND, wide>(tile.current + n, stride, from, last, tile.potential + n, tile.total + n,
+        int64_t n = first;
+        for (; n + wide * lanes<Real> <= end; n += wide * lanes<Real>)
+            fire<Real, KIND, wide>(current + n - first, stride, from, last, tile.potential + n, tile.total + n,
                                    tile.threshold + n, reset, up + n, down + n);
-        for (; n < tile.size; n += lanes<Real>)
-            fire<Real, KIND, 1>(tile.current + n, stride, from, last, tile.potential + n, tile.total + n,
+        for (; n < end; n += lanes<Real>)
+            fire<Real, KIND, 1>(current + n - first, stride, from, last, tile.potential + n, tile.total + n,
                                 tile.threshold + n, reset, up + n, down + n);
         from = last;
     }
@@ -311,34 +317,38 @@ void fire(const Tile<Real>& tile, int64_t stride, int from, int until, Real rese
 
 template <class Real>
 void fire(const Job& job, const Tile<Real>& tile, int64_t stride, int from, int until) {
-    const Real reset = Real(job.reset);
-    switch (job.kind) {
-        case Kind::subtract_at: return fire<Real, Kind::subtract_at>(tile, stride, from, until, reset);
-        case Kind::subtract_above: return fire<Real, Kind::subtract_above>(tile, stride, from, until, reset);
-        case Kind::to_value_at: return fire<Real, Kind::to_value_at>(tile, stride, from, until, reset);
-        case Kind::to_value_above: return fire<Real, Kind::to_value_above>(tile, stride, from, until, reset);
-        case Kind::tracer: return fire<Real, Kind::tracer>(tile, stride, from, until, reset);
-    }
+    const auto chosen = job.kind == Kind::subtract_at      ? fire<Real, Kind::subtract_at>
+                        : job.kind == Kind::subtract_above ? fire<Real, Kind::subtract_above>
+                        : job.kind == Kind::to_value_at    ? fire<Real, Kind::to_value_at>
+                        : job.kind == Kind::to_value_above ? fire<Real, Kind::to_value_above>
+                                                           : fire<Real, Kind::tracer>;
+    const Real* current = tile.current + tile.before;
+    const int64_t row = tile.columns * job.block;
+    if (tile.line == row) return chosen(tile, current, 0, tile.size, stride, from, until, Real(job.reset));
+    for (int64_t n = 0; n < tile.size; n += row, current += tile.line)
+        chosen(tile, current, n, n + row, stride, from, until, Real(job.reset));
 }
 
 // ---- a tile of a population, through all steps -----------------------------------------------------------------
 
-// Between a tile [pixel][block] and values [pixel][channel].
-template <class To, class From>
-void gather(const Job& job, const Tile<To>& tile, To* to, const From* values, int64_t pixel_stride, To elsewhere) {
-    for (int64_t p = 0; p < tile.pixels; ++p) {
-        const From* from = values + (tile.first_pixel + p) * pixel_stride + tile.first_channel;
-        for (int64_t c = 0; c < tile.channels; ++c) to[p * job.block + c] = from[c];
-        for (int64_t c = tile.channels; c < job.block; ++c) to[p * job.block + c] = elsewhere;
-    }
+// Between a tile [row][column][block], rows `line` apart, and values [pixel][channel].
+template <class Real>
+void gather(const Job& job, const Tile<Real>& tile, Real* to, int64_t line, const Real* values, int64_t pixel_stride,
+            Real elsewhere) {
+    const Real* from = values + tile.first_pixel * pixel_stride + tile.first_channel;
+    for (int64_t p = 0; p < tile.pixels; to += line)
+        for (int64_t x = 0; x < tile.columns; ++x, ++p, from += pixel_stride) {
+            for (int64_t c = 0; c < tile.channels; ++c) to[x * job.block + c] = from[c];
+            for (int64_t c = tile.channels; c < job.block; ++c) to[x * job.block + c] = elsewhere;
+        }
 }
 
 template <class Real>
-void scatter(const Job& job, const Tile<Real>& tile, const Real* from, Real* values) {
-    for (int64_t p = 0; p < tile.pixels; ++p) {
-        Real* to = values + (tile.first_pixel + p) * job.channels + tile.first_channel;
-        for (int64_t c = 0; c < tile.channels; ++c) to[c] = from[p * job.block + c];
-    }
+void scatter(const Job& job, const Tile<Real>& tile, const Real* from, int64_t line, Real* values) {
+    Real* to = values + tile.first_pixel * job.channels + tile.first_channel;
+    for (int64_t p = 0; p < tile.pixels; from += line)
+        for (int64_t x = 0; x < tile.columns; ++x, ++p, to += job.channels)
+            for (int64_t c = 0; c < tile.channels; ++c) to[c] = from[x * job.block + c];
 }
 
 template <class Real>
@@ -360,16 +370,16 @@ void words(const Job& job, const Tile<Real>& tile, const typename Lanes<Real>::i
 template <class Real>
 void rest(const Job& job, const Tile<Real>& tile, int64_t image, int t, Real* to) {
     if (job.rest)
-        gather<Real, Real>(job, tile, to, (const Real*)job.rest + t * job.rest_step + image * job.rest_image,
-                           job.rest_pixel, Real(0));
+        gather<Real>(job, tile, to + tile.before, tile.line,
+                     (const Real*)job.rest + t * job.rest_step + image * job.rest_image, job.rest_pixel, Real(0));
     else
-        for (int64_t n = 0; n < tile.size; ++n) to[n] = 0;
+        for (int64_t n = 0; n < tile.size / (tile.columns * job.block) * tile.line; ++n) to[n] = 0;
 }
 
 template <class Real>
 void emit(const Job& job, const Tile<Real>& tile, int64_t image, int t, const Real* current) {
     const int64_t neurons = job.rows * job.columns * job.channels;
-    scatter<Real>(job, tile, current, (Real*)job.out + (t * job.images + image) * neurons);
+    scatter<Real>(job, tile, current + tile.before, tile.line, (Real*)job.out + (t * job.images + image) * neurons);
 }
 
 template <class Real>
@@ -384,6 +394,10 @@ void run(const Job& job, int64_t block, int64_t image, int64_t number, char* scr
     tile.channels = tile.first_channel + job.block > job.channels ? job.channels - tile.first_channel : job.block;
     tile.first_pixel = top * job.columns;
     tile.pixels = height * job.columns;
+    tile.columns = job.columns;
+    tile.before = job.before * job.block;
+    tile.line = tile.before + (job.columns + job.after) * job.block;
+    const int64_t row = job.columns * job.block;
     tile.size = tile.pixels * job.block;
     tile.potential = (Real*)scratch;
     tile.total = tile.potential + whole;
@@ -393,10 +407,10 @@ void run(const Job& job, int64_t block, int64_t image, int64_t number, char* scr
     tile.current = (Real*)(tile.down + chunks * whole);
     if (!job.out) {
         const Real never = Real(__builtin_huge_val());
-        gather<Real, Real>(job, tile, tile.potential, (Real*)job.potential + image * neurons, job.channels, Real(0));
-        gather<Real, Real>(job, tile, tile.threshold, (const Real*)job.threshold, job.threshold_pixel, never);
+        gather<Real>(job, tile, tile.potential, row, (const Real*)job.potential + image * neurons, job.channels, Real(0));
+        gather<Real>(job, tile, tile.threshold, row, (const Real*)job.threshold, job.threshold_pixel, never);
         if (job.kind == Kind::tracer)
-            gather<Real, Real>(job, tile, tile.total, (Real*)job.total + image * neurons, job.channels, Real(0));
+            gather<Real>(job, tile, tile.total, row, (const Real*)job.total + image * neurons, job.channels, Real(0));
         for (int64_t n = 0; n < chunks * tile.size; ++n) tile.up[n] = tile.down[n] = 0;
     }
     if (!job.count && !job.rest_step && !job.out) {  // a constant current
@@ -417,7 +431,7 @@ void run(const Job& job, int64_t block, int64_t image, int64_t number, char* scr
         else
             fire<Real>(job, tile, tile.size, 0, job.steps);
     } else {
-        auto* meetings = (Meeting<Real>*)(tile.current + whole);
+        auto* meetings = (Meeting<Real>*)(tile.current + job.tile_rows * tile.line);
         int32_t* tables = (int32_t*)(meetings + job.count);
         for (int i = 0; i < job.count; ++i) tables = meetings[i].meet(job.sources[i], job, block, top, height, tables);
         for (int t = 0; t < job.steps; ++t) {
@@ -435,10 +449,10 @@ void run(const Job& job, int64_t block, int64_t image, int64_t number, char* scr
         }
     }
     if (job.out) return;
-    scatter<Real>(job, tile, tile.potential, (Real*)job.potential + image * neurons);
+    scatter<Real>(job, tile, tile.potential, row, (Real*)job.potential + image * neurons);
     words<Real>(job, tile, tile.up, job.up + image * neurons);
     if (job.kind == Kind::tracer) {
-        scatter<Real>(job, tile, tile.total, (Real*)job.total + image * neurons);
+        scatter<Real>(job, tile, tile.total, row, (Real*)job.total + image * neurons);
         words<Real>(job, tile, tile.down, job.down + image * neurons);
     }
 }

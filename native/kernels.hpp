@@ -31,6 +31,7 @@ struct Lists {
 };
 
 constexpr int COLUMN = 20;
+constexpr int TALLEST = 32;  // rows of a kernel at most
 
 // A map that spikes go through: a convolution, or (one pixel, all channels) a matrix, or (as many groups as channels,
 // a kernel of 1) a factor for each channel. Weights are [block][in][ky][kx, last first][block's channels], or, where
@@ -42,6 +43,9 @@ struct Source {
     int64_t kernel_y, kernel_x, stride_y, stride_x, padding_y, padding_x, dilation_y, dilation_x, groups;
 };
 
+// Whether the taps of a row fall on neighbouring outputs.
+inline bool contiguous(const Source& s) { return s.groups == 1 && s.stride_x == 1 && s.dilation_x == 1; }
+
 // The current of a population (or of a readout) over some steps: sources, plus a dense rest, and what becomes of it.
 struct Job {
     const Source* sources;
@@ -51,6 +55,7 @@ struct Job {
     int steps;
     int64_t images, rows, columns, channels;
     int64_t block, blocks, tile_rows, tiles;       // an item is a block of channels of a tile of rows of an image
+    int64_t before, after;                         // margins of a row of currents, in columns
     bool flat;                                     // one pixel, matrices only: all steps are accumulated at once
     void* out;                                     // [steps][image][pixel][channel]; null where a population follows
     void* potential;
@@ -71,7 +76,7 @@ struct Windows {
 
 template <class Real>
 struct Kernels {
-    void (*sort)(const Spikes&, int64_t image, int steps, int64_t group, int64_t channels, uint32_t* where,
+    void (*sort)(const Spikes&, int64_t image, int steps, int64_t group, const uint32_t* names, uint32_t* where,
                  Real* amplitude, uint32_t* begin, uint64_t* scratch);
     void (*run)(const Job&, int64_t block, int64_t image, int64_t tile, char* scratch);
     void (*decode)(const Spikes&, int64_t image, int steps, const Real* scale, Real* out);

@@ -6,6 +6,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -88,6 +89,7 @@ struct Part {
         source.groups = groups;
         source.weight = this->weight.data();
         require(int64_t(this->words.shape(3)) == source.rows * source.columns * source.channels, "words do not fit");
+        require(source.kernel_y <= TALLEST, "the kernel is too tall");
         require(source.channels <= 1 << COLUMN && source.columns < 1 << (32 - COLUMN), "the map is too large");
     }
 };
@@ -113,9 +115,12 @@ struct Sorted {
         if (planes > 1) amplitude.reset(new Real[spikes]);
         const int64_t stride = lists.groups * steps + 1;
         begin.reset(new uint32_t[s.images * stride]);
-        std::vector<std::vector<uint64_t>> scratch(threads, std::vector<uint64_t>(planes > 1 ? lists.size : 0));
+        std::vector<uint32_t> names(lists.size);
+        for (int64_t n = 0; n < lists.size; ++n)
+            names[n] = flat ? uint32_t(n) : uint32_t(n / source.channels << COLUMN | n % source.channels);
+        std::vector<std::vector<uint64_t>> scratch(threads, std::vector<uint64_t>((planes + 1) * (lists.size + 63)));
         parallel(threads, s.images, [&](int worker, int64_t i) {
-            kernels_of<Real>().sort(s, i, steps, lists.size, flat ? lists.size : source.channels, where.get() + image[i],
+            kernels_of<Real>().sort(s, i, steps, lists.size, names.data(), where.get() + image[i],
                                     amplitude ? amplitude.get() + image[i] : nullptr, begin.get() + i * stride,
                                     scratch[worker].data());
         });
@@ -150,7 +155,13 @@ void run(Job& job, const std::vector<Part*>& parts, const std::optional<Array>& 
     require(block % PADDING == 0, "a block of channels is not padded");
     job.block = block;
     job.blocks = (job.channels + block - 1) / block;
-    const int64_t line = job.columns * block, wanted = 8192 / int64_t(sizeof(Real)) / line;
+    for (const Part* part : parts) {
+        const Source& s = part->source;
+        if (job.flat || !contiguous(s)) continue;
+        job.before = std::max(job.before, s.kernel_x - 1 - s.padding_x);
+        job.after = std::max(job.after, s.columns + s.padding_x - job.columns);
+    }
+    const int64_t line = (job.before + job.columns + job.after) * block, wanted = 8192 / int64_t(sizeof(Real)) / line;
     job.tile_rows = wanted < 1 ? 1 : wanted > job.rows ? job.rows : wanted;
     job.tiles = (job.rows + job.tile_rows - 1) / job.tile_rows;
     std::vector<std::unique_ptr<Sorted<Real>>> sorted;
