@@ -12,7 +12,7 @@ import warnings
 
 from torch import Tensor
 
-from respike.engines.batched import MEMORY, batched
+from respike.engines.batched import batched
 from respike.errors import EngineWarning
 from respike.ir import Network
 from respike.plan import Plan
@@ -27,6 +27,9 @@ except ImportError as error:
 else:
     COMPILED = True
 """Whether the compiled part of the package is there."""
+
+MEMORY = 256 * 2**20
+"""Bytes that the values of one tile of images would take by default, were they all dense; most never are."""
 
 
 def event(

@@ -153,7 +153,11 @@ def _moved(node: Reshape | Permute | Slice | Pad, value: Value, shape: tuple[int
     for part in value.parts:
         events = part.events
         words = _on_words(node, [events.words])
-        scale = events.scale if events.scale.numel() == 1 else apply(node, [events.scale.expand(1, *events.shape)], bias=False)
+        scale = (
+            events.scale
+            if events.scale.numel() == 1
+            else apply(node, [events.scale.expand(1, *events.shape)], bias=False)
+        )
         key = (*part.key, node.name)
         if events.scale.numel() == 1:
             scale = scale.reshape((1,) * (1 + len(shape)))

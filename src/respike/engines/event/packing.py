@@ -144,6 +144,6 @@ def _flat_rest(rest: Tensor, layout: Layout) -> Tensor:
     channel = len(layout.shape) - 1 if layout.channels_last else 0
     pixels = [size for d, size in enumerate(rest.shape[2:]) if d != channel]
     if all(size == 1 for size in pixels):
-        return rest.reshape(*rest.shape[:2], 1, -1).expand(-1, -1, 1, layout.shape[channel]).contiguous()
+        return rest.reshape(*rest.shape[:2], 1, rest.shape[2 + channel]).expand(-1, -1, 1, layout.sizes[2]).contiguous()
     whole = layout.flat(rest.expand(*rest.shape[:2], *layout.shape))
-    return whole.reshape(*rest.shape[:2], -1, layout.sizes[2])
+    return whole.reshape(*rest.shape[:2], whole.shape[-1] // layout.sizes[2], layout.sizes[2])

@@ -25,9 +25,7 @@ class EventRecorder:
         self._potentials: dict[str, tuple[Layout, Tensor]] = {}
         self._fan_out: dict[str, Tensor] = {}
 
-    def population(
-        self, name: str, words: Tensor, layout: Layout, steps: int, potential: Tensor | None = None
-    ) -> None:
+    def population(self, name: str, words: Tensor, layout: Layout, steps: int, potential: Tensor | None = None) -> None:
         """Takes the spikes of some steps (`[signs, 1, batch, neurons]`), and the potential after them."""
         if self._probe.spike_counts:
             if name not in self._counts:

@@ -6,6 +6,7 @@ tensors of the map's shape, so what only moves elements (reshape, permute, slice
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
@@ -37,16 +38,13 @@ class Layout:
     def sizes(self) -> tuple[int, int, int]:
         """Rows, columns, channels; leading dimensions count as rows."""
         *pixels, channels = self.shape if self.channels_last else (*self.shape[1:], self.shape[0])
-        rows = 1
-        for size in pixels[:-1]:
-            rows *= size
-        return rows, pixels[-1] if pixels else 1, channels
+        return math.prod(pixels[:-1]), pixels[-1] if pixels else 1, channels
 
     def flat(self, values: Tensor) -> Tensor:
         """`[..., *shape]` as `[..., neurons]`, contiguous, in the kernels' order."""
         leading = values.shape[: values.ndim - len(self.shape)]
         moved = values if self.channels_last else values.movedim(len(leading), -1)
-        return moved.reshape(*leading, -1).contiguous()
+        return moved.reshape(*leading, math.prod(self.shape)).contiguous()
 
     def shaped(self, values: Tensor) -> Tensor:
         """The other way: `[..., neurons]` in the kernels' order as a view `[..., *shape]`."""
