@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import assert_never
 
 import torch
@@ -103,17 +104,16 @@ def _scaled(
         if channels is None:
             result = result.plus(part.dense() * scale)
             continue
-        before = part.map
-        after = memo.once(
-            key,
-            lambda before=before, by=channels: replace(
-                before, weight=before.weight * by.reshape(-1, *(1,) * (before.weight.ndim - 1))
-            ),
-        )
+        after = memo.once(key, partial(_rescaled, part.map, channels))
         result = replace(result, parts=(*result.parts, Part(part.events, after, key)))
     if value.rest is not None:
         result = result.plus(value.rest * scale)
     return result.plus(shift.unsqueeze(0)) if bias else result
+
+
+def _rescaled(map: Linear | Conv, scale: Tensor) -> Linear | Conv:
+    """The map with each output channel multiplied."""
+    return replace(map, weight=map.weight * scale.reshape(-1, *(1,) * (map.weight.ndim - 1)))
 
 
 def _averaged(node: AvgPool | AdaptiveAvgPool, value: Value, shape: tuple[int, ...], memo: Memo) -> Value:
@@ -126,7 +126,7 @@ def _averaged(node: AvgPool | AdaptiveAvgPool, value: Value, shape: tuple[int, .
                 events = pooled(node, part.events, shape)
                 after = None if events is None else Part(events, None, key)
             case Conv() as conv:
-                joined = memo.once(key, lambda conv=conv: composed(node, conv, value.shape))
+                joined = memo.once(key, partial(composed, node, conv, value.shape))
                 after = None if joined is None else Part(part.events, joined, key)
             case _:
                 after = None
@@ -153,14 +153,11 @@ def _moved(node: Reshape | Permute | Slice | Pad, value: Value, shape: tuple[int
     for part in value.parts:
         events = part.events
         words = _on_words(node, [events.words])
-        scale = (
-            events.scale
-            if events.scale.numel() == 1
-            else apply(node, [events.scale.expand(1, *events.shape)], bias=False)
-        )
         key = (*part.key, node.name)
         if events.scale.numel() == 1:
-            scale = scale.reshape((1,) * (1 + len(shape)))
+            scale = events.scale.reshape((1,) * (1 + len(shape)))
+        else:
+            scale = apply(node, [events.scale.expand(1, *events.shape)], bias=False)
         parts.append(Part(replace(events, words=words, scale=scale, key=key), None, key))
     rest = value.whole_rest()
     if rest is None and isinstance(node, Pad) and node.value and bias:

@@ -132,7 +132,7 @@ def _blocks(weight: Tensor, block: int) -> Tensor:
     """`[in, …, out]` as `[blocks, in, …, block]`, with zeros behind the last channel."""
     blocks = -(-weight.shape[-1] // block)
     padded = F.pad(weight.detach(), (0, blocks * block - weight.shape[-1]))
-    return padded.unflatten(-1, (blocks, block)).movedim(-2, 0).contiguous()
+    return padded.reshape(*padded.shape[:-1], blocks, block).movedim(-2, 0).contiguous()
 
 
 def _pair(numbers: tuple[int, ...], filling: int) -> tuple[int, int]:
