@@ -62,3 +62,7 @@ class BiasScaleWarning(RespikeWarning):
 
 class OutsideFitWarning(RespikeWarning):
     """Inputs outside the range that a few-spikes neuron was fitted to."""
+
+
+class EngineWarning(RespikeWarning):
+    """An engine cannot run here, and another runs in its place."""

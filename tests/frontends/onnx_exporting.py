@@ -40,7 +40,8 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = self.qkv(self.norm(x)).reshape(x.shape[0], -1, 3, 2, 4).permute(2, 0, 3, 1, 4).unbind(0)
         weights = (q @ k.transpose(-2, -1) / 2).softmax(-1)
-        return x + self.out((weights @ v).transpose(1, 2).flatten(2))
+        attended: Tensor = x + self.out((weights @ v).transpose(1, 2).flatten(2))
+        return attended
 
 
 PARTS: list[tuple[nn.Module, tuple[int, ...]]] = [

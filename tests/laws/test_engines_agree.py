@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from networks import images, networks, perceptrons
 from respike import engines, methods
 from respike.coding import Bernoulli, Coding, ConstantCurrent, IntegrateEncoder
+from respike.engines.event import COMPILED
 from respike.errors import DeadLayerWarning
 from respike.ir import Network
 from respike.methods import Method
+from respike.metrics import fan_outs
 from respike.neurons import Above, AtOrAbove, IntegrateFire, Neuron, SignedIntegrateFire, Subtract, ToValue
 from respike.plan import AccumulatedMax, MomentaryMax, Plan, Site, SpikeCount
 from respike.record import INPUT, Probe
@@ -24,18 +26,25 @@ from respike.schedule import InputThenDrain, Steady
 
 OPTIONS: dict[str, dict[str, Any]] = {"fit": {"input_steps": 5, "drain_steps": 4}}
 
+ENGINES: list[Any] = [engines.batched, *([engines.event] if COMPILED else [])]
+
 
 def assert_same_spikes(network: Network, plan: Plan, memory: int = 2000) -> None:
     given_images = images(network, 3)
-    probe = Probe(spikes=(*plan.sites, INPUT), potentials=tuple(plan.sites))
+    probe = Probe(spikes=(*plan.sites, INPUT), potentials=tuple(plan.sites), fan_out=fan_outs(network))
     expected = engines.reference(network, plan, given_images, probe)
-    found = engines.batched(network, plan, given_images, probe, memory=memory)
-    assert expected.spikes.keys() == found.spikes.keys()
-    for name in expected.spikes:
-        assert torch.equal(expected.spikes[name], found.spikes[name]), name
-    for name in expected.potentials:
-        assert torch.allclose(expected.potentials[name], found.potentials[name], atol=1e-9), name
-    assert torch.allclose(expected.outputs_over_time, found.outputs_over_time, atol=1e-9)
+    for engine in ENGINES:
+        found = engine(network, plan, given_images, probe, memory=memory)
+        assert expected.spikes.keys() == found.spikes.keys()
+        for name in expected.spikes:
+            assert torch.equal(expected.spikes[name], found.spikes[name]), name
+        for name in expected.potentials:
+            assert torch.allclose(expected.potentials[name], found.potentials[name], atol=1e-9), name
+        assert torch.allclose(expected.outputs_over_time, found.outputs_over_time, atol=1e-9)
+        for kind in ("spike_counts", "spikes_per_step", "operations_per_step"):
+            assert getattr(expected, kind).keys() == getattr(found, kind).keys()
+            for name, numbers in getattr(expected, kind).items():
+                assert torch.equal(numbers, getattr(found, kind)[name]), (kind, name)
 
 
 @pytest.mark.parametrize("method", methods.ALL, ids=lambda method: method.name)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from respike.engines.batched import batched
 from respike.engines.count import count
+from respike.engines.event import COMPILED, event
 from respike.engines.few_spikes import few_spikes
 from respike.engines.pipelined import PipelinedRun, pipelined
 from respike.engines.reference import reference
@@ -26,7 +27,7 @@ class Engine(Protocol):
         ...
 
 
-STEPPED: Mapping[str, Engine] = {"batched": batched, "reference": reference}
+STEPPED: Mapping[str, Engine] = {"batched": batched, "event": event, "reference": reference}
 """Those that run integrate-and-fire plans, step by step."""
 LAYERWISE: Mapping[str, Engine] = {"few_spikes": few_spikes, "batched": batched, "reference": reference}
 """Those that run few-spikes plans."""
@@ -36,7 +37,9 @@ ALL: Mapping[str, Engine] = {**STEPPED, **LAYERWISE, "count": count}
 
 def fastest(plan: Plan) -> Engine:
     """The fastest engine that runs a plan exactly."""
-    return few_spikes if isinstance(plan.schedule, Layerwise) else batched
+    if isinstance(plan.schedule, Layerwise):
+        return few_spikes
+    return event if COMPILED else batched
 
 
 __all__ = [
@@ -47,6 +50,7 @@ __all__ = [
     "PipelinedRun",
     "batched",
     "count",
+    "event",
     "fastest",
     "few_spikes",
     "pipelined",

@@ -78,7 +78,7 @@ class _Run:
         self.images = network.check_inputs((images,))[entry.name]
         self.stream = plan.coding.stream(self.images, first_image)
         self.populations = {name: _Population(name, site, recorder) for name, site in plan.sites.items()}
-        self.pools = {node.name: _Pool(plan.max_pooling) for node in network.nodes}
+        self.pools = {node.name: Pool(plan.max_pooling) for node in network.nodes}
         self.last_reader = {name: node.name for node in network.nodes for name in node.inputs}
         self.readout = None if isinstance(plan.readout, Membrane) else _Population(OUTPUT, plan.readout.site, recorder)
         self.output: Tensor | None = None
@@ -186,7 +186,7 @@ class _Population:
         self.potential, self.total = potential, total
 
 
-class _Pool:
+class Pool:
     """The state of one max pool: the accumulated currents, and their maximum so far."""
 
     def __init__(self, treatment: MaxPooling) -> None:

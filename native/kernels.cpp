@@ -1,0 +1,583 @@
+// Compiled once per instruction set: RESPIKE_SET names the table, RESPIKE_VECTOR the bytes of a vector.
+// Nothing of the standard library is instantiated here, so that no other object can pick up this one's instructions.
+#include "kernels.hpp"
+
+namespace respike {
+namespace {
+
+template <class Real>
+struct Lanes;
+template <>
+struct Lanes<float> {
+    typedef float vec __attribute__((vector_size(RESPIKE_VECTOR), aligned(4), may_alias));
+    typedef int32_t mask __attribute__((vector_size(RESPIKE_VECTOR), aligned(4), may_alias));
+    typedef int32_t integer;
+};
+template <>
+struct Lanes<double> {
+    typedef double vec __attribute__((vector_size(RESPIKE_VECTOR), aligned(8), may_alias));
+    typedef int64_t mask __attribute__((vector_size(RESPIKE_VECTOR), aligned(8), may_alias));
+    typedef int64_t integer;
+};
+
+template <class Real>
+constexpr int lanes = RESPIKE_VECTOR / sizeof(Real);
+template <class Real>
+constexpr int chunk = 8 * sizeof(Real);  // as many steps as a lane has bits
+
+int first(uint64_t word) { return __builtin_ctzll(word); }
+
+// ---- from words to lists ---------------------------------------------------------------------------------------
+
+// Turns 64 words of 64 bits: bit n of word t becomes bit t of word n.
+void transpose(uint64_t* words) {
+    uint64_t mask = 0x00000000FFFFFFFF;
+    for (int j = 32; j; j >>= 1, mask ^= mask << j)
+        for (int start = 0; start < 64; start += 2 * j)
+            for (int k = start; k < start + j; ++k) {
+                const uint64_t swapped = (words[k] >> j ^ words[k + j]) & mask;
+                words[k] ^= swapped << j;
+                words[k + j] ^= swapped;
+            }
+}
+
+// scratch: [planes + 1][neurons of a group, in whole 64s].
+template <class Real>
+void sort(const Spikes& s, int64_t image, int steps, int64_t group, const uint32_t* names, uint32_t* where,
+          Real* amplitude, uint32_t* begin, uint64_t* scratch) {
+    const int64_t plane = s.images * s.neurons;
+    const int planes = s.signs * s.bits;
+    uint32_t position = 0;
+    for (int64_t start = 0; start < s.neurons; start += group) {
+        const int64_t size = start + group > s.neurons ? s.neurons - start : group;
+        const int64_t blocks = (size + 63) / 64, padded = blocks * 64;
+        uint64_t* any = scratch + planes * padded;
+        for (int64_t n = 0; n < padded; ++n) any[n] = 0;
+        for (int p = 0; p < planes; ++p) {
+            const uint64_t* from = s.words + p * plane + image * s.neurons + start;
+            uint64_t* to = scratch + p * padded;
+            for (int64_t n = 0; n < size; ++n) to[n] = from[n];
+            for (int64_t n = size; n < padded; ++n) to[n] = 0;
+            for (int64_t b = 0; b < padded; b += 64) transpose(to + b);
+            for (int64_t n = 0; n < padded; ++n) any[n] |= to[n];
+        }
+        for (int t = 0; t < steps; ++t) {
+            *begin++ = position;
+            for (int64_t b = 0; b < blocks; ++b)
+                for (uint64_t word = any[b * 64 + t]; word; word &= word - 1) {
+                    const int n = first(word);
+                    where[position] = names[b * 64 + n];
+                    if (amplitude) {
+                        int value = 0;
+                        for (int p = 0; p < s.bits; ++p) value += int(scratch[p * padded + b * 64 + t] >> n & 1) << p;
+                        for (int p = s.bits; p < planes; ++p)
+                            value -= int(scratch[p * padded + b * 64 + t] >> n & 1) << (p - s.bits);
+                        amplitude[position] = Real(value);
+                    }
+                    ++position;
+                }
+        }
+    }
+    *begin = position;
+}
+
+// ---- accumulating ----------------------------------------------------------------------------------------------
+
+// `count` is a multiple of PADDING: 64 bytes or more at a time.
+template <class Real, bool GRADED>
+inline void add(Real* to, const Real* row, Real amplitude, int64_t count) {
+    using vec = typename Lanes<Real>::vec;
+    constexpr int V = PADDING / lanes<Real>;
+    for (int64_t n = 0; n < count; n += PADDING)
+        for (int v = 0; v < V; ++v) {
+            const vec value = ((const vec*)(row + n))[v];
+            ((vec*)(to + n))[v] += GRADED ? value * amplitude : value;
+        }
+}
+
+// All steps of a block of neurons that read whole vectors: to[step][BLOCK].
+template <class Real, int BLOCK, bool GRADED>
+void matrix(const Lists& lists, int64_t image, int steps, const Real* weight, Real* to) {
+    using vec = typename Lanes<Real>::vec;
+    constexpr int V = BLOCK / lanes<Real>;
+    const uint32_t* where = lists.where + lists.image[image];
+    const Real* amplitude = GRADED ? (const Real*)lists.amplitude + lists.image[image] : nullptr;
+    const uint32_t* begin = lists.begin + image * (lists.groups * steps + 1);
+    for (int64_t group = 0; group < lists.groups; ++group, weight += lists.size * BLOCK)
+        for (int t = 0; t < steps; ++t, ++begin) {
+            if (begin[0] == begin[1]) continue;
+            vec sum[V];
+            vec* place = (vec*)(to + t * BLOCK);
+            for (int v = 0; v < V; ++v) sum[v] = place[v];
+            for (uint32_t k = begin[0]; k < begin[1]; ++k) {
+                const vec* row = (const vec*)(weight + int64_t(where[k]) * BLOCK);
+                for (int v = 0; v < V; ++v) sum[v] += GRADED ? row[v] * amplitude[k] : row[v];
+            }
+            for (int v = 0; v < V; ++v) place[v] = sum[v];
+        }
+}
+
+template <class Real, bool GRADED>
+void matrix(const Lists& lists, int64_t image, int steps, const Real* weight, Real* to, int64_t block) {
+    switch (block) {
+        case 16: return matrix<Real, 16, GRADED>(lists, image, steps, weight, to);
+        case 32: return matrix<Real, 32, GRADED>(lists, image, steps, weight, to);
+        case 48: return matrix<Real, 48, GRADED>(lists, image, steps, weight, to);
+        default: return matrix<Real, 64, GRADED>(lists, image, steps, weight, to);
+    }
+}
+
+// Where a row of taps starts in a tile, and in the weights of one channel.
+struct Line {
+    int64_t to, from;
+};
+
+// Rows of taps of all spikes of one step and row. A row is LENGTH paddings long, or, where that is 0, `length`.
+template <class Real, bool GRADED, int LENGTH>
+void spikes(const uint32_t* where, const Real* amplitudes, uint32_t first, uint32_t last, const Line* lines, int count,
+            const Real* weight, int64_t channel_size, int64_t B, int64_t length, Real* to) {
+    for (uint32_t k = first; k < last; ++k) {
+        const Real* own = weight + (where[k] & ((1u << COLUMN) - 1)) * channel_size;
+        Real* pixel = to + (where[k] >> COLUMN) * B;
+        for (int i = 0; i < count; ++i)
+            add<Real, GRADED>(pixel + lines[i].to, own + lines[i].from, GRADED ? amplitudes[k] : Real(1),
+                              LENGTH ? LENGTH * PADDING : length);
+    }
+}
+
+// Which of `outputs` outputs from `first` on each tap of each input falls on; -1 where on none. table[input][tap].
+void reach(int64_t inputs, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation, int64_t first,
+           int64_t outputs, int32_t* table) {
+    for (int64_t input = 0; input < inputs; ++input)
+        for (int64_t tap = 0; tap < kernel; ++tap) {
+            const int64_t at = input + padding - tap * dilation, output = at / stride - first;
+            table[input * kernel + tap] = at < 0 || at % stride || output < 0 || output >= outputs ? -1 : int32_t(output);
+        }
+}
+
+// A map as it meets a tile of the population behind it.
+template <class Real>
+struct Meeting {
+    const Source* source;
+    int32_t *rows, *columns;   // [input][tap]: which row, which column of the tile
+    int64_t low, high;         // the input rows that the tile can see
+    int64_t width;             // floats of a tap
+    const Real* weight;
+
+    // Returns what is left of the scratch memory.
+    int32_t* meet(const Source& s, const Job& job, int64_t block, int64_t top, int64_t height, int32_t* scratch) {
+        source = &s;
+        rows = scratch;
+        columns = rows + s.rows * s.kernel_y;
+        reach(s.rows, s.kernel_y, s.stride_y, s.padding_y, s.dilation_y, top, height, rows);
+        reach(s.columns, s.kernel_x, s.stride_x, s.padding_x, s.dilation_x, 0, job.columns, columns);
+        const int64_t first = top * s.stride_y - s.padding_y;
+        const int64_t end = first + (height - 1) * s.stride_y + (s.kernel_y - 1) * s.dilation_y + 1;
+        low = first < 0 ? 0 : first;
+        high = end > s.rows ? s.rows : end;
+        width = s.groups == 1 ? job.block : job.channels / s.groups;
+        weight = (const Real*)s.weight + (s.groups == 1 ? block * s.channels * s.kernel_y * s.kernel_x * width : 0);
+        return columns + s.columns * s.kernel_x;
+    }
+};
+
+// One step of a tile: to[row][margin, column, margin][block]. The margins take what falls beside the map, so that all
+// spikes add equally long rows.
+template <class Real, bool GRADED>
+void convolution(const Meeting<Real>& m, const Job& job, int64_t image, int64_t block, int t, Real* to) {
+    const Source& s = *m.source;
+    const int64_t B = job.block, width = m.width, row = s.kernel_x * width, channel_size = s.kernel_y * row;
+    const int64_t line = (job.before + job.columns + job.after) * B, in_group = s.channels / s.groups;
+    const uint32_t* where = s.lists.where + s.lists.image[image];
+    const Real* amplitudes = GRADED ? (const Real*)s.lists.amplitude + s.lists.image[image] : nullptr;
+    const uint32_t* begin = s.lists.begin + image * (s.lists.groups * job.steps + 1) + t;
+    Line lines[TALLEST];
+    for (int64_t y = m.low; y < m.high; ++y) {
+        const uint32_t first = begin[y * job.steps], last = begin[y * job.steps + 1];
+        if (first == last) continue;
+        int count = 0;
+        for (int64_t ky = 0; ky < s.kernel_y; ++ky)
+            if (const int64_t at = m.rows[y * s.kernel_y + ky]; at >= 0) lines[count++] = {at * line, ky * row};
+        if (contiguous(s)) {
+            Real* shifted = to + (job.before + s.padding_x - s.kernel_x + 1) * B;
+            const auto add_all = row == 16   ? spikes<Real, GRADED, 1>
+                                 : row == 48  ? spikes<Real, GRADED, 3>
+                                 : row == 64  ? spikes<Real, GRADED, 4>
+                                 : row == 80  ? spikes<Real, GRADED, 5>
+                                 : row == 96  ? spikes<Real, GRADED, 6>
+                                 : row == 192 ? spikes<Real, GRADED, 12>
+                                              : spikes<Real, GRADED, 0>;
+            add_all(where, amplitudes, first, last, lines, count, m.weight, channel_size, B, row, shifted);
+            continue;
+        }
+        for (uint32_t k = first; k < last; ++k) {
+            const int64_t channel = where[k] & ((1u << COLUMN) - 1);
+            const Real amplitude = GRADED ? amplitudes[k] : Real(1);
+            const Real* own = m.weight + channel * channel_size;
+            const int32_t* place = m.columns + (where[k] >> COLUMN) * s.kernel_x;
+            int64_t shift = 0, from = 0, until = width;  // which of the group's channels lie in this block, and where
+            if (s.groups > 1) {
+                shift = channel / in_group * width - block * B;
+                from = shift < 0 ? -shift : 0;
+                until = shift + width > B ? B - shift : width;
+            }
+            for (int i = 0; i < count && from < until; ++i)
+                for (int64_t kx = 0; kx < s.kernel_x; ++kx) {
+                    if (place[kx] < 0) continue;
+                    Real* pixel = to + lines[i].to + (job.before + place[kx]) * B;
+                    const Real* tap = own + lines[i].from + (s.kernel_x - 1 - kx) * width;
+                    if (s.groups == 1)
+                        add<Real, GRADED>(pixel, tap, amplitude, B);
+                    else
+                        for (int64_t c = from; c < until; ++c) pixel[shift + c] += amplitude * tap[c];
+                }
+        }
+    }
+}
+
+// ---- firing ----------------------------------------------------------------------------------------------------
+
+// Steps from … until - 1 (bits of one lane) of `count` neurons. The current of step t stands at current + t · stride.
+template <class Real, Kind KIND, int V>
+void fire(const Real* current, int64_t stride, int from, int until, Real* potential, Real* total, const Real* threshold,
+          Real reset, typename Lanes<Real>::integer* up, typename Lanes<Real>::integer* down) {
+    using vec = typename Lanes<Real>::vec;
+    using mask = typename Lanes<Real>::mask;
+    using integer = typename Lanes<Real>::integer;
+    constexpr bool above = KIND == Kind::subtract_above || KIND == Kind::to_value_above;
+    vec v[V], theta[V], sent[V];
+    mask ups[V], downs[V];
+    for (int i = 0; i < V; ++i) {
+        v[i] = ((vec*)potential)[i];
+        theta[i] = ((const vec*)threshold)[i];
+        ups[i] = ((mask*)up)[i];
+        if (KIND == Kind::tracer) {
+            sent[i] = ((vec*)total)[i];
+            downs[i] = ((mask*)down)[i];
+        }
+    }
+    for (int t = from; t < until; ++t) {
+        const integer bit = integer(typename Lanes<Real>::integer(1)) << (t % chunk<Real>);
+        for (int i = 0; i < V; ++i) {
+            v[i] += ((const vec*)(current + t * stride))[i];
+            const mask fired = above ? v[i] > theta[i] : v[i] >= theta[i];
+            ups[i] |= fired & bit;
+            if (KIND == Kind::tracer) {
+                const mask recalled = (v[i] < Real(0)) & (sent[i] > Real(0));
+                downs[i] |= recalled & bit;
+                const vec one = vec{} + Real(1);
+                const vec net = (vec)((mask)one & fired) - (vec)((mask)one & recalled);
+                v[i] -= theta[i] * net;
+                sent[i] += net;
+            } else if (KIND == Kind::subtract_at || KIND == Kind::subtract_above) {
+                v[i] -= (vec)((mask)theta[i] & fired);
+            } else {
+                const vec value = vec{} + reset;
+                v[i] = (vec)(((mask)value & fired) | ((mask)v[i] & ~fired));
+            }
+        }
+    }
+    for (int i = 0; i < V; ++i) {
+        ((vec*)potential)[i] = v[i];
+        ((mask*)up)[i] = ups[i];
+        if (KIND == Kind::tracer) {
+            ((vec*)total)[i] = sent[i];
+            ((mask*)down)[i] = downs[i];
+        }
+    }
+}
+
+template <class Real>
+struct Tile {
+    Real *current, *potential, *total, *threshold;
+    typename Lanes<Real>::integer *up, *down;  // [chunks][size]
+    int64_t size, columns, pixels, first_pixel, first_channel, channels;
+    int64_t before, line;  // of `current`: floats before a row's first, floats of a row
+};
+
+// The neurons first … end - 1; their currents begin at `current`.
+template <class Real, Kind KIND>
+void fire(const Tile<Real>& tile, const Real* current, int64_t first, int64_t end, int64_t stride, int from, int until,
+          Real reset) {
+    constexpr int wide = KIND == Kind::tracer ? 1 : 4;
+    while (from < until) {
+        const int part = from / chunk<Real>, stop = (part + 1) * chunk<Real>;
+        const int last = until < stop ? until : stop;
+        typename Lanes<Real>::integer *up = tile.up + part * tile.size, *down = tile.down + part * tile.size;
+        int64_t n = first;
+        for (; n + wide * lanes<Real> <= end; n += wide * lanes<Real>)
+            fire<Real, KIND, wide>(current + n - first, stride, from, last, tile.potential + n, tile.total + n,
+                                   tile.threshold + n, reset, up + n, down + n);
+        for (; n < end; n += lanes<Real>)
+            fire<Real, KIND, 1>(current + n - first, stride, from, last, tile.potential + n, tile.total + n,
+                                tile.threshold + n, reset, up + n, down + n);
+        from = last;
+    }
+}
+
+template <class Real>
+void fire(const Job& job, const Tile<Real>& tile, int64_t stride, int from, int until) {
+    const auto chosen = job.kind == Kind::subtract_at      ? fire<Real, Kind::subtract_at>
+                        : job.kind == Kind::subtract_above ? fire<Real, Kind::subtract_above>
+                        : job.kind == Kind::to_value_at    ? fire<Real, Kind::to_value_at>
+                        : job.kind == Kind::to_value_above ? fire<Real, Kind::to_value_above>
+                                                           : fire<Real, Kind::tracer>;
+    const Real* current = tile.current + tile.before;
+    const int64_t row = tile.columns * job.block;
+    if (tile.line == row) return chosen(tile, current, 0, tile.size, stride, from, until, Real(job.reset));
+    for (int64_t n = 0; n < tile.size; n += row, current += tile.line)
+        chosen(tile, current, n, n + row, stride, from, until, Real(job.reset));
+}
+
+// ---- a tile of a population, through all steps -----------------------------------------------------------------
+
+// Between a tile [row][column][block], rows `line` apart, and values [pixel][channel].
+template <class Real>
+void gather(const Job& job, const Tile<Real>& tile, Real* to, int64_t line, const Real* values, int64_t pixel_stride,
+            Real elsewhere) {
+    const Real* from = values + tile.first_pixel * pixel_stride + tile.first_channel;
+    for (int64_t p = 0; p < tile.pixels; to += line)
+        for (int64_t x = 0; x < tile.columns; ++x, ++p, from += pixel_stride) {
+            for (int64_t c = 0; c < tile.channels; ++c) to[x * job.block + c] = from[c];
+            for (int64_t c = tile.channels; c < job.block; ++c) to[x * job.block + c] = elsewhere;
+        }
+}
+
+template <class Real>
+void scatter(const Job& job, const Tile<Real>& tile, const Real* from, int64_t line, Real* values) {
+    Real* to = values + tile.first_pixel * job.channels + tile.first_channel;
+    for (int64_t p = 0; p < tile.pixels; from += line)
+        for (int64_t x = 0; x < tile.columns; ++x, ++p, to += job.channels)
+            for (int64_t c = 0; c < tile.channels; ++c) to[c] = from[x * job.block + c];
+}
+
+template <class Real>
+void words(const Job& job, const Tile<Real>& tile, const typename Lanes<Real>::integer* bits, uint64_t* values) {
+    const int chunks = (job.steps + chunk<Real> - 1) / chunk<Real>;
+    for (int64_t p = 0; p < tile.pixels; ++p) {
+        uint64_t* to = values + (tile.first_pixel + p) * job.channels + tile.first_channel;
+        const typename Lanes<Real>::integer* from = bits + p * job.block;
+        if (sizeof(Real) == 4 && chunks == 2)
+            for (int64_t c = 0; c < tile.channels; ++c)
+                to[c] = uint64_t(uint32_t(from[c])) | uint64_t(uint32_t(from[tile.size + c])) << 32;
+        else if (sizeof(Real) == 4)
+            for (int64_t c = 0; c < tile.channels; ++c) to[c] = uint32_t(from[c]);
+        else
+            for (int64_t c = 0; c < tile.channels; ++c) to[c] = uint64_t(from[c]);
+    }
+}
+
+template <class Real>
+void rest(const Job& job, const Tile<Real>& tile, int64_t image, int t, Real* to) {
+    if (job.rest)
+        gather<Real>(job, tile, to + tile.before, tile.line,
+                     (const Real*)job.rest + t * job.rest_step + image * job.rest_image, job.rest_pixel, Real(0));
+    else
+        for (int64_t n = 0; n < tile.size / (tile.columns * job.block) * tile.line; ++n) to[n] = 0;
+}
+
+template <class Real>
+void emit(const Job& job, const Tile<Real>& tile, int64_t image, int t, const Real* current) {
+    const int64_t neurons = job.rows * job.columns * job.channels;
+    scatter<Real>(job, tile, current + tile.before, tile.line, (Real*)job.out + (t * job.images + image) * neurons);
+}
+
+template <class Real>
+void run(const Job& job, int64_t block, int64_t image, int64_t number, char* scratch) {
+    const int64_t top = number * job.tile_rows;
+    const int64_t height = top + job.tile_rows > job.rows ? job.rows - top : job.tile_rows;
+    const int64_t neurons = job.rows * job.columns * job.channels;
+    const int chunks = (job.steps + chunk<Real> - 1) / chunk<Real>;
+    const int64_t whole = job.tile_rows * job.columns * job.block;
+    Tile<Real> tile;
+    tile.first_channel = block * job.block;
+    tile.channels = tile.first_channel + job.block > job.channels ? job.channels - tile.first_channel : job.block;
+    tile.first_pixel = top * job.columns;
+    tile.pixels = height * job.columns;
+    tile.columns = job.columns;
+    tile.before = job.before * job.block;
+    tile.line = tile.before + (job.columns + job.after) * job.block;
+    const int64_t row = job.columns * job.block;
+    tile.size = tile.pixels * job.block;
+    tile.potential = (Real*)scratch;
+    tile.total = tile.potential + whole;
+    tile.threshold = tile.total + whole;
+    tile.up = (typename Lanes<Real>::integer*)(tile.threshold + whole);
+    tile.down = tile.up + chunks * whole;
+    tile.current = (Real*)(tile.down + chunks * whole);
+    if (!job.out) {
+        const Real never = Real(__builtin_huge_val());
+        gather<Real>(job, tile, tile.potential, row, (const Real*)job.potential + image * neurons, job.channels, Real(0));
+        gather<Real>(job, tile, tile.threshold, row, (const Real*)job.threshold, job.threshold_pixel, never);
+        if (job.kind == Kind::tracer)
+            gather<Real>(job, tile, tile.total, row, (const Real*)job.total + image * neurons, job.channels, Real(0));
+        for (int64_t n = 0; n < chunks * tile.size; ++n) tile.up[n] = tile.down[n] = 0;
+    }
+    if (!job.count && !job.rest_step && !job.out) {  // a constant current
+        rest<Real>(job, tile, image, 0, tile.current);
+        fire<Real>(job, tile, 0, 0, job.steps);
+    } else if (job.flat) {
+        for (int t = 0; t < job.steps; ++t) rest<Real>(job, tile, image, t, tile.current + t * tile.size);
+        for (int i = 0; i < job.count; ++i) {
+            const Source& s = job.sources[i];
+            const Real* weight = (const Real*)s.weight + block * s.channels * job.block;
+            if (s.lists.amplitude)
+                matrix<Real, true>(s.lists, image, job.steps, weight, tile.current, job.block);
+            else
+                matrix<Real, false>(s.lists, image, job.steps, weight, tile.current, job.block);
+        }
+        if (job.out)
+            for (int t = 0; t < job.steps; ++t) emit<Real>(job, tile, image, t, tile.current + t * tile.size);
+        else
+            fire<Real>(job, tile, tile.size, 0, job.steps);
+    } else {
+        auto* meetings = (Meeting<Real>*)(tile.current + job.tile_rows * tile.line);
+        int32_t* tables = (int32_t*)(meetings + job.count);
+        for (int i = 0; i < job.count; ++i) tables = meetings[i].meet(job.sources[i], job, block, top, height, tables);
+        for (int t = 0; t < job.steps; ++t) {
+            rest<Real>(job, tile, image, t, tile.current);
+            for (int i = 0; i < job.count; ++i) {
+                if (meetings[i].source->lists.amplitude)
+                    convolution<Real, true>(meetings[i], job, image, block, t, tile.current);
+                else
+                    convolution<Real, false>(meetings[i], job, image, block, t, tile.current);
+            }
+            if (job.out)
+                emit<Real>(job, tile, image, t, tile.current);
+            else
+                fire<Real>(job, tile, 0, t, t + 1);
+        }
+    }
+    if (job.out) return;
+    scatter<Real>(job, tile, tile.potential, row, (Real*)job.potential + image * neurons);
+    words<Real>(job, tile, tile.up, job.up + image * neurons);
+    if (job.kind == Kind::tracer) {
+        scatter<Real>(job, tile, tile.total, row, (Real*)job.total + image * neurons);
+        words<Real>(job, tile, tile.down, job.down + image * neurons);
+    }
+}
+
+// ---- between words and values ----------------------------------------------------------------------------------
+
+template <class Real>
+void decode(const Spikes& s, int64_t image, int steps, const Real* scale, Real* out) {
+    const int64_t plane = s.images * s.neurons;
+    for (int t = 0; t < steps; ++t) {
+        Real* to = out + (t * s.images + image) * s.neurons;
+        for (int p = 0; p < s.signs * s.bits; ++p) {
+            const uint64_t* from = s.words + p * plane + image * s.neurons;
+            const int amplitude = (p < s.bits ? 1 : -1) * (1 << p % s.bits);
+            if (p == 0)
+                for (int64_t n = 0; n < s.neurons; ++n) to[n] = Real(int(from[n] >> t & 1));
+            else
+                for (int64_t n = 0; n < s.neurons; ++n) to[n] += Real(amplitude * int(from[n] >> t & 1));
+        }
+        if (scale)
+            for (int64_t n = 0; n < s.neurons; ++n) to[n] *= scale[n];
+    }
+}
+
+template <class Real>
+void encode(const Real* values, int64_t images, int64_t neurons, int64_t image, int steps, uint64_t* out) {
+    uint64_t* to = out + image * neurons;
+    for (int64_t n = 0; n < neurons; ++n) to[n] = 0;
+    for (int t = 0; t < steps; ++t) {
+        const Real* from = values + (t * images + image) * neurons;
+        for (int64_t n = 0; n < neurons; ++n) to[n] |= uint64_t(from[n] != Real(0)) << t;
+    }
+}
+
+// Adds one plane of words to binary numbers over `bits` planes that stand `next` apart.
+inline void add_words(uint64_t* to, int64_t next, int bits, const uint64_t* from, int64_t count) {
+    typedef uint64_t vec __attribute__((vector_size(RESPIKE_VECTOR), aligned(8), may_alias));
+    constexpr int width = RESPIKE_VECTOR / 8;
+    int64_t n = 0;
+    for (; n + width <= count; n += width) {
+        vec carry = *(const vec*)(from + n);
+        for (int k = 0; k < bits; ++k) {
+            vec& sum = *(vec*)(to + k * next + n);
+            const vec both = sum & carry;
+            sum ^= carry;
+            carry = both;
+        }
+    }
+    for (; n < count; ++n) {
+        uint64_t carry = from[n];
+        for (int k = 0; k < bits; ++k) {
+            uint64_t& sum = to[k * next + n];
+            const uint64_t both = sum & carry;
+            sum ^= carry;
+            carry = both;
+        }
+    }
+}
+
+// ---- counting --------------------------------------------------------------------------------------------------
+
+int64_t count(const Spikes& s, int64_t image) {
+    const uint64_t* words = s.words + image * s.neurons;
+    int64_t sum = 0;
+    for (int64_t n = 0; n < s.neurons; ++n) {
+        uint64_t any = words[n];
+        for (int p = 1; p < s.signs * s.bits; ++p) any |= words[p * s.images * s.neurons + n];
+        sum += __builtin_popcountll(any);
+    }
+    return sum;
+}
+
+template <class Real>
+void add_counts(const Spikes& s, Real* to) {
+    const int64_t plane = s.images * s.neurons;
+    for (int64_t n = 0; n < plane; ++n) {
+        int net = __builtin_popcountll(s.words[n]);
+        if (s.signs == 2) net -= __builtin_popcountll(s.words[plane + n]);
+        to[n] += Real(net);
+    }
+}
+
+void tally(const Spikes& s, int64_t image, const double* fan_out, double (*sums)[2]) {
+    for (int sign = 0; sign < s.signs; ++sign) {
+        const uint64_t* words = s.words + (sign * s.images + image) * s.neurons;
+        for (int64_t n = 0; n < s.neurons; ++n)
+            for (uint64_t word = words[n]; word; word &= word - 1) {
+                double* sum = sums[first(word)];
+                sum[0] += 1;
+                sum[1] += fan_out[n];
+            }
+    }
+}
+
+// Sums over windows, as binary numbers over planes: each word is added with carries, 64 steps at once.
+void pool(const Spikes& s, int64_t image, const Windows& w, int bits, uint64_t* out) {
+    const int64_t plane = s.images * s.neurons, C = w.channels, result = w.rows * w.columns * C;
+    for (int sign = 0; sign < s.signs; ++sign) {
+        uint64_t* sums = out + (int64_t(sign) * bits * s.images + image) * result;
+        const int64_t next = s.images * result;
+        for (int64_t y = 0; y < w.rows; ++y)
+            for (int64_t x = 0; x < w.columns; ++x) {
+                uint64_t* to = sums + (y * w.columns + x) * C;
+                for (int b = 0; b < bits; ++b)
+                    for (int64_t c = 0; c < C; ++c) to[b * next + c] = 0;
+                for (int64_t iy = w.row_begin[y]; iy < w.row_end[y]; ++iy)
+                    for (int64_t ix = w.column_begin[x]; ix < w.column_end[x]; ++ix)
+                        for (int b = 0; b < s.bits; ++b) {
+                            const uint64_t* from =
+                                s.words + (sign * s.bits + b) * plane + image * s.neurons + (iy * w.in_columns + ix) * C;
+                            add_words(to + b * next, next, bits - b, from, C);
+                        }
+            }
+    }
+}
+
+}  // namespace
+
+extern const Set RESPIKE_SET;
+const Set RESPIKE_SET = {
+    {sort<float>, run<float>, decode<float>, encode<float>, add_counts<float>},
+    {sort<double>, run<double>, decode<double>, encode<double>, add_counts<double>},
+    pool,
+    count,
+    tally,
+};
+
+}  // namespace respike

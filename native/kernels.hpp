@@ -1,0 +1,99 @@
+// The kernels of the event engine, and what they are given. kernels.cpp is compiled once per instruction set.
+//
+// Spikes are words: bit t of a neuron's word is its spike in step t of a chunk of at most 64 steps. Neurons lie as
+// [image][row][column][channel]. A spike that stands for several (behind pooling) is a binary number over several
+// planes of words; signed spikes have planes for -1 behind those for +1.
+#pragma once
+
+#include <cstdint>
+
+namespace respike {
+
+constexpr int MAX_STEPS = 64;
+constexpr int PADDING = 16;  // blocks of channels are multiples of so many, so that no vector is cut
+
+enum class Kind : int { subtract_at, subtract_above, to_value_at, to_value_above, tracer };
+
+// Planes of words, [signs][bits][images][neurons].
+struct Spikes {
+    const uint64_t* words;
+    int signs, bits;
+    int64_t images, neurons;
+};
+
+// The same spikes as lists, sorted by image, group (a row of the map, or a block of neurons), step and neuron.
+struct Lists {
+    const uint32_t* where;      // column << COLUMN | channel
+    const void* amplitude;      // null where every spike counts 1
+    const int64_t* image;       // [images]: where an image's list begins
+    const uint32_t* begin;      // [images][groups · steps + 1], from there
+    int64_t groups, size;       // the last group may be smaller
+};
+
+constexpr int COLUMN = 20;
+constexpr int TALLEST = 32;  // rows of a kernel at most
+
+// A map that spikes go through: a convolution, or (one pixel, all channels) a matrix, or (as many groups as channels,
+// a kernel of 1) a factor for each channel. Weights are [block][in][ky][kx, last first][block's channels], or, where
+// groups > 1, [in][ky][kx, last first][out / groups].
+struct Source {
+    Lists lists;
+    const void* weight;
+    int64_t rows, columns, channels;
+    int64_t kernel_y, kernel_x, stride_y, stride_x, padding_y, padding_x, dilation_y, dilation_x, groups;
+};
+
+// Whether the taps of a row fall on neighbouring outputs.
+inline bool contiguous(const Source& s) { return s.groups == 1 && s.stride_x == 1 && s.dilation_x == 1; }
+
+// The current of a population (or of a readout) over some steps: sources, plus a dense rest, and what becomes of it.
+struct Job {
+    const Source* sources;
+    int count;
+    const void* rest;                              // null where there is none
+    int64_t rest_step, rest_image, rest_pixel;     // strides, 0 where it is the same for all
+    int steps;
+    int64_t images, rows, columns, channels;
+    int64_t block, blocks, tile_rows, tiles;       // an item is a block of channels of a tile of rows of an image
+    int64_t before, after;                         // margins of a row of currents, in columns
+    bool flat;                                     // one pixel, matrices only: all steps are accumulated at once
+    void* out;                                     // [steps][image][pixel][channel]; null where a population follows
+    void* potential;
+    void* total;                                   // the spikes sent so far; only for the tracer
+    const void* threshold;
+    int64_t threshold_pixel;
+    double reset;
+    Kind kind;
+    uint64_t* up;
+    uint64_t* down;
+};
+
+// Windows of a pooling: output index o covers inputs begin[o] … end[o] - 1.
+struct Windows {
+    const int64_t *row_begin, *row_end, *column_begin, *column_end;
+    int64_t in_rows, in_columns, rows, columns, channels;
+};
+
+template <class Real>
+struct Kernels {
+    void (*sort)(const Spikes&, int64_t image, int steps, int64_t group, const uint32_t* names, uint32_t* where,
+                 Real* amplitude, uint32_t* begin, uint64_t* scratch);
+    void (*run)(const Job&, int64_t block, int64_t image, int64_t tile, char* scratch);
+    void (*decode)(const Spikes&, int64_t image, int steps, const Real* scale, Real* out);
+    void (*encode)(const Real* values, int64_t images, int64_t neurons, int64_t image, int steps, uint64_t* words);
+    void (*add_counts)(const Spikes&, Real* to);
+};
+
+struct Set {
+    Kernels<float> single;
+    Kernels<double> twice;
+    void (*pool)(const Spikes&, int64_t image, const Windows&, int bits, uint64_t* out);
+    int64_t (*count)(const Spikes&, int64_t image);  // spikes of whatever amplitude
+    void (*tally)(const Spikes&, int64_t image, const double* fan_out, double (*sums)[2]);
+};
+
+extern const Set kernels_default;
+extern const Set kernels_avx2;
+extern const Set kernels_avx512;
+
+}  // namespace respike

@@ -1,0 +1,318 @@
+// The Python module: checks what it is given, shares the work among threads, calls the kernels of this processor.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <tuple>
+#include <vector>
+
+#include "kernels.hpp"
+#include "parallel.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace respike {
+namespace {
+
+using Array = nb::ndarray<nb::c_contig, nb::device::cpu>;
+using Words = nb::ndarray<int64_t, nb::ndim<4>, nb::c_contig, nb::device::cpu>;  // [signs][bits][images][neurons]
+using Doubles = nb::ndarray<double, nb::c_contig, nb::device::cpu>;
+using Numbers = nb::ndarray<int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Pair = std::tuple<int64_t, int64_t>;
+
+void require(bool condition, const char* what) {
+    if (!condition) throw std::invalid_argument(what);
+}
+
+const Set& kernels() {
+#if defined(RESPIKE_X86)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) return kernels_avx512;
+    if (__builtin_cpu_supports("avx2")) return kernels_avx2;
+#endif
+    return kernels_default;
+}
+
+const char* instruction_set() {
+#if defined(RESPIKE_X86)
+    if (&kernels() == &kernels_avx512) return "avx512";
+    if (&kernels() == &kernels_avx2) return "avx2";
+#endif
+    return "default";
+}
+
+template <class Real>
+const Kernels<Real>& kernels_of();
+template <>
+const Kernels<float>& kernels_of<float>() { return kernels().single; }
+template <>
+const Kernels<double>& kernels_of<double>() { return kernels().twice; }
+
+template <class Real>
+bool is(const Array& array) { return array.dtype() == nb::dtype<Real>(); }
+
+// Calls function(Real) with the type of the array.
+template <class Function>
+void with_type(const Array& array, const Function& function) {
+    if (is<float>(array)) return function(float());
+    if (is<double>(array)) return function(double());
+    throw std::invalid_argument("values must be float32 or float64");
+}
+
+Spikes spikes(const Words& words) {
+    return {(const uint64_t*)words.data(), int(words.shape(0)), int(words.shape(1)), int64_t(words.shape(2)),
+            int64_t(words.shape(3))};
+}
+
+// Spikes on their way through a map.
+struct Part {
+    Words words;
+    Array weight;
+    Source source;
+
+    Part(Words words, std::tuple<int64_t, int64_t, int64_t> shape, Array weight, Pair kernel, Pair stride, Pair padding,
+         Pair dilation, int64_t groups)
+        : words(std::move(words)), weight(std::move(weight)), source{} {
+        std::tie(source.rows, source.columns, source.channels) = shape;
+        std::tie(source.kernel_y, source.kernel_x) = kernel;
+        std::tie(source.stride_y, source.stride_x) = stride;
+        std::tie(source.padding_y, source.padding_x) = padding;
+        std::tie(source.dilation_y, source.dilation_x) = dilation;
+        source.groups = groups;
+        source.weight = this->weight.data();
+        require(int64_t(this->words.shape(3)) == source.rows * source.columns * source.channels, "words do not fit");
+        require(source.kernel_y <= TALLEST, "the kernel is too tall");
+        require(source.channels <= 1 << COLUMN && source.columns < 1 << (32 - COLUMN), "the map is too large");
+    }
+};
+
+// The lists of a part, and the memory that they stand in.
+template <class Real>
+struct Sorted {
+    std::unique_ptr<uint32_t[]> where, begin;
+    std::unique_ptr<Real[]> amplitude;
+    std::vector<int64_t> image;
+    Lists lists{};
+
+    Sorted(const Spikes& s, const Source& source, int steps, bool flat, int threads) : image(s.images + 1) {
+        const int planes = s.signs * s.bits;
+        parallel(threads, s.images, [&](int, int64_t i) { image[i + 1] = kernels().count(s, i); });
+        for (int64_t i = 0; i < s.images; ++i) image[i + 1] += image[i];
+        const int64_t spikes = image[s.images], steps_all = s.images * s.neurons * steps;
+        // A matrix is walked in blocks of rows that stay in the first cache, where spikes are many enough to gain by it.
+        const bool many = double(spikes) > 0.06 * double(steps_all);
+        lists.size = !flat ? source.columns * source.channels : many && s.neurons > 64 ? 64 : s.neurons;
+        lists.groups = (s.neurons + lists.size - 1) / lists.size;
+        where.reset(new uint32_t[spikes]);
+        if (planes > 1) amplitude.reset(new Real[spikes]);
+        const int64_t stride = lists.groups * steps + 1;
+        begin.reset(new uint32_t[s.images * stride]);
+        std::vector<uint32_t> names(lists.size);
+        for (int64_t n = 0; n < lists.size; ++n)
+            names[n] = flat ? uint32_t(n) : uint32_t(n / source.channels << COLUMN | n % source.channels);
+        std::vector<std::vector<uint64_t>> scratch(threads, std::vector<uint64_t>((planes + 1) * (lists.size + 63)));
+        parallel(threads, s.images, [&](int worker, int64_t i) {
+            kernels_of<Real>().sort(s, i, steps, lists.size, names.data(), where.get() + image[i],
+                                    amplitude ? amplitude.get() + image[i] : nullptr, begin.get() + i * stride,
+                                    scratch[worker].data());
+        });
+        lists.where = where.get();
+        lists.begin = begin.get();
+        lists.amplitude = amplitude.get();
+        lists.image = image.data();
+    }
+};
+
+// Runs a job whose outlets are set: lists, tiles, threads.
+template <class Real>
+void run(Job& job, const std::vector<Part*>& parts, const std::optional<Array>& rest, int64_t block, int threads) {
+    require(job.steps >= 1 && job.steps <= MAX_STEPS, "a chunk has 1 to 64 steps");
+    const int64_t pixels = job.rows * job.columns;
+    if (rest) {
+        require(is<Real>(*rest) && rest->ndim() == 4, "the rest has another type");
+        const int64_t s = rest->shape(0), i = rest->shape(1), p = rest->shape(2), c = rest->shape(3);
+        require((s == 1 || s == job.steps) && (i == 1 || i == job.images) && (p == 1 || p == pixels) && c == job.channels,
+                "the rest does not fit");
+        job.rest = rest->data();
+        job.rest_pixel = p == 1 ? 0 : c;
+        job.rest_image = i == 1 ? 0 : p * c;
+        job.rest_step = s == 1 ? 0 : i * p * c;
+    }
+    job.flat = pixels == 1 && !parts.empty();
+    for (const Part* part : parts) {
+        const Source& s = part->source;
+        require(is<Real>(part->weight) && int64_t(part->words.shape(2)) == job.images, "a part does not fit");
+        job.flat = job.flat && s.groups == 1 && s.rows * s.columns == 1;
+    }
+    require(block % PADDING == 0, "a block of channels is not padded");
+    job.block = block;
+    job.blocks = (job.channels + block - 1) / block;
+    for (const Part* part : parts) {
+        const Source& s = part->source;
+        if (job.flat || !contiguous(s)) continue;
+        job.before = std::max(job.before, s.kernel_x - 1 - s.padding_x);
+        job.after = std::max(job.after, s.columns + s.padding_x - job.columns);
+    }
+    const int64_t line = (job.before + job.columns + job.after) * block, wanted = 8192 / int64_t(sizeof(Real)) / line;
+    job.tile_rows = wanted < 1 ? 1 : wanted > job.rows ? job.rows : wanted;
+    job.tiles = (job.rows + job.tile_rows - 1) / job.tile_rows;
+    std::vector<std::unique_ptr<Sorted<Real>>> sorted;
+    std::vector<Source> sources;
+    for (const Part* part : parts) {
+        sorted.push_back(std::make_unique<Sorted<Real>>(spikes(part->words), part->source, job.steps, job.flat, threads));
+        sources.push_back(part->source);
+        sources.back().lists = sorted.back()->lists;
+    }
+    job.sources = sources.data();
+    job.count = int(sources.size());
+    int64_t bytes = (job.tile_rows * line) * int64_t(sizeof(Real)) * (7 + (job.flat ? job.steps : 1)) + 64;
+    for (const Source& s : sources) bytes += 128 + 4 * (s.rows * s.kernel_y + s.columns * s.kernel_x);
+    std::vector<std::vector<char>> scratch(threads);
+    parallel(threads, job.blocks * job.images * job.tiles, [&](int worker, int64_t item) {
+        if (scratch[worker].empty()) scratch[worker].resize(bytes);
+        char* aligned = scratch[worker].data() + (64 - uintptr_t(scratch[worker].data()) % 64);
+        const int64_t tile = item % job.tiles, image = item / job.tiles % job.images;
+        kernels_of<Real>().run(job, item / job.tiles / job.images, image, tile, aligned);
+    });
+}
+
+Job job_of(int steps, std::tuple<int64_t, int64_t, int64_t, int64_t> shape) {
+    Job job{};
+    job.steps = steps;
+    std::tie(job.images, job.rows, job.columns, job.channels) = shape;
+    return job;
+}
+
+void fire(const std::vector<Part*>& parts, const std::optional<Array>& rest, int steps,
+          std::tuple<int64_t, int64_t, int64_t, int64_t> shape, int64_t block, Array potential,
+          const std::optional<Array>& total, Array threshold, int kind, double reset, Words out, int threads) {
+    Job job = job_of(steps, shape);
+    const int64_t pixels = job.rows * job.columns, neurons = pixels * job.channels;
+    job.kind = Kind(kind);
+    job.reset = reset;
+    require(kind >= 0 && kind <= int(Kind::tracer), "no such neuron");
+    require(int64_t(potential.size()) == job.images * neurons && potential.dtype() == threshold.dtype(), "potential");
+    require((job.kind == Kind::tracer) == total.has_value(), "only the tracer keeps totals");
+    require(!total || (total->size() == potential.size() && total->dtype() == potential.dtype()), "total");
+    require(int64_t(threshold.size()) == job.channels || int64_t(threshold.size()) == neurons, "threshold");
+    require(int64_t(out.shape(0)) == (total ? 2 : 1) && int64_t(out.size()) == (total ? 2 : 1) * job.images * neurons,
+            "out");
+    job.threshold_pixel = int64_t(threshold.size()) == job.channels ? 0 : job.channels;
+    job.potential = potential.data();
+    job.total = total ? total->data() : nullptr;
+    job.threshold = threshold.data();
+    job.up = (uint64_t*)out.data();
+    job.down = job.up + job.images * neurons;
+    nb::gil_scoped_release unlocked;
+    with_type(potential, [&](auto real) { run<decltype(real)>(job, parts, rest, block, threads); });
+}
+
+void currents(const std::vector<Part*>& parts, const std::optional<Array>& rest, int steps,
+              std::tuple<int64_t, int64_t, int64_t, int64_t> shape, int64_t block, Array out, int threads) {
+    Job job = job_of(steps, shape);
+    require(int64_t(out.size()) == steps * job.images * job.rows * job.columns * job.channels, "out");
+    job.out = out.data();
+    nb::gil_scoped_release unlocked;
+    with_type(out, [&](auto real) { run<decltype(real)>(job, parts, rest, block, threads); });
+}
+
+// How many spikes (of whatever amplitude) there are, over all images and steps.
+int64_t count(Words words) {
+    const Spikes s = spikes(words);
+    int64_t sum = 0;
+    for (int64_t image = 0; image < s.images; ++image) sum += kernels().count(s, image);
+    return sum;
+}
+
+// Per step the number of spikes and the sum of their fan-outs, over all images: out [steps][2].
+void tally(Words words, Doubles fan_out, int steps, Doubles out) {
+    const Spikes s = spikes(words);
+    require(s.bits == 1 && int64_t(fan_out.size()) == s.neurons && int64_t(out.size()) == 2 * steps, "tally");
+    double sums[MAX_STEPS][2] = {};
+    nb::gil_scoped_release unlocked;
+    for (int64_t image = 0; image < s.images; ++image) kernels().tally(s, image, fan_out.data(), sums);
+    for (int t = 0; t < steps; ++t)
+        for (int k = 0; k < 2; ++k) out.data()[2 * t + k] = sums[t][k];
+}
+
+// Adds each neuron's net number of spikes to out [images][neurons].
+void add_counts(Words words, Array out) {
+    const Spikes s = spikes(words);
+    require(s.bits == 1 && int64_t(out.size()) == s.images * s.neurons, "counts");
+    with_type(out, [&](auto real) { kernels_of<decltype(real)>().add_counts(s, (decltype(real)*)out.data()); });
+}
+
+void decode(Words words, int steps, const std::optional<Array>& scale, Array out, int threads) {
+    const Spikes s = spikes(words);
+    require(int64_t(out.size()) == steps * s.images * s.neurons, "out");
+    require(!scale || (int64_t(scale->size()) == s.neurons && scale->dtype() == out.dtype()), "scale");
+    nb::gil_scoped_release unlocked;
+    with_type(out, [&](auto real) {
+        using Real = decltype(real);
+        parallel(threads, s.images, [&](int, int64_t image) {
+            kernels_of<Real>().decode(s, image, steps, scale ? (const Real*)scale->data() : nullptr, (Real*)out.data());
+        });
+    });
+}
+
+// Words of where values [steps][images][neurons] are not zero.
+void encode(Array values, int steps, Words out, int threads) {
+    const Spikes s = spikes(out);
+    require(s.signs == 1 && s.bits == 1 && int64_t(values.size()) == steps * s.images * s.neurons, "values");
+    nb::gil_scoped_release unlocked;
+    with_type(values, [&](auto real) {
+        using Real = decltype(real);
+        parallel(threads, s.images, [&](int, int64_t image) {
+            kernels_of<Real>().encode((const Real*)values.data(), s.images, s.neurons, image, steps, (uint64_t*)out.data());
+        });
+    });
+}
+
+// Sums over windows of a map [rows][columns][channels].
+void pool(Words words, std::tuple<int64_t, int64_t, int64_t> shape, Numbers row_begin, Numbers row_end,
+          Numbers column_begin, Numbers column_end, Words out, int threads) {
+    const Spikes s = spikes(words), result = spikes(out);
+    const auto [rows, columns, channels] = shape;
+    const Windows windows{row_begin.data(), row_end.data(), column_begin.data(), column_end.data(), rows, columns,
+                          int64_t(row_begin.size()), int64_t(column_begin.size()), channels};
+    require(s.neurons == rows * columns * channels && result.signs == s.signs && result.images == s.images &&
+                result.neurons == windows.rows * windows.columns * channels && row_end.size() == row_begin.size() &&
+                column_end.size() == column_begin.size(),
+            "pool");
+    nb::gil_scoped_release unlocked;
+    parallel(threads, s.images,
+             [&](int, int64_t image) { kernels().pool(s, image, windows, result.bits, (uint64_t*)out.data()); });
+}
+
+}  // namespace
+}  // namespace respike
+
+NB_MODULE(_native, m) {
+    using namespace respike;
+    nb::class_<Part>(m, "Part").def(
+        nb::init<Words, std::tuple<int64_t, int64_t, int64_t>, Array, Pair, Pair, Pair, Pair, int64_t>(),
+        "words"_a.noconvert(), "shape"_a, "weight"_a.noconvert(), "kernel"_a, "stride"_a, "padding"_a, "dilation"_a,
+        "groups"_a);
+    m.def("fire", &fire, "parts"_a, "rest"_a.none().noconvert(), "steps"_a, "shape"_a, "block"_a,
+          "potential"_a.noconvert(), "total"_a.none().noconvert(), "threshold"_a.noconvert(), "kind"_a, "reset"_a,
+          "out"_a.noconvert(), "threads"_a);
+    m.def("currents", &currents, "parts"_a, "rest"_a.none().noconvert(), "steps"_a, "shape"_a, "block"_a,
+          "out"_a.noconvert(), "threads"_a);
+    m.def("count", &count, "words"_a.noconvert());
+    m.def("tally", &tally, "words"_a.noconvert(), "fan_out"_a.noconvert(), "steps"_a, "out"_a.noconvert());
+    m.def("add_counts", &add_counts, "words"_a.noconvert(), "out"_a.noconvert());
+    m.def("decode", &decode, "words"_a.noconvert(), "steps"_a, "scale"_a.none().noconvert(), "out"_a.noconvert(),
+          "threads"_a);
+    m.def("encode", &encode, "values"_a.noconvert(), "steps"_a, "out"_a.noconvert(), "threads"_a);
+    m.def("pool", &pool, "words"_a.noconvert(), "shape"_a, "row_begin"_a, "row_end"_a, "column_begin"_a, "column_end"_a,
+          "out"_a.noconvert(), "threads"_a);
+    m.def("instruction_set", &instruction_set);
+}

@@ -1,0 +1,65 @@
+"""The event engine: its cost grows with the spikes, not with the neurons.
+
+Delays are zero, so a population can run many steps before the next one does. Its spikes are bits of one word per
+neuron; the next layer sorts them by step and adds, for each, one row of weights to the currents of the neurons that it
+reaches, in compiled code (`native/`), where a tile of membranes stays in the first cache through all steps. Nothing of
+the size steps · neurons is written. A layer that is too active is multiplied densely instead.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+from torch import Tensor
+
+from respike.engines.batched import batched
+from respike.errors import EngineWarning
+from respike.ir import Network
+from respike.plan import Plan
+from respike.record import Probe, Recording
+
+try:
+    from respike.engines.event.engine import run
+except ImportError as error:
+    if error.name != "respike.engines.event._native":
+        raise
+    COMPILED = False
+else:
+    COMPILED = True
+"""Whether the compiled part of the package is there."""
+
+MEMORY = 256 * 2**20
+"""Bytes that the values of one tile of images would take by default, were they all dense; most never are."""
+
+
+def event(
+    network: Network,
+    plan: Plan,
+    images: Tensor,
+    probe: Probe | None = None,
+    *,
+    first_image: int = 0,
+    memory: int = MEMORY,
+) -> Recording:
+    """Runs a plan on a batch of images `[batch, *shape]`, spike by spike, on the CPU.
+
+    `first_image` is the number of the batch's first image in its data set, on which random codings depend. `memory`
+    bounds the bytes of what is computed at one time; it changes the speed, never the result. As many threads run as
+    `torch.get_num_threads()` says. Where the package was installed without a compiler, or the network is not on the
+    CPU in float32 or float64, `batched` runs in its place, with an `EngineWarning`.
+    """
+    reason = _why_not(network)
+    if reason:
+        warnings.warn(f"{reason}: the batched engine runs instead", EngineWarning, stacklevel=2)
+        return batched(network, plan, images, probe, first_image=first_image, memory=memory)
+    return run(network, plan, images, probe or Probe(), first_image, memory)
+
+
+def _why_not(network: Network) -> str:
+    if not COMPILED:
+        return "the event engine was not compiled (install respike where there is a C++ compiler)"
+    if network.device.type != "cpu" or network.dtype.itemsize not in (4, 8):
+        return f"the event engine takes networks on the CPU in float32 or float64, not {network.dtype} on " + str(
+            network.device
+        )
+    return ""

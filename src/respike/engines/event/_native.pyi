@@ -1,0 +1,63 @@
+"""The compiled kernels (`native/` at the root of the repository)."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from torch import Tensor
+
+_Pair: TypeAlias = tuple[int, int]
+
+class Part:
+    """Spikes (`words`, `[signs, bits, images, neurons]`) on their way through a map."""
+
+    def __init__(
+        self,
+        words: Tensor,
+        shape: tuple[int, int, int],
+        weight: Tensor,
+        kernel: _Pair,
+        stride: _Pair,
+        padding: _Pair,
+        dilation: _Pair,
+        groups: int,
+    ) -> None: ...
+
+def fire(
+    parts: Sequence[Part],
+    rest: Tensor | None,
+    steps: int,
+    shape: tuple[int, int, int, int],
+    block: int,
+    potential: Tensor,
+    total: Tensor | None,
+    threshold: Tensor,
+    kind: int,
+    reset: float,
+    out: Tensor,
+    threads: int,
+) -> None: ...
+def currents(
+    parts: Sequence[Part],
+    rest: Tensor | None,
+    steps: int,
+    shape: tuple[int, int, int, int],
+    block: int,
+    out: Tensor,
+    threads: int,
+) -> None: ...
+def count(words: Tensor) -> int: ...
+def tally(words: Tensor, fan_out: Tensor, steps: int, out: Tensor) -> None: ...
+def add_counts(words: Tensor, out: Tensor) -> None: ...
+def decode(words: Tensor, steps: int, scale: Tensor | None, out: Tensor, threads: int) -> None: ...
+def encode(values: Tensor, steps: int, out: Tensor, threads: int) -> None: ...
+def pool(
+    words: Tensor,
+    shape: tuple[int, int, int],
+    row_begin: Tensor,
+    row_end: Tensor,
+    column_begin: Tensor,
+    column_end: Tensor,
+    out: Tensor,
+    threads: int,
+) -> None: ...
+def instruction_set() -> str: ...

@@ -1,0 +1,72 @@
+"""Average pooling of spikes: members of a window that fire together become one spike with an amplitude."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from respike.engines.event import _native
+from respike.engines.event.values import Events, Layout
+from respike.ir import AdaptiveAvgPool, AvgPool, Conv, apply
+
+Windows: TypeAlias = tuple[Tensor, Tensor]
+"""First input of each window along one dimension, and the input behind its last."""
+
+
+def pooled(node: AvgPool | AdaptiveAvgPool, events: Events, shape: tuple[int, ...]) -> Events | None:
+    """The spikes behind the pool; None where the kernel cannot (three dimensions, a scale that varies in a window)."""
+    dimensions = len(events.shape) - 1
+    scale = Layout(events.shape).per_channel(events.scale)
+    if dimensions > 2 or scale is None:
+        return None
+    windows = [_windows(node, d, *sizes) for d, sizes in enumerate(zip(events.shape[1:], shape[1:], strict=True))]
+    members = windows[0][1] - windows[0][0]
+    for begin, end in windows[1:]:
+        members = members.unsqueeze(-1) * (end - begin)
+    means = apply(node, [torch.ones(1, 1, *events.shape[1:], dtype=torch.float64)])[0, 0]
+    weight = means / members  # what one member of a window counts
+    if bool((weight == weight.flatten()[0]).all()):
+        weight = weight.flatten()[0]
+    signs, bits, batch = events.words.shape[:3]
+    out_bits = (int(members.max()) * (2**bits - 1)).bit_length()
+    out = torch.empty(signs, out_bits, batch, math.prod(shape), dtype=torch.int64)
+    rows, columns = windows if dimensions == 2 else ((torch.tensor([0]), torch.tensor([1])), windows[0])
+    layout = Layout(events.shape)
+    _native.pool(layout.flat(events.words), layout.sizes, *rows, *columns, out, torch.get_num_threads())
+    channelwise = scale.reshape(1, -1, *(1,) * dimensions)
+    return replace(
+        events, words=Layout(shape).shaped(out), scale=channelwise * weight.to(scale), key=(*events.key, node.name)
+    )
+
+
+def composed(node: AvgPool | AdaptiveAvgPool, conv: Conv, shape: tuple[int, ...]) -> Conv | None:
+    """A convolution and the pool behind it as one convolution; None unless the windows tile what they read."""
+    if not isinstance(node, AvgPool) or node.kernel != node.stride or any(node.padding):
+        return None
+    if any(size % kernel for size, kernel in zip(shape[1:], node.kernel, strict=True)) or set(conv.dilation) != {1}:
+        return None
+    weight = torch.zeros(())
+    for offset in torch.cartesian_prod(*(torch.arange(kernel) for kernel in (*node.kernel, 1))).tolist():
+        sides = [
+            (step * at, step * (kernel - 1 - at))
+            for at, kernel, step in zip(offset, node.kernel, conv.stride, strict=False)
+        ]
+        weight = weight + F.pad(conv.weight, [amount for side in reversed(sides) for amount in side])
+    return replace(
+        conv,
+        weight=weight / (node.divisor or math.prod(node.kernel)),
+        stride=tuple(step * pool for step, pool in zip(conv.stride, node.stride, strict=True)),
+    )
+
+
+def _windows(node: AvgPool | AdaptiveAvgPool, dim: int, size: int, outputs: int) -> Windows:
+    index = torch.arange(outputs)
+    if isinstance(node, AdaptiveAvgPool):
+        return index * size // outputs, -(-(index + 1) * size // outputs)
+    begin = index * node.stride[dim] - node.padding[dim]
+    return begin.clamp(min=0), (begin + node.kernel[dim]).clamp(max=size)

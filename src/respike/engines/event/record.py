@@ -1,0 +1,80 @@
+"""What a probe asks for, counted on words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from respike.engines.event import _native
+from respike.engines.event.values import Events, Layout
+from respike.record import Probe, Recording
+
+
+class EventRecorder:
+    """Collects what a probe asks for over a tile of images, as `record.Recorder` does from dense spikes."""
+
+    def __init__(self, probe: Probe, dtype: torch.dtype) -> None:
+        self._probe = probe
+        self._dtype = dtype
+        self._outputs: list[Tensor] = []
+        self._counts: dict[str, tuple[Layout, Tensor]] = {}
+        self._spikes: dict[str, list[Tensor]] = {}
+        self._per_step: dict[str, list[Tensor]] = {}
+        self._potentials: dict[str, tuple[Layout, Tensor]] = {}
+        self._fan_out: dict[str, Tensor] = {}
+
+    def population(self, name: str, words: Tensor, layout: Layout, steps: int, potential: Tensor | None = None) -> None:
+        """Takes the spikes of some steps (`[signs, 1, batch, neurons]`), and the potential after them."""
+        if self._probe.spike_counts:
+            if name not in self._counts:
+                self._counts[name] = (layout, torch.zeros(words.shape[2:], dtype=self._dtype))
+            _native.add_counts(words, self._counts[name][1])
+        if name in self._probe.spikes:
+            events = Events(layout.shaped(words), torch.ones((), dtype=self._dtype), steps, ())
+            self._spikes.setdefault(name, []).append(events.dense())
+        if potential is not None and name in self._probe.potentials:
+            self._potentials[name] = (layout, potential)
+        if name in self._probe.fan_out:
+            if name not in self._fan_out:
+                self._fan_out[name] = layout.flat(self._probe.fan_out[name].to("cpu", torch.float64))
+            sums = torch.empty(steps, 2, dtype=torch.float64)
+            _native.tally(words, self._fan_out[name], steps, sums)
+            self._per_step.setdefault(name, []).append(sums)
+
+    def outputs(self, outputs: Tensor) -> None:
+        """Takes the readout after each of some steps."""
+        self._outputs.append(outputs)
+
+    def finish(self) -> Recording:
+        """What was kept."""
+        per_step = {name: torch.cat(parts) for name, parts in self._per_step.items()}
+        return Recording(
+            outputs_over_time=torch.cat(self._outputs),
+            spike_counts={name: layout.shaped(counts) for name, (layout, counts) in self._counts.items()},
+            spikes_per_step={name: sums[:, 0] for name, sums in per_step.items()},
+            operations_per_step={name: sums[:, 1] for name, sums in per_step.items()},
+            spikes={name: torch.cat(parts) for name, parts in self._spikes.items()},
+            potentials={name: layout.shaped(potential) for name, (layout, potential) in self._potentials.items()},
+        )
+
+
+def joined(records: Sequence[Recording]) -> Recording:
+    """The recording of a batch from those of its tiles."""
+    if len(records) == 1:
+        return records[0]
+    first = records[0]
+    return Recording(
+        outputs_over_time=torch.cat([r.outputs_over_time for r in records], 1),
+        spike_counts={name: torch.cat([r.spike_counts[name] for r in records]) for name in first.spike_counts},
+        spikes_per_step={
+            name: torch.stack([r.spikes_per_step[name] for r in records]).sum(0) for name in first.spikes_per_step
+        },
+        operations_per_step={
+            name: torch.stack([r.operations_per_step[name] for r in records]).sum(0)
+            for name in first.operations_per_step
+        },
+        spikes={name: torch.cat([r.spikes[name] for r in records], 1) for name in first.spikes},
+        potentials={name: torch.cat([r.potentials[name] for r in records]) for name in first.potentials},
+    )

@@ -1,0 +1,141 @@
+"""What a node's value is in the event engine: spikes as words, maps that they have yet to go through, a dense rest.
+
+A **word** is an int64 whose bit t is a neuron's spike in step t of a chunk of at most 64 steps. Words are ordinary
+tensors of the map's shape, so what only moves elements (reshape, permute, slice, concatenate, pad) moves words.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from respike.engines.event import _native
+from respike.ir import Conv, Linear, apply
+
+LONGEST = 64
+"""Steps of a chunk at most: the bits of a word."""
+
+Key: TypeAlias = tuple[str, ...]
+"""The nodes that a part has come through: names what is worked out once for it (composed and packed weights)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """How a map `[*shape]` lies in memory for the kernels: `[row, column, channel]`.
+
+    Channels are the first dimension of `shape` (convolutions), or the last (linear maps over a last dimension).
+    """
+
+    shape: tuple[int, ...]
+    channels_last: bool = False
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Rows, columns, channels; leading dimensions count as rows."""
+        *pixels, channels = self.shape if self.channels_last else (*self.shape[1:], self.shape[0])
+        return math.prod(pixels[:-1]), pixels[-1] if pixels else 1, channels
+
+    def flat(self, values: Tensor) -> Tensor:
+        """`[..., *shape]` as `[..., neurons]`, contiguous, in the kernels' order."""
+        leading = values.shape[: values.ndim - len(self.shape)]
+        moved = values if self.channels_last else values.movedim(len(leading), -1)
+        return moved.reshape(*leading, math.prod(self.shape)).contiguous()
+
+    def shaped(self, values: Tensor) -> Tensor:
+        """The other way: `[..., neurons]` in the kernels' order as a view `[..., *shape]`."""
+        leading = values.shape[:-1]
+        if self.channels_last:
+            return values.reshape(*leading, *self.shape)
+        return values.reshape(*leading, *self.shape[1:], self.shape[0]).movedim(-1, len(leading))
+
+    def per_channel(self, values: Tensor) -> Tensor | None:
+        """Values that broadcast against `[1, *shape]`, as `[channels]`; None where they differ within a channel."""
+        channels = self.sizes[2]
+        if values.numel() == 1:
+            return values.reshape(1).expand(channels).contiguous()
+        flat = self.flat(values.expand(1, *self.shape)).reshape(-1, channels)
+        return flat[0].contiguous() if len(flat) == 1 or bool((flat == flat[:1]).all()) else None
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """Spikes of a chunk of steps.
+
+    `words` is `[signs, bits, batch, *shape]`: over `bits` planes, each spike has an amplitude n as a binary number
+    (behind pooling), and a second sign holds negative ones. A spike of amplitude n delivers `n · scale`; `scale`
+    broadcasts against `[1, *shape]`.
+    """
+
+    words: Tensor
+    scale: Tensor
+    steps: int
+    key: Key
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample."""
+        return tuple(self.words.shape[3:])
+
+    @cached_property
+    def activity(self) -> float:
+        """Spikes per neuron and step, measured."""
+        return _native.count(Layout(self.shape).flat(self.words)) / max(1, self.words[0, 0].numel() * self.steps)
+
+    def dense(self) -> Tensor:
+        """What the spikes deliver, `[steps, batch, *shape]`."""
+        layout = Layout(self.shape)
+        flat = layout.flat(self.words)
+        scale = layout.flat(self.scale.expand(1, *self.shape))
+        out = self.scale.new_empty(self.steps, *flat.shape[2:])
+        _native.decode(flat, self.steps, scale, out, torch.get_num_threads())
+        return layout.shaped(out)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Spikes that have yet to go through a linear map (None: the identity); biases stand in the value's rest."""
+
+    events: Events
+    map: Linear | Conv | None
+    key: Key
+
+    def dense(self) -> Tensor:
+        """What arrives, `[steps, batch, *shape]`."""
+        values = self.events.dense()
+        if self.map is None:
+            return values
+        result = apply(self.map, [values.flatten(0, 1)], bias=False)
+        return result.reshape(*values.shape[:2], *result.shape[1:])
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """The sum of parts and a dense rest `[1 or steps, 1 or batch, *shape]` (dimensions of `shape` may be 1 there)."""
+
+    shape: tuple[int, ...]
+    parts: tuple[Part, ...] = ()
+    rest: Tensor | None = None
+
+    def whole_rest(self) -> Tensor | None:
+        """The rest with all dimensions of `shape`."""
+        return None if self.rest is None else self.rest.expand(*self.rest.shape[:2], *self.shape)
+
+    def plus(self, rest: Tensor | None) -> Value:
+        """With something dense added."""
+        if rest is None:
+            return self
+        return replace(self, rest=rest if self.rest is None else self.rest + rest)
+
+    def settled(self, *, maps_only: bool) -> Value:
+        """With parts made dense: all of them, or those that have a map before them."""
+        kept = tuple(part for part in self.parts if maps_only and part.map is None)
+        value = replace(self, parts=kept)
+        for part in self.parts:
+            if part not in kept:
+                value = value.plus(part.dense())
+        return value

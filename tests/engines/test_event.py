@@ -1,0 +1,204 @@
+"""The event engine beyond what the laws say: maps of all kinds, float32, dense layers, threads, tiles, no compiler."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from networks import Builder, images
+from respike import engines, methods
+from respike.engines import event as engine
+from respike.engines.event import COMPILED
+from respike.errors import EngineWarning
+from respike.ir import (
+    Activation,
+    Add,
+    AvgPool,
+    Conv,
+    ElementwiseAffine,
+    Input,
+    Linear,
+    Network,
+    Node,
+    Pad,
+    Permute,
+    ReLU,
+    Reshape,
+    Slice,
+)
+from respike.metrics import fan_outs
+from respike.neurons import IntegrateFire, SignedIntegrateFire
+from respike.plan import Plan, Site
+from respike.record import Probe, Recording
+from respike.schedule import InputThenDrain, Steady
+
+needs_compiler = pytest.mark.skipif(not COMPILED, reason="the event engine was not compiled")
+
+
+def dyadic(*shape: int, seed: int = 0) -> Tensor:
+    """Multiples of 1/64 in [-1, 1]: sums of them are exact in whatever order."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(-64, 65, shape, generator=generator).double() / 64
+
+
+def conv(name: str, source: str, weight: Tensor, **options: object) -> Conv:
+    ones, zeros = (1,) * (weight.ndim - 2), (0,) * (weight.ndim - 2)
+    node = Conv(name, (source,), weight, None, stride=ones, padding=zeros, dilation=ones)
+    return replace(node, **options)  # type: ignore[arg-type]
+
+
+def relu(name: str, source: str) -> Activation:
+    return Activation(name, (source,), ReLU())
+
+
+IMAGE = (4, 9, 7)
+MAPS: dict[str, list[Node]] = {
+    "strided": [conv("a", "r", dyadic(5, 4, 3, 2), stride=(2, 3), padding=(2, 1))],
+    "dilated": [conv("a", "r", dyadic(5, 4, 3, 2), dilation=(2, 3), padding=(1, 0))],
+    "valid": [conv("a", "r", dyadic(70, 4, 5, 5))],
+    "pointwise": [conv("a", "r", dyadic(20, 4, 1, 1))],
+    "depthwise": [conv("a", "r", dyadic(8, 1, 3, 3), groups=4, padding=(1, 1))],
+    "grouped": [conv("a", "r", dyadic(6, 2, 3, 3), groups=2, stride=(2, 1), padding=(3, 0))],
+    "pool behind": [
+        conv("c", "r", dyadic(3, 4, 4, 2), stride=(1, 2)),
+        AvgPool("a", ("c",), (2, 1), (2, 1), (0, 0)),
+    ],
+    "pool before": [AvgPool("p", ("r",), (4, 2), (2, 2), (2, 1)), conv("a", "p", dyadic(6, 4, 3, 3))],
+    "pools": [
+        AvgPool("p", ("r",), (2, 2), (2, 2), (0, 0), ceil_mode=True),
+        AvgPool("q", ("p",), (2, 2), (1, 1), (0, 0)),
+        conv("a", "q", dyadic(6, 4, 2, 2)),
+    ],
+    "residual": [
+        conv("c", "r", dyadic(4, 4, 3, 3), padding=(1, 1)),
+        ElementwiseAffine("s", ("r",), dyadic(4, 1, 1, seed=2), dyadic(4, 1, 1, seed=3)),
+        Add("a", ("c", "s", "r")),
+    ],
+    "moved": [
+        Pad("p", ("r",), (1, -1, 0, 2), 0.5),
+        Slice("s", ("p",), 2, 1, 8, 2),
+        Permute("q", ("s",), (0, 1, 3, 2)),
+        conv("a", "q", dyadic(6, 4, 2, 2)),
+    ],
+    "tokens": [Reshape("t", ("r",), (12, 21)), Linear("a", ("t",), dyadic(5, 21), dyadic(5, seed=4))],
+    "one dimension": [
+        Reshape("t", ("r",), (4, 63)),
+        conv("c", "t", dyadic(6, 4, 5), stride=(2,), padding=(2,)),
+        AvgPool("a", ("c",), (3,), (2,), (1,), count_include_pad=False),
+    ],
+    "three dimensions": [Reshape("t", ("r",), (2, 2, 9, 7)), conv("a", "t", dyadic(3, 2, 2, 3, 3))],
+}
+
+
+def network_through(nodes: list[Node]) -> Network:
+    front: list[Node] = [Input("x", (), IMAGE), conv("first", "x", dyadic(4, 4, 1, 1, seed=9)), relu("r", "first")]
+    body = Network((*front, *nodes, relu("b", "a")), ("b",))
+    neurons = body.neurons("b")
+    last: list[Node] = [Reshape("flat", ("b",), (neurons,)), Linear("out", ("flat",), dyadic(3, neurons, seed=7))]
+    return Network((*body.nodes, *last), ("out",))
+
+
+def assert_same(expected: Recording, found: Recording) -> None:
+    assert torch.equal(expected.outputs_over_time, found.outputs_over_time)
+    for kind in ("spike_counts", "spikes_per_step", "operations_per_step", "spikes", "potentials"):
+        assert getattr(expected, kind).keys() == getattr(found, kind).keys()
+        for name, value in getattr(expected, kind).items():
+            assert torch.equal(value, getattr(found, kind)[name]), (kind, name)
+
+
+def everything(network: Network) -> Probe:
+    names = [node.name for node in network.activations]
+    return Probe(spikes=names, potentials=names, fan_out=fan_outs(network))
+
+
+@needs_compiler
+@pytest.mark.parametrize("neuron", [IntegrateFire(), SignedIntegrateFire()], ids=["plain", "signed"])
+@pytest.mark.parametrize("threshold", [1.0, 0.0625], ids=["sparse", "active"])
+@pytest.mark.parametrize("nodes", MAPS.values(), ids=MAPS.keys())
+def test_every_map_is_exact_where_sums_are(
+    nodes: list[Node], threshold: float, neuron: IntegrateFire | SignedIntegrateFire
+) -> None:
+    """Dyadic numbers: not a bit may differ. Low thresholds make layers so active that they are multiplied densely."""
+    network = network_through(nodes)
+    given = dyadic(5, *IMAGE, seed=1).abs()
+    sites = {node.name: Site(threshold, spike_value=0.5, neuron=neuron) for node in network.activations}
+    plan = Plan(sites, InputThenDrain(67, 6))
+    found = engine(network, plan, given, everything(network))
+    assert_same(engines.batched(network, plan, given, everything(network)), found)
+
+
+@needs_compiler
+def test_threads_change_nothing() -> None:
+    network = network_through(MAPS["valid"])
+    given = dyadic(5, *IMAGE, seed=1).abs()
+    plan = Plan({node.name: Site(1.0) for node in network.activations}, Steady(20))
+    expected = engine(network, plan, given, everything(network))
+    torch.set_num_threads(3)
+    try:
+        assert_same(expected, engine(network, plan, given, everything(network)))
+    finally:
+        torch.set_num_threads(1)
+
+
+@needs_compiler
+def test_tiles_and_chunks_change_nothing() -> None:
+    network = network_through(MAPS["residual"])
+    given = dyadic(5, *IMAGE, seed=1).abs()
+    plan = Plan({node.name: Site(1.0) for node in network.activations}, Steady(70))
+    expected = engine(network, plan, given, everything(network), memory=2**40)
+    for memory in (4_000, 20_000, 2_000_000):
+        assert_same(expected, engine(network, plan, given, everything(network), memory=memory))
+
+
+@needs_compiler
+def test_single_precision_differs_by_ties_alone() -> None:
+    """Spike counts of float32 against float64: another order of sums may move a spike where a potential ties."""
+    builder = Builder((2, 12, 12), seed=5)
+    for kind in ("conv", "strided", "residual", "avgpool"):
+        builder.block(kind)
+    network = builder.network()
+    given = images(network, 16)
+    plan = methods.max_norm(network, images(network, 32, seed=1), steps=64)
+    exact = engine(network, plan, given)
+    found = engine(network.to(torch.float32), plan, given.float())
+    spikes = sum(float(counts.sum()) for counts in exact.spike_counts.values())
+    moved = sum(
+        float((counts - found.spike_counts[name].double()).abs().sum()) for name, counts in exact.spike_counts.items()
+    )
+    assert spikes > 10_000
+    assert moved <= 1e-3 * spikes
+    assert torch.allclose(found.outputs.double(), exact.outputs, atol=1e-3 * float(exact.outputs.abs().max()))
+
+
+@needs_compiler
+def test_an_empty_batch_has_no_outputs() -> None:
+    network = network_through(MAPS["pointwise"])
+    plan = Plan({node.name: Site(1.0) for node in network.activations}, Steady(3))
+    assert engine(network, plan, torch.zeros(0, *IMAGE).double()).outputs_over_time.shape == (3, 0, 3)
+
+
+@needs_compiler
+def test_work_is_kept_for_a_plan_and_not_mixed_between_networks() -> None:
+    """Packed weights are remembered by plan; another network with the same plan gets its own."""
+    nodes = MAPS["valid"]
+    first, second = network_through(nodes), network_through([conv("a", "r", -dyadic(70, 4, 5, 5, seed=3))])
+    plan = Plan({node.name: Site(1.0) for node in first.activations}, Steady(9))
+    given = dyadic(2, *IMAGE, seed=1).abs()
+    for network in (first, second, first):
+        assert_same(engines.batched(network, plan, given), engine(network, plan, given))
+
+
+def test_another_engine_runs_where_this_one_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["respike.engines.event"], "COMPILED", False)
+    network = network_through(MAPS["pointwise"])
+    plan = Plan({node.name: Site(1.0) for node in network.activations}, Steady(3))
+    given = dyadic(2, *IMAGE, seed=1).abs()
+    with pytest.warns(EngineWarning, match="not compiled"):
+        found = engine(network, plan, given)
+    assert_same(engines.batched(network, plan, given), found)
+    assert math.isfinite(float(found.outputs.sum()))
