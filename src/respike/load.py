@@ -35,8 +35,10 @@ def load(
 ) -> Network:
     """Read a trained network, check it against the original, and prepare it for conversion.
 
-    `source` is a PyTorch module in evaluation mode, a `torch.export` program, or the path of a `.pt2` archive.
-    `example` is a batch of inputs `[batch, ...]` (a tuple if there are several); programs and archives bring their own.
+    `source` is a PyTorch module in evaluation mode, a `torch.export` program, a Keras model, an `onnx.ModelProto`, or
+    the path of a `.pt2` archive, of a `.keras` or `.h5` file, or of an `.onnx` file.
+    `example` is a batch of inputs `[batch, ...]` (a tuple if there are several); programs and archives bring their own,
+    ONNX and Keras models need one only where they leave sizes open.
     The network is compared with the original on the example and on every batch of `verify`, before and after the
     `passes`: outputs must agree within 1e-4 (float32; 1e-9 in float64) of the largest output. The source is left as
     it is.

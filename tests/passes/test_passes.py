@@ -211,7 +211,7 @@ def test_a_max_pool_stays_behind_a_function_that_falls(function: Function, moves
 
 
 def test_signals_times_their_gates_are_activations() -> None:
-    sixth = ElementwiseAffine("shift", ("x",), torch.tensor(1 / 6).double(), torch.tensor(0.5).double())
+    sixth = ElementwiseAffine("shift", ("x",), torch.tensor(1 / 6, dtype=torch.float64), torch.tensor(0.5).double())
     gate, hard = Activation("gate", ("x",), Sigmoid()), Activation("hard", ("shift",), ReLU(1.0))
     before = network((4,), gate, Multiply("silu", ("x", "gate")), outputs=("silu",))
     after = drop_unused(fuse_gates(before))

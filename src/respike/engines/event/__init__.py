@@ -13,10 +13,12 @@ import warnings
 from torch import Tensor
 
 from respike.engines.batched import batched
+from respike.engines.few_spikes import few_spikes
 from respike.errors import EngineWarning
 from respike.ir import Network
 from respike.plan import Plan
 from respike.record import Probe, Recording
+from respike.schedule import Layerwise
 
 try:
     from respike.engines.event.engine import run
@@ -46,8 +48,11 @@ def event(
     `first_image` is the number of the batch's first image in its data set, on which random codings depend. `memory`
     bounds the bytes of what is computed at one time; it changes the speed, never the result. As many threads run as
     `torch.get_num_threads()` says. Where the package was installed without a compiler, or the network is not on the
-    CPU in float32 or float64, `batched` runs in its place, with an `EngineWarning`.
+    CPU in float32 or float64, `batched` runs in its place, with an `EngineWarning`. Few-spikes plans have no time to
+    walk through: `few_spikes` runs them in one pass.
     """
+    if isinstance(plan.schedule, Layerwise):
+        return few_spikes(network, plan, images, probe, first_image=first_image)
     reason = _why_not(network)
     if reason:
         warnings.warn(f"{reason}: the batched engine runs instead", EngineWarning, stacklevel=2)
