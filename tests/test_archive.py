@@ -107,6 +107,8 @@ def test_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
         {"tensor": 999},
         {"float": "nonsense"},
         {"unknown": 1},
+        {"type": "Plan", "sites": 3, "schedule": {"type": "Steady", "steps": 2}},
+        {"type": "Site", "threshold": "high"},
         [],
     ],
 )

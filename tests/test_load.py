@@ -293,7 +293,7 @@ def test_damaged_archives_are_refused(damage: Callable[[bytes], bytes], archive:
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("missing.pt2", "no file"), ("missing.onnx", "no file"), ("model.txt", "only .pt2")]
+    ("name", "reason"), [("missing.pt2", "no file"), ("missing.onnx", "no file"), ("model.txt", ".pt2 archives")]
 )
 def test_other_files_are_refused(name: str, reason: str, tmp_path: Path) -> None:
     if not name.startswith("missing"):

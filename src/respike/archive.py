@@ -21,7 +21,7 @@ from torch import Tensor
 from respike import coding, ir, neurons, plan, schedule
 from respike.errors import InvalidFile, RespikeError
 from respike.ir import Network
-from respike.plan import Plan
+from respike.plan import Plan, Site
 
 FORMAT = "respike 1"
 _MODULES = (ir, neurons, coding, schedule, plan)
@@ -64,10 +64,12 @@ def read(path: str | os.PathLike[str]) -> tuple[Network, Plan]:
     try:
         tree = json.loads(header["respike"])
         network, plan = _decode(tree["network"], tensors), _decode(tree["plan"], tensors)
-    except (KeyError, TypeError, ValueError, RespikeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, RespikeError) as error:
         raise InvalidFile(f"{os.fspath(path)} does not describe a converted network: {error}") from error
-    if not isinstance(network, Network) or not isinstance(plan, Plan):
+    if not isinstance(network, Network) or not isinstance(plan, Plan) or not isinstance(plan.sites, Mapping):
         raise InvalidFile(f"{os.fspath(path)} does not describe a converted network")
+    if not all(isinstance(site, Site) for site in plan.sites.values()):
+        raise InvalidFile(f"{os.fspath(path)} does not describe a converted network: a site is something else")
     return network, plan
 
 

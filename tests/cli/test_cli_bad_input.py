@@ -96,7 +96,7 @@ def test_nothing_is_run_where_the_results_could_not_be_written(
 def test_a_seed_without_randomness_is_told(respike: Runner) -> None:
     outcome = respike("evaluate", "mnist-cnn", *FIT, "--limit", 64, "--seed", 4)
     assert outcome.code == 0
-    assert outcome.err == "warning: --seed changes nothing: constant input is not random\n"
+    assert outcome.err == "warning: --seed changes nothing without --coding bernoulli\n"
 
 
 def test_warnings_take_one_line(respike: Runner, monkeypatch: pytest.MonkeyPatch) -> None:

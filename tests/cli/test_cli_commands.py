@@ -15,6 +15,7 @@ from cli.running import Runner
 from respike import SpikingNetwork, __version__, data, load, measure, methods, zoo
 from respike.cli import demo, options
 from respike.coding import Bernoulli, IntegrateEncoder
+from respike.engines.event import COMPILED
 
 FIT = ("--method", "fit", "--input-steps", 5, "--drain-steps", 4)
 
@@ -47,7 +48,7 @@ def test_the_json_has_its_fields(respike: Runner, tmp_path: Path) -> None:
     assert (report["dataset"], report["images"], report["steps"]) == ("mnist", 64, 8)
     assert len(report["accuracy"]) == 8
     assert report["spikes_per_layer"].keys() == {"relu1", "relu2"}
-    assert (report["engine"], report["seed"], report["respike_version"]) == ("batched", None, __version__)
+    assert (report["engine"], report["seed"], report["respike_version"]) == ("event" if COMPILED else "batched", None, __version__)
     assert report["complete"] is True
     wanted = {"network_accuracy", "spikes_per_neuron", "synaptic_operations", "macs", "energy_ratio", "seconds"}
     assert wanted <= report.keys()

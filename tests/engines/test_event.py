@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -202,3 +203,13 @@ def test_another_engine_runs_where_this_one_cannot(monkeypatch: pytest.MonkeyPat
         found = engine(network, plan, given)
     assert_same(engines.batched(network, plan, given), found)
     assert math.isfinite(float(found.outputs.sum()))
+
+
+def test_the_package_imports_without_the_compiled_part() -> None:
+    program = (
+        "import sys; sys.modules['respike.engines.event._native'] = None\n"
+        "from respike.engines import event, fastest\n"
+        "from respike.engines.event import COMPILED\n"
+        "assert not COMPILED"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -98,7 +99,7 @@ def models(draw: Draw, *, longest: int = 7) -> tuple[RandomModel, tuple[Tensor, 
     for _ in range(draw(st.integers(1, longest))):
         try:
             step, operands = _step(draw, steps, values)
-            with torch.no_grad():
+            with torch.no_grad(), warnings.catch_warnings(action="ignore"):
                 value = step(*(values[i].clone() for i in operands))
         except (RuntimeError, ValueError, IndexError, KeyError, TypeError):
             continue  # a layer that does not exist for this rank, or cannot take the shape

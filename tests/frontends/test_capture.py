@@ -118,7 +118,9 @@ def test_everything_unsupported_is_listed_at_once_with_what_to_do() -> None:
 
 
 def test_functions_are_listed_by_the_module_they_are_called_in() -> None:
-    assert "0 (LSTM): recurrent" in refused(nn.Sequential(nn.LSTM(3, 3), Function(lambda m, x: x[0])), 4, 3)
+    assert "0 (LSTM): takes a sequence for the batch" in refused(
+        nn.Sequential(nn.LSTM(3, 3), Function(lambda m, x: x[0])), 4, 3
+    )
     text = refused(nn.Sequential(Function(lambda m, x: F.mish(x) * torch.exp(x) ** 3)), 3)
     assert "0.mish (function)" in text
     assert "0.exp (function)" in text

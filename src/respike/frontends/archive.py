@@ -16,7 +16,6 @@ from respike.errors import InvalidFile
 from respike.frontends.capture import quiet
 
 _PICKLES = {".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin"}
-_LATER = {".keras", ".h5", ".hdf5"}
 _SAFE_FILE = re.compile(
     r"models/model\.json|data/weights/(weight_\d+|model_weights_config\.json)|"
     r"data/constants/(tensor_\d+|model_constants_config\.json)|data/sample_inputs/model\.pt|"
@@ -59,10 +58,8 @@ def _check_kind(file: Path) -> None:
             "build the model in Python and load its weights from a safetensors file (or with torch.load(..., "
             "weights_only=True)), then pass the module, or save it once with torch.export.save as a .pt2 archive"
         )
-    if suffix in _LATER:
-        raise InvalidFile(f"{suffix} files are not supported yet in this version; pass a PyTorch module or a .pt2")
     if suffix != ".pt2":
-        raise InvalidFile(f"{file.name!r}: only .pt2 archives, as torch.export.save writes them, can be read")
+        raise InvalidFile(f"{file.name!r}: .pt2 archives (torch.export.save), .onnx, .keras and .h5 files can be read")
 
 
 def _checked_parts(contents: bytes) -> dict[str, bytes]:

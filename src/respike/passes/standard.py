@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from respike.ir import Input, Network
+from respike.passes.drop_final_softmax import drop_final_softmax
 from respike.passes.fold_batchnorm import fold_batchnorm
 from respike.passes.fuse_gates import fuse_gates
 from respike.passes.move_max_pool import move_max_pool
@@ -25,9 +26,17 @@ def drop_unused(network: Network) -> Network:
     return dataclasses.replace(network, nodes=kept)
 
 
-STANDARD: tuple[Pass, ...] = (skip_concat, fuse_gates, drop_unused, fold_batchnorm, move_max_pool)
-"""Read parts of concatenations where they come from, see activations in signals times their gates, drop what nobody
-reads, fold batch norms where that is exact, move max pools in front of activations."""
+STANDARD: tuple[Pass, ...] = (
+    drop_final_softmax,
+    skip_concat,
+    fuse_gates,
+    drop_unused,
+    fold_batchnorm,
+    move_max_pool,
+)
+"""Leave out a softmax at the very end (with a warning), read parts of concatenations where they come from, see
+activations in signals times their gates, drop what nobody reads, fold batch norms where that is exact, move max pools in front of
+activations."""
 
 
 def prepare(network: Network, passes: Iterable[Pass] = STANDARD) -> Network:

@@ -23,7 +23,7 @@ from respike.schedule import Layerwise
 try:
     from respike.engines.event.engine import run
 except ImportError as error:
-    if error.name != "respike.engines.event._native":
+    if error.name not in (f"{__name__}._native", __name__):  # python names the package where it lacks a module
         raise
     COMPILED = False
 else:
