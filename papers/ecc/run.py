@@ -326,7 +326,7 @@ def draw_comparison(bench: Workbench, subject: Subject, runs: dict[str, Report])
             sums.append(total)
         axes[1].plot(range(1, STEPS + 1), sums, color=colour, label=name, linewidth=1.5)
     figures.network(axes[0], runs["ECC-SNN"])
-    figures.near(axes[0], 100 * runs["ECC-SNN"].network_accuracy, 12, 1)
+    figures.near(axes[0], 100 * runs["ECC-SNN"].network_accuracy, 60, 3)
     axes[1].legend(fontsize=8)
     figures.save(figure, bench.figures / "figure3c.png")
 

@@ -143,6 +143,12 @@ class Plan:
 
     def check(self, network: Network) -> None:
         """Raises `InvalidPlan`, naming the layer, where the plan does not fit the network."""
+        if len(network.inputs) != 1:
+            inputs = ", ".join(node.name for node in network.inputs)
+            raise InvalidPlan(
+                f"the network has the inputs {inputs}; spiking networks take one: give it one tensor and split that in "
+                "forward()"
+            )
         self._check_analog(network)
         spiking = [node for node in network.activations if node.name not in self.analog]
         names = {node.name for node in spiking}

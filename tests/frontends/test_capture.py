@@ -150,7 +150,7 @@ def test_mixing_the_batch_is_refused(function: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     ("function", "reason"),
     [
-        (lambda m, x: F.pad(x, (1, 1), value=-math.inf), "pad the max pool itself"),
+        (lambda m, x: F.pad(x, (1, 1), value=-math.inf), "give the max pool a padding"),
         (lambda m, x: x.amax(1), "all spatial dimensions"),
         (lambda m, x: x.norm(dim=1, keepdim=True), "normalises"),
         (lambda m, x: x.sort(1)[0], "order that depends on the data"),

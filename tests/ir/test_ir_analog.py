@@ -104,6 +104,12 @@ def test_analog_nodes_need_values_and_not_spikes_over_time() -> None:
         SpikingNetwork(attention(), Plan({"relu": Site(1.0)}, Steady(4), analog=ANALOG))
 
 
+def test_spiking_networks_take_one_input() -> None:
+    nodes = (Input("x", (), (3,)), Input("y", (), (3,)), Multiply("z", ("x", "y")))
+    with pytest.raises(InvalidPlan, match="the inputs x, y; spiking networks take one"):
+        SpikingNetwork(Network(nodes, ("z",)), Plan({}, Steady(4)))
+
+
 @pytest.mark.parametrize(("name", "reason"), [("q", "an affine map"), ("missing", "not a node")])
 def test_only_what_exists_and_computes_can_stay_analog(name: str, reason: str) -> None:
     with pytest.raises(InvalidPlan, match=f"{name!r} stay analog, which is {reason}"):

@@ -24,9 +24,12 @@ def least_squares_units(seen: ActivationStatistics, steps: int, offset: float) -
     against that of saturation. Activations are taken as evenly spread within each bin of the histogram, and the
     integral over a bin is exact. offset: 0 rounds down, 1/2 to the nearest.
     """
-    edges, counts = seen.edges, seen.histogram.double()
-    density = counts / (edges[1:] - edges[:-1])
     top = largest_units(seen, steps)
+    # Below half of the smallest unit tried, every unit gives zero, so these bins make no difference.
+    smallest = top[top > 0].amin() * _CANDIDATES[-1] * (1 - offset) if bool((top > 0).any()) else 0.0
+    first = max(0, int((seen.edges < smallest).sum()) - 1)
+    edges, counts = seen.edges[first:], seen.histogram[:, first:].double()
+    density = counts / (edges[1:] - edges[:-1])
     best, least = top.clone(), torch.full_like(top, torch.inf)
     for share in _CANDIDATES:
         units = top * share

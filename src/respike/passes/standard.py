@@ -35,8 +35,8 @@ STANDARD: tuple[Pass, ...] = (
     move_max_pool,
 )
 """Leave out a softmax at the very end (with a warning), read parts of concatenations where they come from, see
-activations in signals times their gates, drop what nobody reads, fold batch norms where that is exact, move max pools in front of
-activations."""
+activations in signals times their gates, drop what nobody reads, fold batch norms where that is exact, move max pools
+in front of activations."""
 
 
 def prepare(network: Network, passes: Iterable[Pass] = STANDARD) -> Network:
