@@ -48,7 +48,8 @@ def test_the_json_has_its_fields(respike: Runner, tmp_path: Path) -> None:
     assert (report["dataset"], report["images"], report["steps"]) == ("mnist", 64, 8)
     assert len(report["accuracy"]) == 8
     assert report["spikes_per_layer"].keys() == {"relu1", "relu2"}
-    assert (report["engine"], report["seed"], report["respike_version"]) == ("event" if COMPILED else "batched", None, __version__)
+    engine, seed, version = report["engine"], report["seed"], report["respike_version"]
+    assert (engine, seed, version) == ("event" if COMPILED else "batched", None, __version__)
     assert report["complete"] is True
     wanted = {"network_accuracy", "spikes_per_neuron", "synaptic_operations", "macs", "energy_ratio", "seconds"}
     assert wanted <= report.keys()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -61,7 +61,7 @@ class SpikingModule(nn.Module):
         """The plan with a copy of the thresholds as they are now."""
         sites = {}
         for name, site in self._sites.items():
-            now = {field: self._value(name, field).detach().clone() for field in _fields(site)}
+            now: dict[str, Any] = {field: self._value(name, field).detach().clone() for field in _fields(site)}
             sites[name] = dataclasses.replace(site, **{"spike_value": now["threshold"]} | now)
         readout = SpikeCount(sites.pop(OUTPUT)) if isinstance(self._plan.readout, SpikeCount) else self._plan.readout
         return dataclasses.replace(self._plan, sites=sites, readout=readout)
@@ -107,7 +107,8 @@ class SpikingModule(nn.Module):
 
     def _filled(self, node: N) -> N:
         """A node with its tensors."""
-        return dataclasses.replace(node, **{field: self._value(node.name, field) for field in _tensors(node)})
+        filled: dict[str, Any] = {field: self._value(node.name, field) for field in _tensors(node)}
+        return dataclasses.replace(node, **filled)
 
     def _value(self, name: str, field: str) -> Tensor:
         value: Tensor = getattr(self.get_submodule(name), field)

@@ -14,7 +14,8 @@ from respike.engines.event.packing import dense
 from respike.engines.event.population import Population
 from respike.engines.event.record import EventRecorder, joined
 from respike.engines.event.values import LONGEST, Events, Layout, Part, Value
-from respike.ir import Activation, AdaptiveMaxPool, Input, MaxPool, Network, Node
+from respike.errors import InvalidPlan
+from respike.ir import Activation, AdaptiveMaxPool, Analog, Input, MaxPool, Network, Node
 from respike.plan import Membrane, Plan
 from respike.record import INPUT, OUTPUT, Probe, Recording
 from respike.schedule import Phase
@@ -80,6 +81,8 @@ class _Run:
 
     def _value(self, node: Node, inputs: list[Value], phase: Phase, steps: int) -> Value:
         shape = self.network.shapes[node.name]
+        if isinstance(node, Analog):
+            raise InvalidPlan(f"{node.name!r} stays analog, which spikes over time cannot pass through")
         match node:
             case Input():
                 return self._input(shape, phase, steps)

@@ -21,7 +21,9 @@ from respike.ir import (
     BatchNorm,
     Concat,
     Conv,
+    ConvTranspose,
     ElementwiseAffine,
+    FixedLinear,
     Linear,
     Pad,
     Permute,
@@ -56,6 +58,10 @@ def through(node: Affine, inputs: Sequence[Value], shape: tuple[int, ...], memo:
             return _concatenated(node, inputs, shape, bias)
         case Reshape() | Permute() | Slice() | Pad():
             return _moved(node, value, shape, bias)
+        case ConvTranspose():
+            return _dense(node, value, shape, node.weight.dtype, bias)
+        case FixedLinear():
+            return _dense(node, value, shape, node.matrix.dtype, bias)
         case _:
             assert_never(node)
 
@@ -66,6 +72,14 @@ def folded(node: Affine, inputs: Sequence[Tensor], *, bias: bool) -> Tensor:
     flat = [value.expand(steps, batch, *value.shape[2:]).flatten(0, 1) for value in inputs]
     result = apply(node, flat, bias=bias)
     return result.reshape(steps, batch, *result.shape[1:])
+
+
+def _dense(node: Affine, value: Value, shape: tuple[int, ...], dtype: torch.dtype, bias: bool) -> Value:
+    """Nodes that have no compiled form."""
+    rest = value.settled(maps_only=False).whole_rest()
+    if rest is None:
+        rest = torch.zeros(1, 1, *value.shape, dtype=dtype)
+    return Value(shape, (), folded(node, [rest], bias=bias))
 
 
 def _weighted(node: Linear | Conv, value: Value, shape: tuple[int, ...], bias: bool) -> Value:

@@ -12,7 +12,18 @@ from respike.engines.event.memo import Memo
 from respike.engines.event.packing import channels_last, work
 from respike.engines.event.record import EventRecorder
 from respike.engines.event.values import Events, Layout, Value
-from respike.neurons import Above, AtOrAbove, IntegrateFire, Neuron, SignedIntegrateFire, Subtract, ToValue
+from respike.errors import InvalidPlan
+from respike.neurons import (
+    Above,
+    AtOrAbove,
+    FewSpikes,
+    FittedFewSpikes,
+    IntegrateFire,
+    Neuron,
+    SignedIntegrateFire,
+    Subtract,
+    ToValue,
+)
 from respike.plan import Site
 from respike.schedule import Phase
 
@@ -84,7 +95,7 @@ def _kind(neuron: Neuron) -> tuple[int, float]:
             return 3, value
         case SignedIntegrateFire():
             return 4, 0.0
-        case IntegrateFire():
-            raise NotImplementedError(neuron)
+        case IntegrateFire() | FewSpikes() | FittedFewSpikes():
+            raise InvalidPlan(f"the event engine does not run {neuron}")
         case _:
             assert_never(neuron)
