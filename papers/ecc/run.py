@@ -108,7 +108,7 @@ def compared(bench: Workbench, subject: Subject) -> dict[str, Report]:
         "RMP-SNN(0.8)": lambda: methods.rmp(network, calibration[:200], steps=100, scale=0.8),
         "RMP-SNN(0.9)": lambda: methods.rmp(network, calibration[:200], steps=100, scale=0.9),
         "ECC-SNN": lambda: methods.ecc(network, calibration, steps=STEPS),
-        "ECC-SNN, 2/3": lambda: methods.ecc(network, calibration, steps=STEPS, eta=2 / 3),
+        "ECC-SNN, eta 0.67": lambda: methods.ecc(network, calibration, steps=STEPS, eta=2 / 3),
     }
     return {
         name: bench.measure(name, subject, plan().with_schedule(Steady(STEPS)), bench.long_limit, NEAR_ZERO)
@@ -361,7 +361,7 @@ def draw_spikes(bench: Workbench, subject: Subject, runs: dict[str, Report]) -> 
         for name in layers
     ]
     figure, (axis,) = figures.panels([f"{STEPS} steps"], "layer", "spikes of an image")
-    for name, colour in (("2017-SNN", figures.ORANGE), ("ECC-SNN", figures.BLUE), ("ECC-SNN, 2/3", figures.GREEN)):
+    for name, colour in (("2017-SNN", figures.ORANGE), ("ECC-SNN", figures.BLUE), ("ECC-SNN, eta 0.67", figures.GREEN)):
         counts = [runs[name].spikes_per_layer[layer] for layer in layers]
         axis.plot(range(1, len(layers) + 1), counts, "o-", color=colour, label=name, markersize=4)
     axis.plot(range(1, len(layers) + 1), expected, "--", color=figures.GREY, label="expected, largest activation")

@@ -59,7 +59,9 @@ def tune(module: SpikingModule, images: Dataset, epochs: int, rate: float) -> No
     generator = torch.Generator().manual_seed(1)
     pixels = images.images
     for _ in range(epochs):
-        for batch in torch.randperm(len(images), generator=generator).split(BATCH_SIZE):
+        order = torch.randperm(len(images), generator=generator)
+        for start in range(0, len(images), BATCH_SIZE):
+            batch = order[start : start + BATCH_SIZE]
             optimizer.zero_grad()
             torch.autograd.backward(cross_entropy(module(pixels[batch]), images.labels[batch]))
             optimizer.step()

@@ -33,7 +33,18 @@ SPIKES_SLACK = 0.15
 """Spikes per neuron that other weights may make a difference of."""
 PIPELINED = 16
 """Images that are really in flight one behind the other."""
-REASONS: dict[str, str] = {}
+_EPOCHS = "Trained for 20 (ResNet-8) and 18 (ResNet-20) epochs on a CPU, where the paper's were trained for about 180."
+_GRID = (
+    "The goal came from a prototype on another ResNet-20, of 91 % and with sparser activations. One unit per layer sends "
+    "fewer spikes than one per channel, which uses every channel's bits."
+)
+REASONS = {
+    "cifar10-resnet8-network": _EPOCHS,
+    "cifar10-resnet20-network": _EPOCHS,
+    "cifar10-resnet20-loss": "A range of 25 for all layers leaves the small activations of a network with few bits; "
+    "calibrated units at K = 6 and 8 lose 0.00 to 0.09 points of the same network.",
+    **{f"cifar10-resnet20-k{steps}{units}": _GRID for steps in (6, 5, 4) for units in ("", "-layer")},
+}
 """Why what does not hold on all test images does not."""
 
 
@@ -64,8 +75,8 @@ PAPER = {
     "cifar10-resnet20": Published(20, 91.58, 91.45, 188_416, 261_779),
     "cifar10-resnet50": Published(50, 92.99, 92.42, 475_136, 647_245),
 }
-GOALS = {6: (0.10, 1.1), 5: (0.2, 1.0), 4: (0.5, 0.75)}
-"""Our own goals for ResNet-20 by K: points lost and spikes per neuron, at most."""
+GOALS_FOR, GOALS = "cifar10-resnet20", {6: (0.10, 1.1), 5: (0.2, 1.0), 4: (0.5, 0.75)}
+"""Our own goals for one network by K, set before: points lost and spikes per neuron, at most."""
 
 
 @dataclass(frozen=True)
@@ -214,8 +225,9 @@ def ours(one: Measured) -> list[Claim]:
     rows += [(steps, "-layer", "per layer", report) for steps, report in one.per_layer.items()]
     for steps, suffix, units, report in rows:
         loss = _loss(report)
-        most, spikes = GOALS.get(steps, (float("inf"), float("inf")))
-        goal = f"at most {most:.2f} at {spikes:.2f}" if steps in GOALS else "(not in the paper)"
+        set_before = one.name == GOALS_FOR and steps in GOALS
+        most, spikes = GOALS[steps] if set_before else (float("inf"), float("inf"))
+        goal = f"at most {most:.2f} at {spikes:.2f} (our goal)" if set_before else "(not in the paper)"
         claims.append(
             Claim(
                 f"{one.name}-k{steps}{suffix}",
