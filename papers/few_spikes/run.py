@@ -35,8 +35,8 @@ PIPELINED = 16
 """Images that are really in flight one behind the other."""
 _EPOCHS = "Trained for 20 (ResNet-8) and 18 (ResNet-20) epochs on a CPU, where the paper's were trained for about 180."
 _GRID = (
-    "The goal came from a prototype on another ResNet-20, of 91 % and with sparser activations. One unit per layer sends "
-    "fewer spikes than one per channel, which uses every channel's bits."
+    "The goal came from a prototype on another ResNet-20 with sparser activations. One unit per layer sends fewer "
+    "spikes than one per channel, which uses every channel's bits."
 )
 REASONS = {
     "cifar10-resnet8-network": _EPOCHS,

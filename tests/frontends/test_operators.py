@@ -168,7 +168,10 @@ FUNCTIONS: list[tuple[Case, tuple[int, ...]]] = [
     (lambda m, x: x.index_select(2, torch.tensor([1, 3])), (4, 5)),
     (lambda m, x: x.repeat(1, 2, 1) + x.repeat_interleave(2, 1), (4, 5)),
     (lambda m, x: x.unsqueeze(1).expand(-1, 3, -1), (4,)),
-    (lambda m, x: torch.cat([m.constant.reshape(1, 4).expand(x.shape[0], 4), x, torch.ones(x.shape[0], 2), -x], 1), (4,)),
+    (
+        lambda m, x: torch.cat([m.constant.reshape(1, 4).expand(x.shape[0], 4), x, torch.ones(x.shape[0], 2), -x], 1),
+        (4,),
+    ),
     (lambda m, x: torch.cat([x, m.weight.t().unsqueeze(0).expand(x.shape[0], 3, 5)], 1), (4, 5)),
     (lambda m, x: torch.cat(x.tensor_split(3, 1)[::-1], 1) + torch.cat(x.tensor_split([1, 3], 1), 1), (5,)),
     (lambda m, x: x.permute(1, 0, 2).unbind(0)[1], (4, 5)),
@@ -182,7 +185,8 @@ FUNCTIONS: list[tuple[Case, tuple[int, ...]]] = [
 def qkv(m: nn.Module, x: Tensor) -> Tensor:
     """Attention as vision transformers spell it, and as window attention does."""
     q, k, v = F.linear(x, m.get_parameter("weight")[:3].repeat(2, 1)).reshape(-1, 4, 3, 2, 1).permute(2, 0, 3, 1, 4)
-    return (q @ k.transpose(-2, -1)).softmax(-1) @ v + F.scaled_dot_product_attention(q, k, v)
+    result: Tensor = (q @ k.transpose(-2, -1)).softmax(-1) @ v + F.scaled_dot_product_attention(q, k, v)
+    return result
 
 
 def windows(m: nn.Module, x: Tensor) -> Tensor:
