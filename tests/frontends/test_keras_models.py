@@ -20,7 +20,7 @@ from respike.frontends.keras.layers import LAYERS
 from respike.frontends.keras.original import import_keras, quiet, run
 from respike.ir import BatchNorm, Network, Softmax
 from respike.load import load
-from respike.passes import STANDARD, drop_final_softmax
+from respike.passes import drop_final_softmax
 
 L: Any = layers
 
@@ -145,13 +145,13 @@ def test_the_model_is_left_as_it_was_and_not_aliased() -> None:
         torch.testing.assert_close(network(x), run(model, (x,))[0])
 
 
-def test_the_final_softmax_is_left_out_on_request() -> None:
+def test_the_final_softmax_is_left_out_with_a_warning() -> None:
     with quiet():
         model = spkeras()
     x = torch.randn(5, 8, 8, 3)
-    assert isinstance(load(model, x).nodes[-1], Softmax)
+    assert isinstance(load(model, x, passes=()).nodes[-1], Softmax)
     with pytest.warns(RespikeWarning, match=r"final softmax 'dense\w*\.softmax' is left out"):
-        network = load(model, x, passes=(drop_final_softmax, *STANDARD))
+        network = load(model, x)
     torch.testing.assert_close(network(x).softmax(-1), run(model, (x,))[0], rtol=1e-4, atol=1e-5)
     assert network.outputs[0].startswith("dense")
 

@@ -50,7 +50,7 @@ def test_table_is_written_into_the_readme(tmp_path: Path) -> None:
     assert "back\\slash" in text
 
 
-@pytest.mark.parametrize("paper", ["fit", "diehl2015"])
+@pytest.mark.parametrize("paper", ["fit", "diehl2015", "few_spikes", "ecc"])
 def test_published_claims(paper: str) -> None:
     """Every claim is whole, has a name of its own, and says why where it does not hold."""
     found = claims.read(PAPERS / paper / "claims.toml")
@@ -58,11 +58,11 @@ def test_published_claims(paper: str) -> None:
     for claim in found:
         assert claim.source
         assert claim.claim
-        assert claim.images > 0
+        assert claim.images >= 0  # none for what is counted or proven
         assert claim.holds or claim.reason, claim.id
 
 
-@pytest.mark.parametrize("paper", ["fit", "diehl2015"])
+@pytest.mark.parametrize("paper", ["fit", "diehl2015", "few_spikes", "ecc"])
 def test_published_readme_shows_the_claims(paper: str) -> None:
     """The README's table is that of claims.toml, and its pictures are there."""
     text = (PAPERS / paper / "README.md").read_text()

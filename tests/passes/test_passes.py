@@ -211,13 +211,14 @@ def test_a_max_pool_stays_behind_a_function_that_falls(function: Function, moves
 
 
 def test_signals_times_their_gates_are_activations() -> None:
-    sixth = ElementwiseAffine("shift", ("x",), torch.tensor(1 / 6, dtype=torch.float64), torch.tensor(0.5).double())
-    gate, hard = Activation("gate", ("x",), Sigmoid()), Activation("hard", ("shift",), ReLU(1.0))
-    before = network((4,), gate, Multiply("silu", ("x", "gate")), outputs=("silu",))
+    sixth = ElementwiseAffine("shift", ("l",), torch.tensor(1 / 6, dtype=torch.float64), torch.tensor(0.5).double())
+    gate, hard = Activation("gate", ("l",), Sigmoid()), Activation("hard", ("shift",), ReLU(1.0))
+    first = linear("l", "x", 4, 4)
+    before = network((4,), first, gate, Multiply("silu", ("l", "gate")), outputs=("silu",))
     after = drop_unused(fuse_gates(before))
     assert [type(node.function) for node in after.activations] == [SiLU]
     assert_same(before, after)
-    before = network((4,), sixth, hard, Multiply("swish", ("hard", "x")), outputs=("swish",))
+    before = network((4,), first, sixth, hard, Multiply("swish", ("hard", "l")), outputs=("swish",))
     after = drop_unused(fuse_gates(before))
     assert [type(node.function) for node in after.activations] == [Hardswish]
     assert_same(before, after)

@@ -52,7 +52,8 @@ def test_another_suffix_is_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_the_global_state_of_matplotlib_is_left_alone() -> None:
+def test_the_global_state_of_matplotlib_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)  # others may have brought it
     accuracy_over_time([REPORT])
     assert "matplotlib.pyplot" not in sys.modules
 
