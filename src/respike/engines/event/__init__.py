@@ -9,6 +9,7 @@ the size steps · neurons is written. A layer that is too active is multiplied d
 from __future__ import annotations
 
 import warnings
+from importlib.util import find_spec
 
 from torch import Tensor
 
@@ -18,14 +19,7 @@ from respike.ir import Network
 from respike.plan import Plan
 from respike.record import Probe, Recording
 
-try:
-    from respike.engines.event.engine import run
-except ImportError as error:
-    if error.name != "respike.engines.event._native":
-        raise
-    COMPILED = False
-else:
-    COMPILED = True
+COMPILED = find_spec("respike.engines.event._native") is not None
 """Whether the compiled part of the package is there."""
 
 MEMORY = 256 * 2**20
@@ -52,6 +46,8 @@ def event(
     if reason:
         warnings.warn(f"{reason}: the batched engine runs instead", EngineWarning, stacklevel=2)
         return batched(network, plan, images, probe, first_image=first_image, memory=memory)
+    from respike.engines.event.engine import run
+
     return run(network, plan, images, probe or Probe(), first_image, memory)
 
 
