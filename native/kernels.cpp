@@ -132,16 +132,49 @@ struct Line {
     int64_t to, from;
 };
 
-// Rows of taps of all spikes of one step and row. A row is LENGTH paddings long, or, where that is 0, `length`.
+// Rows of taps of RUN spikes of one pixel, added up on the way through the tile.
+template <class Real, bool GRADED, int LENGTH, int RUN>
+inline void together(const uint32_t* where, const Real* amplitudes, const Line* lines, int count, const Real* weight,
+                     int64_t channel_size, int64_t length, Real* to) {
+    using vec = typename Lanes<Real>::vec;
+    const Real* own[RUN];
+    for (int r = 0; r < RUN; ++r) own[r] = weight + (where[r] & ((1u << COLUMN) - 1)) * channel_size;
+    for (int i = 0; i < count; ++i) {
+        Real* row = to + lines[i].to;
+        for (int64_t n = 0; n < (LENGTH ? LENGTH * PADDING : length); n += lanes<Real>) {
+            vec sum = *(vec*)(row + n);
+            for (int r = 0; r < RUN; ++r) {
+                const vec value = *(const vec*)(own[r] + lines[i].from + n);
+                sum += GRADED ? value * amplitudes[r] : value;
+            }
+            *(vec*)(row + n) = sum;
+        }
+    }
+}
+
+// All spikes of one step and row, those of one pixel together. A row of taps is LENGTH paddings long, or, where that
+// is 0, `length`.
 template <class Real, bool GRADED, int LENGTH>
 void spikes(const uint32_t* where, const Real* amplitudes, uint32_t first, uint32_t last, const Line* lines, int count,
             const Real* weight, int64_t channel_size, int64_t B, int64_t length, Real* to) {
-    for (uint32_t k = first; k < last; ++k) {
-        const Real* own = weight + (where[k] & ((1u << COLUMN) - 1)) * channel_size;
-        Real* pixel = to + (where[k] >> COLUMN) * B;
-        for (int i = 0; i < count; ++i)
-            add<Real, GRADED>(pixel + lines[i].to, own + lines[i].from, GRADED ? amplitudes[k] : Real(1),
-                              LENGTH ? LENGTH * PADDING : length);
+    for (uint32_t k = first, run; k < last; k += run) {
+        const uint32_t column = where[k] >> COLUMN;
+        for (run = 1; run < 4 && k + run < last && where[k + run] >> COLUMN == column;) ++run;
+        Real* pixel = to + column * B;
+        const Real* amplitude = GRADED ? amplitudes + k : nullptr;
+        switch (run) {
+            case 1:
+                together<Real, GRADED, LENGTH, 1>(where + k, amplitude, lines, count, weight, channel_size, length, pixel);
+                break;
+            case 2:
+                together<Real, GRADED, LENGTH, 2>(where + k, amplitude, lines, count, weight, channel_size, length, pixel);
+                break;
+            case 3:
+                together<Real, GRADED, LENGTH, 3>(where + k, amplitude, lines, count, weight, channel_size, length, pixel);
+                break;
+            default:
+                together<Real, GRADED, LENGTH, 4>(where + k, amplitude, lines, count, weight, channel_size, length, pixel);
+        }
     }
 }
 
