@@ -41,12 +41,13 @@ void transpose(uint64_t* words) {
             }
 }
 
-// scratch: [planes + 1][neurons of a group, in whole 64s].
-template <class Real>
+// The lists of one image; scratch: [planes + 1][neurons of a group, in whole 64s]. BITS is the number of planes where
+// all spikes are positive (1: amplitudes are not wanted), or 0: whatever `s` says.
+template <class Real, int BITS>
 void sort(const Spikes& s, int64_t image, int steps, int64_t group, const uint32_t* names, uint32_t* where,
           Real* amplitude, uint32_t* begin, uint64_t* scratch) {
     const int64_t plane = s.images * s.neurons;
-    const int planes = s.signs * s.bits;
+    const int planes = BITS ? BITS : s.signs * s.bits, positive = BITS ? BITS : s.bits;
     uint32_t position = 0;
     for (int64_t start = 0; start < s.neurons; start += group) {
         const int64_t size = start + group > s.neurons ? s.neurons - start : group;
@@ -63,22 +64,37 @@ void sort(const Spikes& s, int64_t image, int steps, int64_t group, const uint32
         }
         for (int t = 0; t < steps; ++t) {
             *begin++ = position;
-            for (int64_t b = 0; b < blocks; ++b)
+            for (int64_t b = 0; b < blocks; ++b) {
+                const uint64_t* bits = scratch + b * 64 + t;
+                const uint32_t* name = names + b * 64;
                 for (uint64_t word = any[b * 64 + t]; word; word &= word - 1) {
                     const int n = first(word);
-                    where[position] = names[b * 64 + n];
-                    if (amplitude) {
+                    where[position] = name[n];
+                    if (BITS != 1) {
                         int value = 0;
-                        for (int p = 0; p < s.bits; ++p) value += int(scratch[p * padded + b * 64 + t] >> n & 1) << p;
-                        for (int p = s.bits; p < planes; ++p)
-                            value -= int(scratch[p * padded + b * 64 + t] >> n & 1) << (p - s.bits);
+                        for (int p = 0; p < positive; ++p) value += int(bits[p * padded] >> n & 1) << p;
+                        for (int p = positive; p < planes; ++p)
+                            value -= int(bits[p * padded] >> n & 1) << (p - positive);
                         amplitude[position] = Real(value);
                     }
                     ++position;
                 }
+            }
         }
     }
     *begin = position;
+}
+
+template <class Real>
+void sort(const Spikes& s, int64_t image, int steps, int64_t group, const uint32_t* names, uint32_t* where,
+          Real* amplitude, uint32_t* begin, uint64_t* scratch) {
+    const auto chosen = s.signs > 1    ? sort<Real, 0>
+                        : s.bits == 1 ? sort<Real, 1>
+                        : s.bits == 2 ? sort<Real, 2>
+                        : s.bits == 3 ? sort<Real, 3>
+                        : s.bits == 4 ? sort<Real, 4>
+                                      : sort<Real, 0>;
+    chosen(s, image, steps, group, names, where, amplitude, begin, scratch);
 }
 
 // ---- accumulating ----------------------------------------------------------------------------------------------
