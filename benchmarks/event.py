@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
@@ -35,6 +36,7 @@ def main() -> None:
         "--compile", action="store_true", help="SpikingJelly under torch.compile too (needs a compiler)"
     )
     parser.add_argument("--activity", type=float, help="make all neurons fire about so often")
+    parser.add_argument("--weights", type=Path, help="where trained weights are, if not the shipped ones")
     options = parser.parse_args()
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, {options.steps} steps, batch {options.batch}, 1 thread, CPU seconds")
@@ -44,7 +46,7 @@ def main() -> None:
 
 
 def _table(name: str, options: argparse.Namespace) -> None:
-    model = zoo.load(name).eval()
+    model = (zoo.load(name, options.weights) if options.weights else zoo.load(name)).eval()
     dataset = zoo.find(name).dataset
     images = data.load(dataset, "test").take(options.batch).images
     calibration = data.load(dataset, "calibration").images[:1000]
