@@ -41,12 +41,13 @@ void transpose(uint64_t* words) {
             }
 }
 
-// scratch: [planes + 1][neurons of a group, in whole 64s].
-template <class Real>
+// The lists of one image; scratch: [planes + 1][neurons of a group, in whole 64s]. BITS is the number of planes where
+// all spikes are positive (1: amplitudes are not wanted), or 0: whatever `s` says.
+template <class Real, int BITS>
 void sort(const Spikes& s, int64_t image, int steps, int64_t group, const uint32_t* names, uint32_t* where,
           Real* amplitude, uint32_t* begin, uint64_t* scratch) {
     const int64_t plane = s.images * s.neurons;
-    const int planes = s.signs * s.bits;
+    const int planes = BITS ? BITS : s.signs * s.bits, positive = BITS ? BITS : s.bits;
     uint32_t position = 0;
     for (int64_t start = 0; start < s.neurons; start += group) {
         const int64_t size = start + group > s.neurons ? s.neurons - start : group;
@@ -63,22 +64,37 @@ void sort(const Spikes& s, int64_t image, int steps, int64_t group, const uint32
         }
         for (int t = 0; t < steps; ++t) {
             *begin++ = position;
-            for (int64_t b = 0; b < blocks; ++b)
+            for (int64_t b = 0; b < blocks; ++b) {
+                const uint64_t* bits = scratch + b * 64 + t;
+                const uint32_t* name = names + b * 64;
                 for (uint64_t word = any[b * 64 + t]; word; word &= word - 1) {
                     const int n = first(word);
-                    where[position] = names[b * 64 + n];
-                    if (amplitude) {
+                    where[position] = name[n];
+                    if (BITS != 1) {
                         int value = 0;
-                        for (int p = 0; p < s.bits; ++p) value += int(scratch[p * padded + b * 64 + t] >> n & 1) << p;
-                        for (int p = s.bits; p < planes; ++p)
-                            value -= int(scratch[p * padded + b * 64 + t] >> n & 1) << (p - s.bits);
+                        for (int p = 0; p < positive; ++p) value += int(bits[p * padded] >> n & 1) << p;
+                        for (int p = positive; p < planes; ++p)
+                            value -= int(bits[p * padded] >> n & 1) << (p - positive);
                         amplitude[position] = Real(value);
                     }
                     ++position;
                 }
+            }
         }
     }
     *begin = position;
+}
+
+template <class Real>
+void sort(const Spikes& s, int64_t image, int steps, int64_t group, const uint32_t* names, uint32_t* where,
+          Real* amplitude, uint32_t* begin, uint64_t* scratch) {
+    const auto chosen = s.signs > 1    ? sort<Real, 0>
+                        : s.bits == 1 ? sort<Real, 1>
+                        : s.bits == 2 ? sort<Real, 2>
+                        : s.bits == 3 ? sort<Real, 3>
+                        : s.bits == 4 ? sort<Real, 4>
+                                      : sort<Real, 0>;
+    chosen(s, image, steps, group, names, where, amplitude, begin, scratch);
 }
 
 // ---- accumulating ----------------------------------------------------------------------------------------------
@@ -132,16 +148,49 @@ struct Line {
     int64_t to, from;
 };
 
-// Rows of taps of all spikes of one step and row. A row is LENGTH paddings long, or, where that is 0, `length`.
+// Rows of taps of RUN spikes of one pixel, added up on the way through the tile.
+template <class Real, bool GRADED, int LENGTH, int RUN>
+inline void together(const uint32_t* where, const Real* amplitudes, const Line* lines, int count, const Real* weight,
+                     int64_t channel_size, int64_t length, Real* to) {
+    using vec = typename Lanes<Real>::vec;
+    const Real* own[RUN];
+    for (int r = 0; r < RUN; ++r) own[r] = weight + (where[r] & ((1u << COLUMN) - 1)) * channel_size;
+    for (int i = 0; i < count; ++i) {
+        Real* row = to + lines[i].to;
+        for (int64_t n = 0; n < (LENGTH ? LENGTH * PADDING : length); n += lanes<Real>) {
+            vec sum = *(vec*)(row + n);
+            for (int r = 0; r < RUN; ++r) {
+                const vec value = *(const vec*)(own[r] + lines[i].from + n);
+                sum += GRADED ? value * amplitudes[r] : value;
+            }
+            *(vec*)(row + n) = sum;
+        }
+    }
+}
+
+// All spikes of one step and row, those of one pixel together. A row of taps is LENGTH paddings long, or, where that
+// is 0, `length`.
 template <class Real, bool GRADED, int LENGTH>
 void spikes(const uint32_t* where, const Real* amplitudes, uint32_t first, uint32_t last, const Line* lines, int count,
             const Real* weight, int64_t channel_size, int64_t B, int64_t length, Real* to) {
-    for (uint32_t k = first; k < last; ++k) {
-        const Real* own = weight + (where[k] & ((1u << COLUMN) - 1)) * channel_size;
-        Real* pixel = to + (where[k] >> COLUMN) * B;
-        for (int i = 0; i < count; ++i)
-            add<Real, GRADED>(pixel + lines[i].to, own + lines[i].from, GRADED ? amplitudes[k] : Real(1),
-                              LENGTH ? LENGTH * PADDING : length);
+    for (uint32_t k = first, run; k < last; k += run) {
+        const uint32_t column = where[k] >> COLUMN;
+        for (run = 1; run < 4 && k + run < last && where[k + run] >> COLUMN == column;) ++run;
+        Real* pixel = to + column * B;
+        const Real* amplitude = GRADED ? amplitudes + k : nullptr;
+        switch (run) {
+            case 1:
+                together<Real, GRADED, LENGTH, 1>(where + k, amplitude, lines, count, weight, channel_size, length, pixel);
+                break;
+            case 2:
+                together<Real, GRADED, LENGTH, 2>(where + k, amplitude, lines, count, weight, channel_size, length, pixel);
+                break;
+            case 3:
+                together<Real, GRADED, LENGTH, 3>(where + k, amplitude, lines, count, weight, channel_size, length, pixel);
+                break;
+            default:
+                together<Real, GRADED, LENGTH, 4>(where + k, amplitude, lines, count, weight, channel_size, length, pixel);
+        }
     }
 }
 

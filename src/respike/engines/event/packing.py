@@ -18,8 +18,8 @@ PADDING = 16
 """Blocks of channels are multiples of so many."""
 BLOCK_BYTES = 256
 """Of one row of weights of a block: what stays in registers while spikes are added up."""
-DENSE = 0.3
-"""Spikes per neuron and step from which on a dense product is faster."""
+DENSE = 0.35
+"""Spikes per neuron and step from which on a dense convolution is faster. A dense matrix product never is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +69,13 @@ def dense(value: Value, steps: int, batch: int, dtype: torch.dtype, memo: Memo) 
 
 
 def _too_active(part: Part) -> bool:
-    grouped = part.map is None or (isinstance(part.map, Conv) and part.map.groups > 1)
-    return not grouped and part.events.activity > DENSE
+    match part.map:
+        case Conv(groups=1):
+            return part.events.activity > DENSE
+        case Linear():
+            return len(part.events.shape) > 1 and part.events.activity > DENSE
+        case _:
+            return False
 
 
 def _fits(part: Part, layout: Layout, memo: Memo) -> bool:
