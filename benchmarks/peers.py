@@ -20,7 +20,7 @@ def spikingjelly(
         from spikingjelly.activation_based import ann2snn, functional
     except ImportError:
         return {}
-    batches = [(part, torch.zeros(len(part))) for part in calibration.split(128)]
+    batches = [(part, torch.zeros(len(part))) for part in torch.split(calibration, 128)]
     recipe = ann2snn.RateCodingRecipe(dataloader=batches, mode="max")
     converted = ann2snn.FXConverter(recipe=recipe, device="cpu").convert(copy.deepcopy(model)).eval()
     folded = _folded(copy.deepcopy(converted))

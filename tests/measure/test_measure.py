@@ -114,7 +114,10 @@ def test_an_interrupt_keeps_what_is_finished() -> None:
     report = measure(spiking_network(network), (images(network, 100), torch.arange(100) % 4), engine=engine)
     assert (report.images, report.complete) == (64, False)
     expected = measure(spiking_network(network), (images(network, 100), torch.arange(100) % 4), limit=64)
-    assert replace(report, seconds=0, complete=True, engine="") == replace(expected, seconds=0, engine="")
+    # A sum over a batch of another size may differ in its last bit.
+    assert report.output_error == pytest.approx(expected.output_error)
+    same = {"seconds": 0.0, "complete": True, "engine": "", "output_error": 0.0}
+    assert replace(report, **same) == replace(expected, **same)
 
 
 def test_the_report_is_json() -> None:
