@@ -114,7 +114,8 @@ def _timm(name: str, **options: Any) -> Callable[[], nn.Module]:
             sys.meta_path.append(_NoTorchvision())
         import timm
 
-        return timm.create_model(name, **options)  # type: ignore[no-any-return]
+        module: nn.Module = timm.create_model(name, **options)
+        return module
 
     return make
 
