@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -106,6 +106,7 @@ class Workbench:
             "readout": plan.readout,
             "images": limit,
             "tolerance": tolerance,
+            "fields": " ".join(field.name for field in fields(Report)),
         }
 
         def compute() -> dict[str, Any]:

@@ -20,7 +20,7 @@ from networks import Builder, images, networks, perceptrons
 from respike import SpikingNetwork, engines, methods
 from respike.coding import Bernoulli, Coding, ConstantCurrent, IntegrateEncoder
 from respike.errors import DeadLayerWarning, InvalidFile
-from respike.ir import Network
+from respike.ir import Activation, Input, Linear, Network, ReLU
 from respike.methods import Method
 from respike.plan import MomentaryMax, Site, SpikeCount
 from respike.schedule import Layerwise
@@ -53,6 +53,24 @@ def test_a_reloaded_network_gives_the_same_spikes(
     assert torch.equal(expected.outputs_over_time, found.outputs_over_time)
     assert (again.plan.method, again.plan.cites) == (plan.method, plan.cites)
     assert dict(again.plan.options) == dict(plan.options)
+
+
+def test_what_nodes_share_is_written_once_and_stays_shared(tmp_path: Path) -> None:
+    weight = torch.eye(64)
+    shared = Network(
+        (
+            Input("x", (), (64,)),
+            *(Linear(f"fc{n}", (f"fc{n - 1}" if n else "x",), weight) for n in range(9)),
+            Activation("relu", ("fc8",), ReLU()),
+        ),
+        ("relu",),
+    )
+    SpikingNetwork(shared, methods.direct_copy(shared, steps=3)).save(tmp_path / "net.respike")
+    again = SpikingNetwork.load(tmp_path / "net.respike").network
+    for network in (again, shared.to(torch.float64)):
+        weights = {id(node.weight) for node in network.nodes if isinstance(node, Linear)}
+        assert len(weights) == 1
+    assert (tmp_path / "net.respike").stat().st_size < 2 * weight.nbytes
 
 
 def saved(folder: Path) -> Path:

@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import safetensors
 import torch
@@ -35,13 +35,13 @@ _TYPES: Mapping[str, type[Any]] = {
 
 def write(path: str | os.PathLike[str], network: Network, plan: Plan) -> None:
     """Writes a network and its plan to one file, or nothing at all."""
-    tensors: list[Tensor] = []
+    tensors: _Numbered = {}
     tree = {"network": _encode(network, tensors), "plan": _encode(plan, tensors)}
     header = {"format": FORMAT, "respike": json.dumps(tree)}
     target = Path(path)
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        partial.write_bytes(save({str(number): tensor for number, tensor in enumerate(tensors)}, header))
+        partial.write_bytes(save({str(number): _plain(tensor) for number, tensor in tensors.values()}, header))
         partial.replace(target)
     except OSError as error:
         raise InvalidFile(f"cannot write {target}: {error.strerror or error}") from error
@@ -73,15 +73,23 @@ def read(path: str | os.PathLike[str]) -> tuple[Network, Plan]:
     return network, plan
 
 
-def _encode(value: Any, tensors: list[Tensor]) -> Any:
+_Numbered: TypeAlias = dict[int, tuple[int, Tensor]]
+"""Tensors with their numbers in the file, by identity: those that nodes share are written once."""
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    return tensor.detach().cpu().contiguous().clone()
+
+
+def _encode(value: Any, tensors: _Numbered) -> Any:
     match value:
         case None | bool() | int() | str():
             return value
         case float():
             return {"float": value.hex()}
         case Tensor():
-            tensors.append(value.detach().cpu().contiguous().clone())
-            return {"tensor": len(tensors) - 1}
+            number, _ = tensors.setdefault(id(value), (len(tensors), value))
+            return {"tensor": number}
         case tuple() | list():
             return [_encode(item, tensors) for item in value]
         case Mapping():

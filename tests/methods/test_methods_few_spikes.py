@@ -8,7 +8,7 @@ from torch import Tensor
 
 from networks import images
 from respike import SpikingNetwork, methods
-from respike.errors import DeadLayerWarning, InvalidOption, InvalidPlan
+from respike.errors import DeadLayerWarning, InvalidOption, InvalidPlan, OutsideFitWarning
 from respike.ir import Activation, Conv, Input, Linear, Network, ReLU, Reshape, Sigmoid
 from respike.neurons import FewSpikes, IntegrateFire
 from respike.plan import Plan, Site
@@ -119,3 +119,21 @@ def test_neurons_schedule_and_function_must_fit() -> None:
         SpikingNetwork(network(Sigmoid()), Plan({"act": few}, Layerwise(4)))
     with pytest.raises(InvalidPlan, match=r"'cell' is recurrent.*few_spikes"):
         SpikingNetwork(network(population="cell"), Plan({"act": Site(1.0, neuron=IntegrateFire())}, Steady(4)))
+
+
+def test_inputs_that_a_fitted_neuron_was_not_fitted_to_are_told() -> None:
+    net = Network(
+        (
+            Input("x", (), (4,)),
+            Linear("fc1", ("x",), torch.eye(4)),
+            Activation("relu", ("fc1",), RELU),
+            Linear("fc2", ("relu",), torch.eye(4)),
+            Activation("gate", ("fc2",), Sigmoid()),
+            Linear("fc3", ("gate",), torch.eye(4)),
+        ),
+        ("fc3",),
+    )
+    ones_to_threes = 1.0 + 2.0 * torch.rand(64, 4, generator=torch.Generator().manual_seed(2))
+    with pytest.warns(OutsideFitWarning, match=r"'gate': 100.0 % of its inputs are outside the range"):
+        # The first layer saturates at a hundredth of what it should deliver.
+        methods.few_spikes(net, ones_to_threes, steps=4, alpha=0.01, half_unit=False, correct_bias=False)

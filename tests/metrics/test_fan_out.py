@@ -24,8 +24,11 @@ from respike.ir import (
     Reshape,
     Slice,
 )
-from respike.metrics import fan_out, fan_outs, macs, probed_fan_out
+from respike.metrics import analog_macs, fan_out, fan_outs, macs, probed_fan_out
+from respike.neurons import FewSpikes
+from respike.plan import Plan, Site
 from respike.record import INPUT
+from respike.schedule import Layerwise
 
 
 def assert_exact(network: Network) -> None:
@@ -138,6 +141,8 @@ def test_analog_nodes_end_synapses_and_begin_their_own() -> None:
     for name in ("relu", "gate", "norm"):
         assert torch.equal(counts[name], probed_fan_out(network, name))
     assert macs(network) == {"fc": 15, "gate": 5, "out": 10}
+    kept = Plan({"relu": Site(1.0, neuron=FewSpikes(3))}, Layerwise(3), analog=("gate", "norm"))
+    assert analog_macs(network, kept, counts) == 5 + 5 * 1 + 5 * 2  # products, what norm reads, what out reads
 
 
 def test_macs_of_matrix_products() -> None:

@@ -89,8 +89,15 @@ class Network:
         return tuple(node for node in self.nodes if name in node.inputs)
 
     def to(self, target: torch.dtype | torch.device | str) -> Network:
-        """The same network with its tensors in another type or on another device."""
-        return dataclasses.replace(self, nodes=tuple(map_tensors(node, lambda t: t.to(target)) for node in self.nodes))
+        """The same network with its tensors in another type or on another device; what nodes share stays shared."""
+        moved: dict[int, Tensor] = {}
+
+        def move(tensor: Tensor) -> Tensor:
+            if id(tensor) not in moved:
+                moved[id(tensor)] = tensor.to(target)
+            return moved[id(tensor)]
+
+        return dataclasses.replace(self, nodes=tuple(map_tensors(node, move) for node in self.nodes))
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         """The network's first output for a batch `[batch, *shape]` of each input."""

@@ -90,8 +90,8 @@ def few_spikes(
             together = _together(seen[node.name] for node in nodes)
             one = _rounding(first, _unit(together, steps, offset, least_squares), neuron, offset)
         sites |= {node.name: one for node in nodes}
-    if correct_bias:
-        sites = _corrected(network, sites, images)
+    if correct_bias or any(isinstance(one.neuron, FittedFewSpikes) for one in sites.values()):
+        sites = _corrected(network, sites, images, correct_bias)
     return Plan(sites=sites, schedule=Layerwise(steps), analog=kept)
 
 
@@ -165,10 +165,11 @@ def _images(network: Network, calibration: Calibration) -> Tensor:
 
 
 @torch.no_grad()
-def _corrected(network: Network, sites: Mapping[str, Site], images: Tensor) -> dict[str, Site]:
+def _corrected(network: Network, sites: Mapping[str, Site], images: Tensor, correct_bias: bool) -> dict[str, Site]:
     """Sites whose extra currents make the mean input of each channel what it is in the network.
 
     Goes through the network once, with the values of the network and those of the spiking network so far side by side.
+    Warns of inputs that fitted neurons were not fitted to, also where no bias is corrected.
     """
     exact, coded = network.check_inputs((images,)), network.check_inputs((images,))
     last_reader = {name: node.name for node in network.nodes for name in node.inputs}
@@ -179,7 +180,7 @@ def _corrected(network: Network, sites: Mapping[str, Site], images: Tensor) -> d
         wanted, found = [exact[name] for name in node.inputs], [coded[name] for name in node.inputs]
         exact[node.name] = evaluate(node, wanted)
         if isinstance(node, Activation) and node.name in sites:
-            if not node.population:
+            if correct_bias and not node.population:
                 lost = _channel_means(wanted[0]) - _channel_means(found[0])
                 corrected[node.name] = replace(sites[node.name], extra_current=lost)
             coded[node.name] = _delivered(node.name, corrected[node.name], found[0])

@@ -3,7 +3,7 @@
 from respike.metrics.energy import HOROWITZ_45NM, EnergyModel
 from respike.metrics.fan_out import fan_out, fan_outs, probed_fan_out
 from respike.metrics.latency import depth, depths, interval, latency
-from respike.metrics.operations import macs
+from respike.metrics.operations import analog_macs, macs
 from respike.metrics.published import (
     ecc_macs,
     ecc_mops,
@@ -15,6 +15,7 @@ from respike.metrics.published import (
 __all__ = [
     "HOROWITZ_45NM",
     "EnergyModel",
+    "analog_macs",
     "depth",
     "depths",
     "ecc_macs",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+
+from torch import Tensor
 
 from respike.ir import Conv, ConvTranspose, Divide, Linear, MatMul, Multiply, Network
+from respike.plan import Plan
 
 
 def macs(network: Network) -> dict[str, int]:
@@ -29,3 +33,13 @@ def macs(network: Network) -> dict[str, int]:
             case _:
                 pass
     return counts
+
+
+def analog_macs(network: Network, plan: Plan, fan_outs: Mapping[str, Tensor]) -> float:
+    """Multiply-accumulates for one sample of what the plan lets stay analog (`Plan.analog`).
+
+    The products that these nodes are, and one for each connection that their values cross: unlike a spike, a value has
+    to be multiplied by its weight. `fan_outs` are those of `metrics.fan_outs`.
+    """
+    products = macs(network)
+    return sum(products.get(name, 0) + float(fan_outs[name].sum()) for name in plan.analog)
