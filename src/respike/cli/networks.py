@@ -48,6 +48,10 @@ class Subject:
         """Images of the training set: methods never look at the test set."""
         return data.load(_named(self.dataset), "calibration").images
 
+    def held_out(self, count: int) -> Dataset:
+        """The last images of the training set; those of `calibration` are the first of each class."""
+        return data.load(_named(self.dataset), "train").last(count)
+
 
 def find(name: str, dataset: str | None) -> Subject:
     """The network that NETWORK names, loaded and checked. `dataset` is what the user said, if anything."""

@@ -15,9 +15,7 @@ import typer
 
 from respike.errors import InvalidOption
 from respike.methods import ALL, Method
-from respike.neurons import Reset, Subtract, ToValue
-
-RESETS: Mapping[str, Reset] = {"subtract": Subtract(), "zero": ToValue(0.0)}
+from respike.neurons import RESETS, Reset
 
 
 def _names(text: str) -> tuple[str, ...]:

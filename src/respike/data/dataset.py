@@ -63,6 +63,11 @@ class Dataset:
         """The first `count` images (all of them, where there are fewer); nothing is copied or decoded."""
         return replace(self, labels=self.labels[: max(count, 0)])
 
+    def last(self, count: int) -> Dataset:
+        """The last `count` images (all of them, where there are fewer); those that are files are decoded."""
+        first = max(len(self) - max(count, 0), 0)
+        return replace(self, pixels=self.pixels[first : len(self)], labels=self.labels[first:])
+
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Images and labels in order, `size` at a time (the last batch may be smaller)."""
         if size < 1:

@@ -5,6 +5,7 @@ from typing import TypeAlias
 from respike.neurons.few_spikes import Coefficients, FewSpikes, FittedFewSpikes, LayerwiseNeuron, fire_few
 from respike.neurons.fitting import Density, fit_activation
 from respike.neurons.integrate_fire import (
+    RESETS,
     Above,
     AtOrAbove,
     Firing,
@@ -20,6 +21,7 @@ from respike.neurons.integrate_fire import (
 Neuron: TypeAlias = SteppedNeuron | LayerwiseNeuron
 
 __all__ = [
+    "RESETS",
     "Above",
     "AtOrAbove",
     "Coefficients",

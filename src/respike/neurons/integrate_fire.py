@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
@@ -32,6 +33,8 @@ class Above:
 
 
 Reset: TypeAlias = Subtract | ToValue
+RESETS: Mapping[str, Reset] = {"subtract": Subtract(), "zero": ToValue(0.0)}
+"""Resets by the name that users write."""
 Firing: TypeAlias = AtOrAbove | Above
 
 

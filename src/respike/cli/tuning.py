@@ -1,0 +1,92 @@
+"""`respike tune`: the search for the conversions that no other beats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from respike import methods
+from respike.cli import console
+from respike.cli.arguments import DatasetName, JsonFile, NetworkName
+from respike.cli.networks import find
+from respike.cli.running import INTERRUPTED
+from respike.errors import InvalidOption
+from respike.report import check_writable, save, write
+from respike.report.figures import figure_format
+
+
+def tune(
+    network: NetworkName,
+    objective: Annotated[
+        str, typer.Option("--objective", metavar="A,B,C", help="Of accuracy, energy, latency, spikes.")
+    ] = "accuracy,energy,latency",
+    names: Annotated[
+        str | None, typer.Option("--methods", "-m", metavar="A,B,C", help="Methods to choose from; all, unless given.")
+    ] = None,
+    trials: Annotated[int, typer.Option(min=1, metavar="N", help="Trials in all, those of earlier runs too.")] = 100,
+    longest: Annotated[int, typer.Option(min=2, metavar="N", help="The most time steps of a trial.")] = 256,
+    held_out: Annotated[
+        int, typer.Option("--images", min=1, metavar="N", help="Images of the training set to score trials on.")
+    ] = 1000,
+    storage: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE|URL", help="Where trials are kept: an SQLite file, or a database that many machines share."
+        ),
+    ] = "tuning.db",
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="The study's; the network's, unless given.")] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the search.")] = 0,
+    dataset: DatasetName = None,
+    json: JsonFile = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw all trials and the front (.png or .svg).")
+    ] = None,
+) -> None:
+    """Search methods and their options for the conversions that no other beats (the Pareto front).
+
+    Trials are scored on training images that the methods do not see, never on test images. Every finished trial is
+    kept: after Ctrl-C, a kill or a crash the same command goes on. `respike convert --from-study` builds what it found.
+    """
+    from respike import tuning
+
+    if plot is not None:
+        figure_format(plot)
+    for path in (json, plot):
+        if path is not None:
+            check_writable(path)
+    objectives = tuning.objectives.named(objective.split(","))
+    among = methods.ALL if names is None else tuple(methods.find(one) for one in names.split(","))
+    subject = find(network, dataset)
+    if subject.plan is not None:
+        raise InvalidOption(
+            f"the network is converted already, by {subject.plan.method}: name the one it was made from"
+        )
+    scored = subject.held_out(held_out)
+    with console.progress(f"tuning {network}", trials) as done:
+        found = tuning.tune(
+            subject.network,
+            subject.calibration,
+            (scored.images, scored.labels),
+            objectives=objectives,
+            among=among,
+            trials=trials,
+            longest=longest,
+            storage=storage,
+            name=name or network,
+            seed=seed,
+            progress=done,
+        )
+    for reason in dict.fromkeys(found.failed):
+        console.warning(reason)
+    console.OUT.print(tuning.table(found, f"{network}, {len(scored):,} training images of {scored.name}"))
+    if json is not None:
+        write(json, found.to_json().encode())
+        console.note(f"wrote {json}")
+    if plot is not None:
+        save(tuning.pareto(found), plot)
+        console.note(f"wrote {plot}")
+    if not found.complete:
+        console.note(f"interrupted: {len(found.trials)} of {trials} trials are kept in {storage}")
+        raise typer.Exit(INTERRUPTED)

@@ -1,0 +1,166 @@
+"""The verb `tune`: searches methods and their options for the conversions that no other beats."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from respike import methods
+from respike.errors import InvalidData, InvalidOption
+from respike.ir import Network
+from respike.measure import measure
+from respike.measuring.fingerprint import fingerprint
+from respike.methods import Method
+from respike.spiking import SpikingNetwork
+from respike.tuning.objectives import ACCURACY, ENERGY, Objective
+from respike.tuning.spaces import Space, plain, spaces
+from respike.tuning.study import Study, Trial
+from respike.version import __version__
+
+_FIGURES = (
+    "accuracy",
+    "network_accuracy",
+    "latency",
+    "spikes_per_neuron",
+    "synaptic_operations",
+    "energy_ratio",
+    "images",
+)
+"""What is kept of each report."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search found. The front and the trials are in the order in which they were tried."""
+
+    objectives: tuple[Objective, ...]
+    front: tuple[Trial, ...]
+    trials: tuple[Trial, ...]
+    failed: tuple[str, ...]
+    complete: bool
+
+    def to_json(self) -> str:
+        """All trials, and the numbers of those on the front."""
+        tree = {
+            "objectives": [objective.name for objective in self.objectives],
+            "front": [trial.number for trial in self.front],
+            "trials": [{**vars(trial), "options": plain(trial.options)} for trial in self.trials],
+            "failed": self.failed,
+            "complete": self.complete,
+        }
+        return json.dumps(tree, indent=1) + "\n"
+
+
+def tune(
+    network: Network,
+    calibration: Tensor,
+    held_out: tuple[Tensor, Tensor],
+    *,
+    objectives: Sequence[Objective] = (ACCURACY, ENERGY),
+    among: Sequence[Method[Any]] = methods.ALL,
+    trials: int = 100,
+    longest: int = 256,
+    storage: str | Path,
+    name: str = "",
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Tuned:
+    """Searches methods and options, and returns the Pareto front on `held_out` images of the training set.
+
+    The first trials are the methods as their papers have them; the rest are chosen by the tree-structured Parzen
+    estimator for several objectives (Ozaki et al. 2022, in Optuna). A study that is in the database already goes on
+    where it ended: `trials` counts those too. What is tried depends on the seed and on the trials before alone, so a
+    search that was killed and goes on gives what an undisturbed one gives.
+
+    Args:
+        network: the network to convert.
+        calibration: images from the training set, for the methods.
+        held_out: images and labels from the training set that are not in `calibration`, for the scores.
+        objectives: what is to be made better.
+        among: the methods to choose from.
+        trials: how many in all.
+        longest: the most time steps of a trial.
+        storage: an SQLite file, or the URL of a database that many machines share.
+        name: of the study; the network's unless given.
+        seed: of the search.
+        progress: called with the number of finished trials.
+
+    Raises:
+        InvalidData: held-out images that the methods see.
+        InvalidOption: a study of that name that is of another network, version, data or search.
+        InvalidFile: a database that cannot be opened, or went away in the middle.
+    """
+    if trials < 1 or longest < 2:
+        raise InvalidOption("a search needs at least one trial, of two steps or more")
+    images, labels = held_out
+    _check_apart(calibration, images)
+    among_spaces = spaces(longest, among)
+    identity = {
+        "network": f"{network.origin} {fingerprint(network)}",
+        "respike version": __version__,
+        "calibration": fingerprint(calibration),
+        "held-out images": fingerprint((images, labels)),
+        "objectives": ",".join(objective.name for objective in objectives),
+        "methods": ",".join(among_spaces),
+        "longest": str(longest),
+        "seed": str(seed),
+    }
+    directions = [objective.direction for objective in objectives]
+    study = Study.open(storage, name or network.origin or "respike", identity, directions, among_spaces)
+
+    def evaluated(space: Space, options: dict[str, Any]) -> tuple[tuple[float, ...], dict[str, Any]]:
+        plan = space.method.plan(network, calibration, **options)
+        report = measure(SpikingNetwork(network, plan), (images, labels))
+        if not report.complete:
+            raise KeyboardInterrupt
+        figures = {figure: getattr(report, figure) for figure in _FIGURES} | {"accuracy": report.accuracy[-1]}
+        return tuple(objective.of(report) for objective in objectives), figures
+
+    complete = True
+    try:
+        while (done := study.done) < trials:
+            if progress is not None:
+                progress(done)
+            study.run(evaluated, seed)
+    except KeyboardInterrupt:
+        complete = False
+    return Tuned(tuple(objectives), tuple(study.front), tuple(study.trials), tuple(study.failed), complete)
+
+
+def _check_apart(calibration: Tensor, held_out: Tensor) -> None:
+    """Scores on images that the methods look at would be too good."""
+    if not len(held_out) or not len(calibration):
+        raise InvalidData("a search needs calibration images and held-out images")
+    seen = {hash(image.numpy().tobytes()) for image in calibration.cpu()}
+    both = sum(hash(image.numpy().tobytes()) in seen for image in held_out.cpu())
+    if both:
+        raise InvalidData(f"{both} of the held-out images are calibration images too: the scores would be too good")
+
+
+def from_study(
+    network: Network, calibration: Tensor, storage: str | Path, name: str, number: int | None = None
+) -> SpikingNetwork:
+    """The conversion that a study found: the trial of that number, or else the most accurate one of the front.
+
+    Raises `InvalidOption` where the study is of another network, or has no such trial.
+    """
+    study = Study.read(storage, name, lambda identity: spaces(int(identity["longest"]), _methods(identity["methods"])))
+    wanted = f"{network.origin} {fingerprint(network)}"
+    if study.identity["network"] != wanted:
+        raise InvalidOption(f"the study {name!r} is of another network ({study.identity['network'].split()[0]})")
+    chosen = study.front if number is None else [trial for trial in study.trials if trial.number == number]
+    if not chosen:
+        numbers = ", ".join(str(trial.number) for trial in study.front)
+        raise InvalidOption(f"the study {name!r} has no finished trial {number} (its front: {numbers or 'none'})")
+    best = max(chosen, key=lambda trial: trial.report["accuracy"])
+    plan = methods.find(best.method).plan(network, calibration, **best.options)
+    return SpikingNetwork(network, plan)
+
+
+def _methods(names: str) -> list[Method[Any]]:
+    return [methods.find(name) for name in names.split(",")]

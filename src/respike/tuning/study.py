@@ -1,0 +1,223 @@
+"""A study: the trials of one search, kept in a database that many machines can share and that survives a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, TypeVar
+
+import optuna
+from optuna.samplers import PartialFixedSampler, TPESampler
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from respike.errors import InvalidFile, InvalidOption, RespikeError
+from respike.measuring.fingerprint import difference
+from respike.tuning.spaces import METHOD, Space
+
+T = TypeVar("T")
+Direction: TypeAlias = Literal["minimize", "maximize"]
+Evaluation: TypeAlias = Callable[[Space, dict[str, Any]], tuple[tuple[float, ...], dict[str, Any]]]
+"""Converts and measures: from a method's space and its options to the objectives' values, and figures to keep."""
+
+_IDENTITY, _REPORT, _ERROR, _WORKER = "identity", "report", "error", "worker"
+_PATIENCE = (1.0, 3.0, 9.0)
+"""Seconds to wait before a database that did not answer is asked again."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A conversion that was tried: its method and options, the objectives' values, and figures of its report."""
+
+    number: int
+    method: str
+    options: Mapping[str, Any]
+    values: tuple[float, ...]
+    report: Mapping[str, Any]
+
+
+class Study:
+    """Trials under one name in one database."""
+
+    def __init__(self, study: optuna.Study, spaces: Mapping[str, Space]) -> None:
+        self._study = study
+        self._spaces = spaces
+
+    @classmethod
+    def open(
+        cls,
+        storage: str | Path,
+        name: str,
+        identity: Mapping[str, str],
+        directions: Sequence[Direction],
+        spaces: Mapping[str, Space],
+    ) -> Study:
+        """The study of that name, made where there is none.
+
+        Raises `InvalidOption` where a study of that name is of something else (`identity`), `InvalidFile` where the
+        database cannot be opened.
+        """
+        with _quiet(), _database(storage):
+            engine = RDBStorage(url(storage))
+            known = {summary.study_name for summary in optuna.get_all_study_summaries(engine, include_best_trial=False)}
+            study = optuna.create_study(storage=engine, study_name=name, directions=directions, load_if_exists=True)
+            if name not in known or _IDENTITY not in study.user_attrs:
+                study.set_user_attr(_IDENTITY, dict(identity))
+            elif differs := difference(study.user_attrs[_IDENTITY], dict(identity)):
+                raise InvalidOption(
+                    f"the study {name!r} in {storage} is of {differs}: give this search another --name, or another "
+                    "--storage"
+                )
+            found = cls(study, spaces)
+            found._forget_the_killed()
+            return found
+
+    @classmethod
+    def read(cls, storage: str | Path, name: str, spaces: Callable[[Mapping[str, str]], Mapping[str, Space]]) -> Study:
+        """A study that is there already; `spaces` makes the spaces that its identity means."""
+        with _quiet(), _database(storage):
+            engine = RDBStorage(url(storage))
+            known = sorted(summary.study_name for summary in optuna.get_all_study_summaries(engine))
+            if name not in known:
+                raise InvalidOption(f"there is no study {name!r} in {storage} (known: {', '.join(known) or 'none'})")
+            study = optuna.load_study(study_name=name, storage=engine)
+            return cls(study, spaces(study.user_attrs[_IDENTITY]))
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """What it is a study of."""
+        return dict(self._study.user_attrs[_IDENTITY])
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Those that are finished, in order."""
+        with _database(self._study.study_name):
+            return [self._trial(t) for t in self._study.get_trials(states=(TrialState.COMPLETE,))]
+
+    @property
+    def front(self) -> list[Trial]:
+        """The Pareto front: those that no other trial beats in one objective and equals in all others."""
+        with _database(self._study.study_name):
+            return [self._trial(trial) for trial in self._study.best_trials]
+
+    @property
+    def failed(self) -> list[str]:
+        """Why conversions failed."""
+        with _database(self._study.study_name):
+            failed = self._study.get_trials(states=(TrialState.FAIL,))
+        return [t.user_attrs[_ERROR] for t in failed if _ERROR in t.user_attrs]
+
+    @property
+    def done(self) -> int:
+        """How many trials were finished, also those whose conversion failed."""
+        return len(self.trials) + len(self.failed)
+
+    def run(self, evaluate: Evaluation, seed: int) -> None:
+        """One more trial: what to try comes from the seed and the trials before it, whoever ran them and when.
+
+        A `RespikeError` of `evaluate` is kept as the trial's end.
+        """
+        with _quiet(), _database(self._study.study_name):
+            self._study.sampler = self._sampler(seed)
+            trial = self._study.ask()
+            trial.set_user_attr(_WORKER, _worker())
+            space = self._spaces[trial.suggest_categorical(METHOD, tuple(self._spaces))]
+            options = space.suggest(trial)
+        try:
+            values, figures = evaluate(space, options)
+        except RespikeError as error:
+            reason = f"{space.method.name}: {error}"
+            self._retry(lambda: trial.set_user_attr(_ERROR, reason))
+            self._retry(lambda: self._study.tell(trial, state=TrialState.FAIL))
+            return
+        except BaseException:
+            self._retry(lambda: self._study.tell(trial, state=TrialState.FAIL))
+            raise
+        self._retry(lambda: trial.set_user_attr(_REPORT, json.dumps(figures)))
+        self._retry(lambda: self._study.tell(trial, values))
+
+    def _sampler(self, seed: int) -> optuna.samplers.BaseSampler:
+        """The sampler of the next trial: first each method's own start, then Optuna's for several objectives."""
+        alive = self._study.get_trials(deepcopy=False)
+        number = sum(t.state in (TrialState.COMPLETE, TrialState.RUNNING) or _ERROR in t.user_attrs for t in alive)
+        sampler = TPESampler(seed=(seed * 1_000_003 + number) % 2**32, multivariate=True, group=True)
+        starts = [space.parameters() for space in self._spaces.values()]
+        return PartialFixedSampler(starts[number], sampler) if number < len(starts) else sampler
+
+    def _forget_the_killed(self) -> None:
+        """Ends trials of processes of this machine that are no more; of other machines nothing is known."""
+        for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            host, _, process = trial.user_attrs.get(_WORKER, "").partition(":")
+            if not host or (host == socket.gethostname() and not _alive(int(process))):
+                self._study.tell(trial.number, state=TrialState.FAIL)
+
+    def _trial(self, trial: FrozenTrial) -> Trial:
+        space = self._spaces[trial.params[METHOD]]
+        figures = json.loads(trial.user_attrs.get(_REPORT, "{}"))
+        return Trial(trial.number, space.method.name, space.options(trial.params), tuple(trial.values), figures)
+
+    def _retry(self, action: Callable[[], T]) -> T:
+        """Waits for a database that is away for a while, so that a finished trial is not lost."""
+        for seconds in _PATIENCE:
+            try:
+                with _quiet():
+                    return action()
+            except (SQLAlchemyError, optuna.exceptions.StorageInternalError):
+                time.sleep(seconds)
+        with _quiet(), _database(self._study.study_name):
+            return action()
+
+
+def url(storage: str | Path) -> str:
+    """A database's URL; a path is an SQLite file."""
+    return str(storage) if "://" in str(storage) else f"sqlite:///{Path(storage).absolute()}"
+
+
+def _worker() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Optuna's log; what is experimental in it is our choice, and the user can do nothing about it."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+@contextmanager
+def _database(where: str | Path) -> Iterator[None]:
+    """Tells what a database does in a line, with what to do."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise InvalidFile(f"{where} needs the database driver {error.name}: pip install {error.name}") from error
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, RuntimeError) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise InvalidFile(
+            f"the database of the study {where} cannot be used: {reason}; finished trials are kept in it, and the same "
+            "command goes on from them"
+        ) from error
