@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -75,12 +75,20 @@ class Workbench:
                 data.fetch(dataset, progress=False)
             return data.load(dataset, split)
 
-    def keep(self, name: str, subject: Subject, identity: Mapping[str, object], compute: Callable[[], Any]) -> Any:
+    def keep(
+        self,
+        name: str,
+        subject: Subject,
+        identity: Mapping[str, object],
+        compute: Callable[[], Any],
+        usable: Callable[[Any], bool] = lambda result: True,
+    ) -> Any:
         """A result that JSON can hold: read if it was kept under this name and identity, else computed and kept."""
         known = {"network": subject.name, "weights": subject.weights, "version": respike.__version__}
         known |= {key: str(value) for key, value in identity.items()}
         path = self.out / "results" / f"{subject.name}.{name}.json"
-        if path.exists() and (kept := json.loads(path.read_text()))["identity"] == known:
+        kept = json.loads(path.read_text()) if path.exists() else {}
+        if kept.get("identity") == known and usable(kept["result"]):
             return kept["result"]
         text = json.dumps({"identity": known, "result": compute()}, default=str)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +114,6 @@ class Workbench:
             "readout": plan.readout,
             "images": limit,
             "tolerance": tolerance,
-            "fields": " ".join(field.name for field in fields(Report)),
         }
 
         def compute() -> dict[str, Any]:
@@ -124,7 +131,7 @@ class Workbench:
                 raise KeyboardInterrupt
             return asdict(report)
 
-        return Report(**self.keep(name, subject, identity, compute))
+        return Report(**self.keep(name, subject, identity, compute, _is_report))
 
     def track(self, label: str, images: Dataset) -> Iterator[Tensor]:
         """The images of a data set in batches, with a progress bar."""
@@ -141,6 +148,13 @@ class Workbench:
             yield task
         finally:
             self.bar.remove_task(task)
+
+
+def _is_report(result: Mapping[str, object]) -> bool:
+    """Whether a kept report has all fields that a report has today."""
+    today = fields(Report)
+    needed = {field.name for field in today if field.default is MISSING}
+    return needed <= set(result) <= {field.name for field in today}
 
 
 Program: TypeAlias = Callable[[Workbench], list[Claim]]
