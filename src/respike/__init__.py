@@ -5,6 +5,7 @@ Five verbs, each returning a new value and touching nothing it was given: `load`
 """
 
 from respike import calibrate, coding, data, engines, errors, ir, methods, metrics, neurons, passes, report, zoo
+from respike.diagnosis import Diagnosis, diagnose
 from respike.load import load
 from respike.measure import Report, measure
 from respike.passes import prepare
@@ -17,6 +18,7 @@ from respike.version import __version__
 
 __all__ = [
     "AccumulatedMax",
+    "Diagnosis",
     "InputThenDrain",
     "Membrane",
     "MomentaryMax",
@@ -32,6 +34,7 @@ __all__ = [
     "calibrate",
     "coding",
     "data",
+    "diagnose",
     "engines",
     "errors",
     "ir",

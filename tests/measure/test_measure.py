@@ -17,7 +17,7 @@ from respike import metrics as m
 from respike.coding import Bernoulli
 from respike.errors import InvalidData
 from respike.ir import Conv, Network
-from respike.measure import _first_to_stay
+from respike.measuring.report import first_to_stay
 from respike.plan import Plan, Site
 from respike.record import INPUT
 from respike.schedule import Steady
@@ -97,10 +97,10 @@ def test_batches_of_any_size_and_a_limit() -> None:
     assert whole.synaptic_operations == pytest.approx(pieces.synaptic_operations)
 
 
-def test_the_step_that_reaches_the_network_is_the_first_to_stay() -> None:
-    assert _first_to_stay([0.1, 0.9, 0.5, 0.9, 0.95], 0.9) == 4
-    assert _first_to_stay([0.9, 0.8], 0.9) is None
-    assert _first_to_stay([0.9, 0.9], 0.9) == 1
+def test_the_step_that_reaches_the_network_is_thefirst_to_stay() -> None:
+    assert first_to_stay([0.1, 0.9, 0.5, 0.9, 0.95], 0.9) == 4
+    assert first_to_stay([0.9, 0.8], 0.9) is None
+    assert first_to_stay([0.9, 0.9], 0.9) == 1
 
 
 def test_an_interrupt_keeps_what_is_finished() -> None:

@@ -13,11 +13,14 @@ from respike import __version__, methods
 from respike.cli import console, datasets, options
 from respike.cli.converting import convert
 from respike.cli.demo import demo
+from respike.cli.diagnosing import diagnose
 from respike.cli.evaluating import compare, evaluate
 from respike.cli.inspecting import inspect
 from respike.cli.listing import list_methods, networks
+from respike.cli.reporting import report
 from respike.cli.running import INTERRUPTED
 from respike.cli.training import train
+from respike.cli.tuning import tune
 from respike.errors import RespikeError
 
 FAILED = 2
@@ -52,11 +55,27 @@ app.command(
 app.command(
     epilog=_examples("respike compare mnist-cnn --methods fit,data_norm,max_norm --steps 64 --plot compare.svg")
 )(options.with_method_options(compare))
+app.command(epilog=_examples("respike report mnist-cnn --methods fit,few_spikes,ecc --limit 1000 --out report.html"))(
+    options.with_method_options(report)
+)
+app.command(
+    epilog=_examples(
+        "respike diagnose mnist-cnn --method percentile_norm --percentile 50",
+        "respike diagnose cifar10-resnet8 --method max_norm --steps 16 --limit 128",
+        "respike diagnose net.respike --allowed-loss 0.2 --json diagnosis.json",
+    )
+)(options.with_method_options(diagnose))
 app.command(epilog=_examples("respike convert mnist-cnn --method max_norm --steps 32 --out net.respike"))(
     options.with_method_options(convert)
 )
 app.command(epilog=_examples("respike inspect mnist-cnn", "respike inspect model.pt2 --dataset cifar10"))(inspect)
 app.command(epilog=_examples("respike train fashion-cnn", "respike train mnist-cnn --epochs 2 --seed 3"))(train)
+app.command(
+    epilog=_examples(
+        "respike tune mnist-cnn --trials 60 --longest 64 --plot front.png",
+        "respike convert mnist-cnn --from-study tuning.db --out net.respike",
+    )
+)(tune)
 app.add_typer(datasets.app, name="data")
 
 

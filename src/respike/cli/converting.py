@@ -8,41 +8,96 @@ from typing import Annotated
 
 import typer
 
-from respike import methods
+from respike import SpikingNetwork, methods
 from respike.cli import choices, console, options
-from respike.cli.arguments import METHOD, CodingName, DatasetName, NetworkName, Rate, Seed
-from respike.cli.networks import CONVERTED, find
+from respike.cli.arguments import CodingName, DatasetName, MethodName, NetworkName, Rate, Seed
+from respike.cli.exporting import Export, Format, format_of
+from respike.cli.networks import CONVERTED, Subject, find
 from respike.cli.running import converted
+from respike.coding import Coding
 from respike.errors import InvalidOption
-from respike.report import check_writable
+from respike.export import targets
+
+_EXPORT = "For others"
 
 
 def convert(
     network: NetworkName,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help=f"The file to write ({CONVERTED}).")],
-    method: Annotated[str, METHOD],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help=f"The file to write ({CONVERTED}).")
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="FILE|FOLDER/",
+            rich_help_panel=_EXPORT,
+            help=f"Write NET{CONVERTED}, NET.nir (NIR), NET.pt2 (torch.export), or FOLDER/ (arrays and a manifest).",
+        ),
+    ] = None,
+    method: MethodName = None,
     dataset: DatasetName = None,
     coding: CodingName = None,
     rate: Rate = None,
     seed: Seed = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target",
+            metavar="|".join(known.name for known in targets.ALL),
+            rich_help_panel=_EXPORT,
+            help="The simulator that a NIR file is for; for most of them, unless given.",
+        ),
+    ] = None,
+    bits: Annotated[
+        int | None,
+        typer.Option("--bits", metavar="N", rich_help_panel=_EXPORT, help="Integers, with weights of N bits."),
+    ] = None,
+    allow_metadata: Annotated[
+        bool,
+        typer.Option("--allow-metadata", rich_help_panel=_EXPORT, help="Write what NIR cannot say as its metadata."),
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", rich_help_panel=_EXPORT, help="Replace what is there.")] = False,
     *,
     given: Mapping[str, str | bool],
 ) -> None:
-    """Convert a network and write it to one file (safetensors, no pickle).
+    """Convert a network and write it to a file, for respike (safetensors, no pickle) or for others.
 
-    The file gives the same spikes wherever it is read: by `respike evaluate`, or `respike.SpikingNetwork.load`.
+    A .respike file gives the same spikes wherever it is read: by `respike evaluate`, or `respike.SpikingNetwork.load`.
     """
-    if out.suffix != CONVERTED:
-        raise InvalidOption(f"the file of a converted network must end in {CONVERTED}, not {out.name!r}")
-    check_writable(out)
-    found = methods.find(method)
-    arguments = options.read(found, given)
-    chosen = choices.coding(coding, rate=rate, seed=seed)
+    export = Export(*_place(out, to), target, bits, allow_metadata, force)
+    export.check()
     subject = find(network, dataset)
-    if subject.plan is not None:
-        raise InvalidOption(f"the network is converted already, by {subject.plan.method}")
-    spiking = converted(subject, found, arguments, chosen)
-    spiking.save(out)
+    spiking = _spiking(subject, method, choices.coding(coding, rate=rate, seed=seed), given)
+    export.write(spiking)
+    plan = spiking.plan
     console.OUT.print(
-        f"wrote {out}: {subject.network.origin} by {found.name}, {spiking.plan.schedule.steps} steps", soft_wrap=True
+        f"wrote {out or to}: {subject.network.origin} by {plan.method}, {plan.schedule.steps} steps", soft_wrap=True
     )
+
+
+def _place(out: Path | None, to: str | None) -> tuple[Path, Format]:
+    if out is None and to is None:
+        raise InvalidOption(f"Missing option '--out' (a {CONVERTED} file) or '--to' (.nir, .pt2, a folder/)")
+    if out is not None and to is not None:
+        raise InvalidOption("give --out or --to, not both")
+    if to is not None:
+        return Path(to), format_of(to)
+    assert out is not None
+    if out.suffix != CONVERTED:
+        raise InvalidOption(f"the file of a converted network must end in {CONVERTED}, not {out.name!r}; see --to")
+    return out, Format.RESPIKE
+
+
+def _spiking(
+    subject: Subject, method: str | None, coding: Coding | None, given: Mapping[str, str | bool]
+) -> SpikingNetwork:
+    """The network as the method converts it, or as it has been converted."""
+    if subject.plan is not None:
+        if method is not None or coding is not None or given:
+            raise InvalidOption(f"the network is converted already, by {subject.plan.method}")
+        return SpikingNetwork(subject.network, subject.plan)
+    if method is None:
+        raise InvalidOption("Missing option '--method': say how to convert the network (respike methods lists them)")
+    found = methods.find(method)
+    return converted(subject, found, options.read(found, given), coding)

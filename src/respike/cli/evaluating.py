@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from respike import SpikingNetwork, methods
-from respike.cli import choices, options
+from respike.cli import choices, console, options
 from respike.cli.arguments import (
     CodingName,
     DatasetName,
@@ -22,12 +26,38 @@ from respike.cli.arguments import (
     Seed,
 )
 from respike.cli.networks import Subject, find
-from respike.cli.running import check_outputs, converted, finished, keep, measured, method_needed, stop_if_interrupted
+from respike.cli.running import (
+    check_outputs,
+    converted,
+    exits_line,
+    finished,
+    keep,
+    measured,
+    method_needed,
+    shared,
+    stop_if_interrupted,
+)
 from respike.coding import Coding
 from respike.errors import InvalidOption
+from respike.measuring import WorkerLost, discard
 from respike.methods import Method
+from respike.metrics.early_exit import Bound, EarlyExit, Margin
 
 Given = Mapping[str, str | bool]
+
+ExitRule = Annotated[
+    str | None,
+    typer.Option(
+        "--early-exit",
+        metavar="bound|margin=X[,steps=N]",
+        help="Also tell what letting images go early gives: when nothing can change the decision any more, or when the "
+        "first output's probability has been X ahead of the second's for N steps.",
+        show_default=False,
+    ),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Keep finished batches beside the JSON file, and go on from those there are.")
+]
 
 
 def evaluate(
@@ -41,23 +71,39 @@ def evaluate(
     seed: Seed = None,
     json: JsonFile = None,
     plot: PlotFile = None,
+    early_exit: ExitRule = None,
+    resume: Resume = False,
     *,
     given: Given,
 ) -> None:
     """Convert a network, run it on test images, and show accuracy, spikes, operations and energy.
 
     NETWORK may also be a file that `respike convert` wrote; then no method is needed. Ctrl-C keeps what is finished.
+    Under torchrun (`torchrun --nproc-per-node 2 -m respike evaluate ...`) the processes share the images.
     """
     check_outputs(json, plot)
+    folder = _partial(json) if resume else None
+    rule = exit_rule(early_exit)
     simulator = choices.engine(engine)
     chosen = choices.coding(coding, rate=rate, seed=seed)
     found = methods.find(method) if method is not None else None
     arguments = options.read(found, given) if found is not None else {}
-    subject = find(network, dataset)
-    spiking = _spiking(subject, found, arguments, given, chosen)
-    report = measured(spiking, subject.test_images, limit, simulator)
+    with _kept_told(folder), shared() as workers:
+        subject = find(network, dataset)
+        subject = replace(subject, network=subject.network.to(workers.device))
+        spiking = spiking_network(subject, found, arguments, given, chosen)
+        images = subject.test_images
+        report = measured(spiking, images, limit, simulator, early_exit=rule, resume=folder, workers=workers)
+        if workers.rank:
+            return
     keep([report], json, plot, as_list=False)
+    if report.early_exit is not None:
+        console.OUT.print(exits_line(report.early_exit, report.steps), soft_wrap=True)
+    if folder is not None and not report.complete:
+        console.note(_kept_in(folder))
     stop_if_interrupted([report], 1)
+    if folder is not None:
+        discard(folder)
 
 
 def compare(
@@ -83,17 +129,58 @@ def compare(
     chosen = choices.coding(coding, rate=rate, seed=seed)
     named = [methods.find(name.strip()) for name in names.split(",")]
     arguments = [options.read(method, _share(method, named, given)) for method in named]
-    subject = _unconverted(find(network, dataset))
-    images = subject.test_images
-    reports = finished(
-        measured(converted(subject, method, own, chosen), images, limit, simulator)
-        for method, own in zip(named, arguments, strict=True)
-    )
+    with shared() as workers:
+        subject = _unconverted(find(network, dataset))
+        subject = replace(subject, network=subject.network.to(workers.device))
+        images = subject.test_images
+        reports = finished(
+            measured(converted(subject, method, own, chosen), images, limit, simulator, workers=workers)
+            for method, own in zip(named, arguments, strict=True)
+        )
+        if workers.rank:
+            return
     keep(reports, json, plot, as_list=True)
     stop_if_interrupted(reports, len(named))
 
 
-def _spiking(
+def exit_rule(text: str | None) -> EarlyExit | None:
+    """The rule that a text on the command line means; `InvalidOption` where it means none."""
+    if text is None or text == "bound":
+        return None if text is None else Bound()
+    margin = re.fullmatch(r"margin=([-+.\de]+)(?:,steps=(\d+))?", text)
+    try:
+        if margin is not None:
+            return Margin(float(margin[1]), int(margin[2] or 1))
+    except ValueError:
+        pass
+    raise InvalidOption(f"--early-exit takes bound, margin=X or margin=X,steps=N, not {text!r}")
+
+
+def _partial(json: Path | None) -> Path:
+    if json is None:
+        raise InvalidOption("--resume needs --json FILE: finished batches are kept beside it until it is written")
+    return json.with_name(f"{json.name}.partial")
+
+
+def _kept_in(folder: Path) -> str:
+    return f"finished batches are kept in {folder}: the same command goes on from there"
+
+
+@contextmanager
+def _kept_told(folder: Path | None) -> Iterator[None]:
+    """Adds to an interrupt, or to the loss of a worker, what is kept."""
+    hint = _kept_in(folder) if folder is not None else "nothing is kept without --resume"
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if folder is not None:
+            stop.add_note(hint)
+        raise
+    except WorkerLost as lost:
+        raise WorkerLost(f"{lost}; {hint}") from lost
+
+
+def spiking_network(
     subject: Subject, method: Method[Any] | None, arguments: Mapping[str, Any], given: Given, coding: Coding | None
 ) -> SpikingNetwork:
     """The network as it is to be measured: converted by the method, or as the file has it."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import signal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,15 +18,15 @@ from respike.coding import Coding
 from respike.data import Dataset
 from respike.engines import Engine
 from respike.errors import InvalidOption
+from respike.measuring import ALONE, Exits, WorkerLost, Workers, workers
 from respike.methods import Method
+from respike.metrics.early_exit import EarlyExit
 from respike.report import accuracy_over_time, check_writable, save, summary, write
 from respike.report.figures import figure_format
 from respike.schedule import InputThenDrain
 
 INTERRUPTED = 130
 """The exit code of what Ctrl-C ended, as shells have it."""
-
-_BATCH = 512
 
 
 def converted(
@@ -42,18 +44,60 @@ def converted(
     return SpikingNetwork(subject.network, plan if coding is None else replace(plan, coding=coding))
 
 
-def measured(spiking: SpikingNetwork, images: Dataset, limit: int | None, engine: Engine | None = None) -> Report:
+def measured(
+    spiking: SpikingNetwork,
+    images: Dataset,
+    limit: int | None,
+    engine: Engine | None = None,
+    *,
+    early_exit: EarlyExit | None = None,
+    resume: Path | None = None,
+    workers: Workers = ALONE,
+) -> Report:
     """The report on a converted network, with a progress bar."""
     total = len(images) if limit is None else min(limit, len(images))
     with console.progress(f"{spiking.network.origin} {spiking.plan.method}", total) as done:
         return measure(
             spiking,
-            images.batches(_BATCH),
+            images,
             engine=engine,
             limit=limit,
+            early_exit=early_exit,
             dataset_name=images.name,
             progress=done,
+            resume=resume,
+            workers=workers,
         )
+
+
+@contextmanager
+def shared() -> Iterator[Workers]:
+    """Those that torchrun started, if it did; all but the first are silent, errors apart."""
+    with workers() as together:
+        if together is ALONE:
+            yield together
+            return
+        usual = signal.signal(signal.SIGTERM, _stopped)
+        console.OUT.quiet = console.ERR.quiet = together.rank > 0
+        try:
+            yield together
+        finally:
+            console.OUT.quiet = console.ERR.quiet = False
+            signal.signal(signal.SIGTERM, usual)
+
+
+def _stopped(*_: object) -> None:
+    """What torchrun does to all workers when one of them has ended; which that was it says itself."""
+    raise WorkerLost("this worker was told to stop, as torchrun does when another one has ended")
+
+
+def exits_line(exits: Exits, steps: int) -> str:
+    """What leaving early gives, in a sentence."""
+    return (
+        f"early exit ({exits.rule}): {exits.steps_used:.2f} of {steps} steps on average, "
+        f"{100 * exits.exited:.1f} % of the images before the last; "
+        f"{100 * exits.accuracy:.2f} % right, {100 * exits.agreement:.2f} % decided as at the last step"
+    )
 
 
 def check_outputs(json_file: Path | None, plot: Path | None) -> None:

@@ -1,7 +1,29 @@
-"""Reports for people: a table and a figure, from measured numbers alone."""
+"""Reports for people: a table, figures, and a page, from measured numbers."""
 
+from respike.report.collect import Run, Shown, collect, sample_size, worth_showing
 from respike.report.figures import accuracy_over_time, save
-from respike.report.files import check_writable, write
+from respike.report.files import check_folder, check_new, check_writable, write
+from respike.report.html import page
+from respike.report.page_data import Bounds, PageData
+from respike.report.page_figures import save_figures
 from respike.report.table import human, summary
 
-__all__ = ["accuracy_over_time", "check_writable", "human", "save", "summary", "write"]
+__all__ = [
+    "Bounds",
+    "PageData",
+    "Run",
+    "Shown",
+    "accuracy_over_time",
+    "check_folder",
+    "check_new",
+    "check_writable",
+    "collect",
+    "human",
+    "page",
+    "sample_size",
+    "save",
+    "save_figures",
+    "summary",
+    "worth_showing",
+    "write",
+]

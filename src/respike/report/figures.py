@@ -21,7 +21,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 
 FORMATS = {".png": "png", ".svg": "svg"}
 
-_INK = "#333333"
+INK = "#333333"
 _BEST = 0.0002  # accuracies closer to 1 than this are drawn here: the axis is logarithmic in the error
 _TICKS = (0.1, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 
@@ -41,8 +41,8 @@ def accuracy_over_time(reports: Sequence[Report]) -> Figure:
     for network, axes in zip(networks, panels, strict=True):
         chosen = [report for report in reports if report.network == network]
         _panel(axes, chosen, methods)
-    panels[0].set_ylabel("accuracy (log of the error)", color=_INK)
-    _scale_accuracy(panels[0], reports)
+    panels[0].set_ylabel("accuracy (log of the error)", color=INK)
+    scale_accuracy(panels[0], [value for report in reports for value in (*report.accuracy, report.network_accuracy)])
     return figure
 
 
@@ -65,25 +65,29 @@ def save(figure: Figure, path: Path) -> None:
 def _panel(axes: Axes, reports: Sequence[Report], methods: Sequence[str]) -> None:
     first = reports[0]
     network = first.network_accuracy
-    axes.axhline(
-        _drawn(network), color=_INK, linestyle=(0, (4, 3)), linewidth=1, label=f"network  {100 * network:.2f} %"
-    )
+    axes.axhline(drawn(network), color=INK, linestyle=(0, (4, 3)), linewidth=1, label=f"network  {100 * network:.2f} %")
     for report in reports:
         colour = COLOURS[methods.index(report.method) % len(COLOURS)]
         steps = range(1, report.steps + 1)
         label = f"{report.method}  {100 * report.accuracy[-1]:.2f} % at {report.steps}"
-        axes.plot(steps, [_drawn(value) for value in report.accuracy], color=colour, linewidth=1.8, label=label)
-        axes.plot(report.steps, _drawn(report.accuracy[-1]), "o", color=colour, markersize=4.5, clip_on=False, zorder=3)
+        axes.plot(steps, [drawn(value) for value in report.accuracy], color=colour, linewidth=1.8, label=label)
+        axes.plot(report.steps, drawn(report.accuracy[-1]), "o", color=colour, markersize=4.5, clip_on=False, zorder=3)
     _scale_steps(axes, max(report.steps for report in reports))
-    axes.set_xlabel("time steps", color=_INK)
-    axes.set_title(first.network, fontsize=11, color=_INK, loc="left", weight="bold")
-    axes.set_title(f"{first.images:,} images of {first.dataset}", fontsize=8, color=_INK, loc="right")
-    axes.grid(True, color="#e4e4e4", linewidth=0.7)
-    axes.tick_params(colors=_INK, labelsize=9)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    axes.set_xlabel("time steps", color=INK)
+    axes.set_title(first.network, fontsize=11, color=INK, loc="left", weight="bold")
+    axes.set_title(f"{first.images:,} images of {first.dataset}", fontsize=8, color=INK, loc="right")
+    clean(axes)
     # Below the axes, where it can hide no curve.
     axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16), borderaxespad=0, fontsize=9, frameon=False)
+
+
+def clean(axes: Axes) -> None:
+    """The house's look: a light grid, no frame, small ticks."""
+    axes.grid(True, color="#e4e4e4", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=INK, labelsize=9)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
 
 
 def _scale_steps(axes: Axes, steps: int) -> None:
@@ -97,16 +101,16 @@ def _scale_steps(axes: Axes, steps: int) -> None:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:g}"))
 
 
-def _drawn(accuracy: float) -> float:
+def drawn(accuracy: float) -> float:
     """Where an accuracy stands on the axis: each further unit up means a tenth of the error."""
     return -math.log10(max(1 - accuracy, _BEST))
 
 
-def _scale_accuracy(axes: Axes, reports: Sequence[Report]) -> None:
-    values = [value for report in reports for value in (*report.accuracy, report.network_accuracy)]
-    low, high = _drawn(min(values)), _drawn(max(values))
+def scale_accuracy(axes: Axes, values: Sequence[float]) -> None:
+    """Makes the vertical axis one of accuracies, for values from `drawn`, so that all of the given ones fit."""
+    low, high = drawn(min(values)), drawn(max(values))
     margin = 0.06 * max(high - low, 0.1)
     axes.set_ylim(low - margin, high + margin)
-    shown = [tick for tick in _TICKS if low - margin <= _drawn(tick) <= high + margin]
-    axes.yaxis.set_major_locator(FixedLocator([_drawn(tick) for tick in shown]))
+    shown = [tick for tick in _TICKS if low - margin <= drawn(tick) <= high + margin]
+    axes.yaxis.set_major_locator(FixedLocator([drawn(tick) for tick in shown]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda place, _: f"{100 - 100 * 10**-place:.4g} %"))

@@ -29,3 +29,22 @@ def write(path: Path, content: bytes) -> None:
         raise InvalidFile(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def check_new(path: Path, *, force: bool) -> None:
+    """Raises `InvalidFile` where a file could not be written, or is there already and may not be written over."""
+    check_writable(path)
+    if path.exists() and not force:
+        raise InvalidFile(f"{path} is there already: --force writes over it")
+
+
+def check_folder(path: Path, *, force: bool) -> None:
+    """Raises `InvalidFile` where a folder could not be made or written to, or has something in it already."""
+    if path.exists() and not path.is_dir():
+        raise InvalidFile(f"cannot write into {path}: it is no folder")
+    if not path.exists():
+        check_writable(path)
+        return
+    check_writable(path / "figure")
+    if any(path.iterdir()) and not force:
+        raise InvalidFile(f"the folder {path} is not empty: --force writes into it")

@@ -1,0 +1,82 @@
+"""What `respike convert --to` writes: which format a name means, and with which options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from respike import SpikingNetwork
+from respike.cli.networks import CONVERTED
+from respike.errors import InvalidOption
+from respike.export import Converted, Pooling, targets, write_folder, write_nir, write_torch_archive
+from respike.export.files import check_new
+from respike.lower import fixed_point
+
+
+class Format(Enum):
+    """What can be written, by the end of its name."""
+
+    RESPIKE = CONVERTED
+    NIR = ".nir"
+    TORCH = ".pt2"
+    FOLDER = "/"
+
+
+@dataclass(frozen=True)
+class Export:
+    """Where to, and how.
+
+    Args:
+        path: the file or folder.
+        target: the simulator that a NIR file is for, None for most of them.
+        bits: of a weight, for a conversion in integers; None for floats.
+        allow_metadata: write what NIR cannot say as metadata.
+        force: replace what is there.
+    """
+
+    path: Path
+    format: Format
+    target: str | None = None
+    bits: int | None = None
+    allow_metadata: bool = False
+    force: bool = False
+
+    def check(self) -> None:
+        """Raises for options that say nothing about the format, and where nothing may be written."""
+        kind = self.format
+        if (self.target is not None or self.allow_metadata) and kind is not Format.NIR:
+            flag = "--target" if self.target is not None else "--allow-metadata"
+            raise InvalidOption(f"{flag} says nothing about {self.path.name}; it is for files that end in .nir")
+        if self.bits is not None and kind not in (Format.NIR, Format.FOLDER):
+            raise InvalidOption(f"--bits says nothing about {self.path.name}; it is for .nir files and folders")
+        if self.target is not None:
+            targets.find(self.target)
+        check_new(self.path, force=self.force, folder=kind is Format.FOLDER)
+
+    def write(self, spiking: SpikingNetwork) -> None:
+        """Writes it."""
+        converted: Converted = spiking
+        if self.bits is not None:
+            converted = fixed_point(spiking.network, spiking.plan, bits=self.bits)
+        match self.format:
+            case Format.RESPIKE:
+                spiking.save(self.path)
+            case Format.TORCH:
+                write_torch_archive(self.path, spiking, force=self.force)
+            case Format.FOLDER:
+                write_folder(self.path, converted, force=self.force)
+            case Format.NIR:
+                pooling = Pooling.SUM if self.target is None else targets.find(self.target).pooling
+                write_nir(self.path, converted, pooling=pooling, allow_metadata=self.allow_metadata, force=self.force)
+
+
+def format_of(text: str) -> Format:
+    """The format that a name on the command line means; `InvalidOption` with what there is."""
+    for kind in Format:
+        if text.endswith(kind.value):
+            return kind
+    raise InvalidOption(
+        f"what {text!r} should be is not clear: end it in {CONVERTED} (read by respike), .nir (NIR), .pt2 "
+        "(torch.export), or / (a folder of arrays)"
+    )

@@ -1,0 +1,167 @@
+"""`respike report`: a page that people look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from torch import Tensor
+
+from respike import methods
+from respike.cli import choices, console, options
+from respike.cli.arguments import CodingName, DatasetName, Limit, NetworkName, Rate, Seed
+from respike.cli.evaluating import _share, _unconverted
+from respike.cli.networks import Subject, find
+from respike.cli.running import converted, measured, stop_if_interrupted
+from respike.coding import Coding
+from respike.data import Dataset
+from respike.engines import Engine, fastest
+from respike.ir import Network
+from respike.methods import Method
+from respike.plan import Plan
+from respike.record import Probe, Recording
+from respike.report import (
+    PageData,
+    Run,
+    Shown,
+    check_folder,
+    check_new,
+    collect,
+    page,
+    sample_size,
+    save_figures,
+    summary,
+    worth_showing,
+    write,
+)
+
+
+def report(
+    network: NetworkName,
+    names: Annotated[str, typer.Option("--methods", "-m", metavar="A,B,C", help="Methods, with commas between.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The page to write (.html).")],
+    dataset: DatasetName = None,
+    limit: Limit = None,
+    coding: CodingName = None,
+    rate: Rate = None,
+    seed: Seed = None,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", metavar="DIR", help="A folder for the figures, as PNG and SVG.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over what is there.")] = False,
+    *,
+    given: Mapping[str, str | bool],
+) -> None:
+    """Convert a network by several methods, measure them, and write one page to look at.
+
+    The page needs no network access: accuracy over time and against energy, what each layer does, the spikes of single
+    images, confusions. An option goes to each method that has it. Ctrl-C keeps the methods that are finished.
+    """
+    check_new(out, force=force)
+    if figures is not None:
+        check_folder(figures, force=force)
+    chosen = choices.coding(coding, rate=rate, seed=seed)
+    named = [methods.find(name.strip()) for name in names.split(",")]
+    arguments = [options.read(method, _share(method, named, given)) for method in named]
+    subject = _unconverted(find(network, dataset))
+    images = subject.test_images
+    runs, decisions = _runs(subject, list(zip(named, arguments, strict=True)), chosen, images, limit)
+    reports = [run.report for run in runs]
+    console.OUT.print(summary(reports))
+    try:
+        data = _collected(runs, decisions, images)
+        write(out, page(data).encode())
+    except KeyboardInterrupt as stop:
+        stop.add_note("no page was written")
+        raise
+    console.note(f"wrote {out}")
+    if figures is not None:
+        try:
+            save_figures(data, figures)
+        except KeyboardInterrupt as stop:
+            stop.add_note("the page is whole, the figures are not all there")
+            raise
+        console.note(f"wrote the figures to {figures}")
+    stop_if_interrupted(reports, len(named))
+
+
+class Witness:
+    """An engine that lets another one simulate, and notes what was decided for each image.
+
+    Args:
+        engine: who simulates.
+        network_too: note what the network itself decides as well.
+    """
+
+    def __init__(self, engine: Engine, *, network_too: bool) -> None:
+        self.__name__ = getattr(engine, "__name__", type(engine).__name__)
+        self._engine = engine
+        self._network_too = network_too
+        self._spiking: list[Tensor] = []
+        self._network: list[Tensor] = []
+
+    def __call__(
+        self, network: Network, plan: Plan, images: Tensor, probe: Probe | None = None, *, first_image: int = 0
+    ) -> Recording:
+        """Simulates."""
+        record = self._engine(network, plan, images, probe, first_image=first_image)
+        if self._network_too:
+            self._network.append(network(images).argmax(-1))
+        self._spiking.append(record.outputs.argmax(-1))
+        return record
+
+    def decisions(self, images: int) -> Tensor:
+        """What the spiking network decided for the first so many images, `[images]`."""
+        return torch.cat(self._spiking)[:images]
+
+    def network_decisions(self, images: int) -> Tensor:
+        """What the network decided for them."""
+        return torch.cat(self._network)[:images]
+
+
+def _runs(
+    subject: Subject,
+    wanted: Sequence[tuple[Method[Any], Mapping[str, Any]]],
+    coding: Coding | None,
+    images: Dataset,
+    limit: int | None,
+) -> tuple[list[Run], Tensor]:
+    """The methods one after the other, and what the network itself decides; Ctrl-C keeps those that are finished."""
+    runs: list[Run] = []
+    network_decisions = torch.empty(0)
+    try:
+        for method, own in wanted:
+            spiking = converted(subject, method, own, coding)
+            witness = Witness(fastest(spiking.plan), network_too=not runs)
+            found = measured(spiking, images, limit, witness)
+            if not runs:
+                network_decisions = witness.network_decisions(found.images)
+            runs.append(Run(spiking, found, witness.decisions(found.images)))
+            if not found.complete:
+                break
+    except KeyboardInterrupt as stop:
+        if not runs:
+            stop.add_note("no page was written")
+            raise
+    return runs, network_decisions
+
+
+def _collected(runs: Sequence[Run], network_decisions: Tensor, images: Dataset) -> PageData:
+    labels = images.labels[: len(network_decisions)]
+    shown = [
+        Shown(number, _image(images, number), int(labels[number]), why)
+        for number, why in worth_showing(runs, labels, network_decisions).items()
+    ]
+    with console.progress("looking into the layers", len(runs)) as done:
+        sample = images.take(min(sample_size(runs), len(labels))).images
+        return collect(runs, sample, labels, network_decisions, shown, images.classes, progress=done)
+
+
+def _image(images: Dataset, number: int) -> Tensor:
+    """One image, without reading those in front of it."""
+    part = slice(number, number + 1)
+    return replace(images, pixels=images.pixels[part], labels=images.labels[part]).images[0]

@@ -1,0 +1,215 @@
+"""The verb `diagnose`: where a conversion loses the network's accuracy, and what to change."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from respike.diagnosis.evidence import Suspicion
+from respike.diagnosis.replacing import decoded, hybrid, populations
+from respike.diagnosis.result import Diagnosis, Finding
+from respike.diagnosis.rules import suspicions
+from respike.diagnosis.rules.network import wrong_network
+from respike.diagnosis.tally import Batch, Decisions, Tally
+from respike.engines import Engine, fastest
+from respike.errors import InvalidData, InvalidOption
+from respike.ir import Network
+from respike.neurons import LayerwiseNeuron
+from respike.plan import Plan
+from respike.record import Probe, Recording
+from respike.simulate import simulate
+from respike.spiking import SpikingNetwork
+from respike.version import __version__
+
+BATCH_SIZE = 64
+MEMORY = 2**28
+"""Bytes that what is kept of one batch may take."""
+
+Progress: TypeAlias = Callable[[str, int], None]
+
+
+def diagnose(
+    spiking: SpikingNetwork,
+    images: Tensor,
+    labels: Tensor | None = None,
+    *,
+    tolerance: float = 0.01,
+    try_changes: bool = True,
+    engine: Engine | None = None,
+    dataset_name: str = "",
+    progress: Progress | None = None,
+) -> Diagnosis:
+    """Finds where a converted network loses accuracy, and what to change.
+
+    Every population is compared with the activations of the network that it stands for. Then layers are replaced front
+    to back: with the first k populations spiking, their decoded activations are fed to the rest of the network as it
+    was, k = 0 … all. What is decoded comes from one simulation of the whole spiking network, so the last of these
+    hybrids is the spiking network, up to its readout. In a network with branches, layers are replaced in the order in
+    which the network computes them; of a recurrent layer all time steps at once.
+
+    Where the loss exceeds `tolerance`, rules with stated thresholds (`respike.diagnosis.rules`) say what to change, and
+    each change that can be made in the plan is tried on the same images.
+
+    Args:
+        spiking: the converted network.
+        images: `[images, *shape]`; a few hundred are enough.
+        labels: `[images]`, whole numbers. Without them, agreement with the network takes the place of accuracy.
+        tolerance: a loss of accuracy up to this fraction is none.
+        try_changes: try what is advised, each at the cost of one run over the images.
+        engine: who simulates; the fastest that can unless given.
+        dataset_name: for the diagnosis.
+        progress: called after each batch with what is being run, and the number of images finished.
+
+    Raises:
+        InvalidData: no images, wrong shapes, outputs that are not classes, labels that do not fit.
+    """
+    if not 0 <= tolerance < 1:
+        raise InvalidOption(f"tolerance must be in [0, 1), got {tolerance:g}")
+    _check(spiking.network, images, labels)
+    started = time.perf_counter()
+    found = _observed(spiking, images, labels, tolerance, engine, progress or _silently)
+    found = replace(found, dataset=dataset_name)
+    suspected = suspicions(found, spiking)
+    findings = [one.finding for one in suspected]
+    if try_changes:
+        findings = [
+            _tried(f"trying change {number} of {len(suspected)}", one, spiking, images, labels, progress or _silently)
+            for number, one in enumerate(suspected, 1)
+        ]
+        findings.sort(key=_gained)
+    return replace(found, findings=tuple(findings), seconds=time.perf_counter() - started)
+
+
+@torch.no_grad()
+def _observed(
+    spiking: SpikingNetwork,
+    images: Tensor,
+    labels: Tensor | None,
+    tolerance: float,
+    engine: Engine | None,
+    progress: Progress,
+) -> Diagnosis:
+    """The diagnosis without its findings."""
+    network, plan = spiking.network, spiking.plan
+    engine = engine or fastest(plan)
+    tallies = [Tally(population, plan) for population in populations(network, plan)]
+    before, after = Decisions(), Decisions()
+    over_time = torch.zeros(0, dtype=torch.float64)
+    probe = Probe(spikes=[name for name, site in plan.sites.items() if isinstance(site.neuron, LayerwiseNeuron)])
+    for first, batch, true in _batches(network, plan, images, labels):
+        record = simulate(spiking, batch, probe, engine=engine, first_image=first)
+        outputs = _replaced(spiking, batch, true, record, tallies)
+        before.add(outputs, outputs, true)
+        after.add(record.outputs / spiking.decoding, outputs, true)
+        right = record.outputs_over_time.argmax(-1) == (outputs.argmax(-1) if true is None else true)
+        over_time = right.double().sum(1).cpu() + (over_time if len(over_time) else 0)
+        progress("comparing layers", first + len(batch))
+    return Diagnosis(
+        network=network.origin,
+        method=plan.method,
+        options=dict(plan.options),
+        dataset="",
+        images=len(images),
+        labelled=labels is not None,
+        steps=plan.schedule.steps,
+        tolerance=tolerance,
+        before=before.finish(labels is not None),
+        layers=tuple(tally.finish(labels is not None) for tally in tallies),
+        after=after.finish(labels is not None),
+        over_time=tuple((over_time / len(images)).tolist()),
+        findings=(),
+        engine=getattr(engine, "__name__", type(engine).__name__),
+        seconds=0.0,
+        respike_version=__version__,
+    )
+
+
+def _replaced(
+    spiking: SpikingNetwork, images: Tensor, labels: Tensor | None, record: Recording, tallies: list[Tally]
+) -> Tensor:
+    """Replaces layers front to back on one batch; gives the network's own outputs."""
+    network, plan = spiking.network, spiking.plan
+    output = network.outputs[0]
+    sent = decoded(plan, record)
+    activations = hybrid(network, images, {}, [output, *plan.sites])
+    values, done = activations, dict[str, Tensor]()
+    for tally, following in zip(tallies, [*tallies[1:], None], strict=False):
+        nodes = tally.population.nodes
+        tally.add(
+            Batch(
+                sent={name: sent[name] for name in nodes},
+                network={name: activations[name] for name in nodes},
+                own={name: values[name] for name in nodes},
+                spikes={name: record.spike_counts[name] for name in nodes},
+            )
+        )
+        done |= {name: sent[name] for name in nodes}
+        values = hybrid(network, images, done, [output, *(following.population.nodes if following else ())])
+        tally.decisions.add(values[output], activations[output], labels)
+    return activations[output]
+
+
+@torch.no_grad()
+def _tried(
+    doing: str,
+    suspicion: Suspicion,
+    spiking: SpikingNetwork,
+    images: Tensor,
+    labels: Tensor | None,
+    progress: Progress,
+) -> Finding:
+    """The finding, with the score of the plan that it proposes."""
+    if suspicion.change is None:
+        return suspicion.finding
+    changed = SpikingNetwork(spiking.network, suspicion.change.plan)
+    score = Decisions()
+    for first, batch, true in _batches(spiking.network, changed.plan, images, labels):
+        record = simulate(changed, batch, Probe(spike_counts=False), first_image=first)
+        score.add(record.outputs / changed.decoding, spiking.network(batch), true)
+        progress(doing, first + len(batch))
+    return replace(suspicion.finding, tried=score.finish(labels is not None).decision)
+
+
+def _batches(
+    network: Network, plan: Plan, images: Tensor, labels: Tensor | None
+) -> Iterator[tuple[int, Tensor, Tensor | None]]:
+    """The number of each batch's first image, its images and its labels; as many at once as there is memory for."""
+    steps = max((getattr(site.neuron, "steps", 1) for site in plan.sites.values()), default=1)
+    neurons = sum(network.neurons(name) for name in plan.sites)
+    size = max(1, min(BATCH_SIZE, MEMORY // max(1, neurons * (steps + 3) * network.dtype.itemsize)))
+    for first in range(0, len(images), size):
+        part = slice(first, first + size)
+        given = images[part].to(network.device)
+        yield first, given, None if labels is None else labels[part].to(network.device)
+
+
+def _check(network: Network, images: Tensor, labels: Tensor | None) -> None:
+    if not len(images):
+        raise InvalidData("a diagnosis needs images")
+    network.check_inputs((images[:1],))
+    shape = network.shapes[network.outputs[0]]
+    if len(shape) != 1:
+        raise InvalidData(f"a diagnosis is about decisions between classes; the network's output is {list(shape)}")
+    if labels is None:
+        return
+    if labels.is_floating_point() or labels.shape != images.shape[:1]:
+        raise InvalidData(f"labels must be integers, one per image, got {labels.dtype} {list(labels.shape)}")
+    if not 0 <= int(labels.min()) <= int(labels.max()) < shape[0]:
+        raise InvalidData(f"the labels go up to {int(labels.max())}, but the network's output is {list(shape)}")
+
+
+def _gained(finding: Finding) -> float:
+    """Sorts findings: a network that is wrong itself, then what was tried, the best first, then the others."""
+    if finding.rule == wrong_network.__name__:
+        return -2.0
+    return 0.0 if math.isnan(finding.tried) else -finding.tried - 1e-9
+
+
+def _silently(doing: str, done: int) -> None:
+    """No progress is shown."""

@@ -1,0 +1,106 @@
+"""Hybrids: a network whose first layers are spiking, and whose others are as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from respike.ir import Network, apply_function, evaluate
+from respike.neurons import FewSpikes, FittedFewSpikes, LayerwiseNeuron
+from respike.plan import Plan, Site
+from respike.record import Recording
+
+
+@dataclass(frozen=True)
+class Population:
+    """The nodes at which the same neurons stand: one, or all time steps of a recurrent layer."""
+
+    name: str
+    nodes: tuple[str, ...]
+
+
+def populations(network: Network, plan: Plan) -> tuple[Population, ...]:
+    """The populations of a plan, in the order in which the network comes to them."""
+    nodes: dict[str, list[str]] = {}
+    for node in network.activations:
+        if node.name in plan.sites:
+            nodes.setdefault(node.population or node.name, []).append(node.name)
+    return tuple(Population(name, tuple(members)) for name, members in nodes.items())
+
+
+def decoded(plan: Plan, record: Recording) -> dict[str, Tensor]:
+    """What each population has sent, in the units of the network's activations, `[batch, *shape]`.
+
+    `spike_value · spikes / (input steps · gain of the coding)`; the spikes of a few-spikes neuron are weighted by its
+    values d(t). Of those the recording must have kept every step.
+    """
+    sent = {}
+    for name, site in plan.sites.items():
+        counts = record.spike_counts[name]
+        value = site.like(counts).spike_value
+        if isinstance(site.neuron, LayerwiseNeuron):
+            weights = counts.new_tensor(site.neuron.coefficients.values)
+            sent[name] = value * torch.tensordot(weights, record.spikes[name], dims=([0], [0]))
+        else:
+            sent[name] = value * counts / _decoding(plan)
+    return sent
+
+
+def unit(plan: Plan, site: Site, like: Tensor) -> Tensor:
+    """What one spike is, decoded (the smallest, where they differ); broadcasts against `like`."""
+    value = site.like(like).spike_value
+    if isinstance(site.neuron, LayerwiseNeuron):
+        return value * min(abs(weight) for weight in site.neuron.coefficients.values if weight)
+    return value / _decoding(plan)
+
+
+def maximum(plan: Plan, site: Site, like: Tensor) -> Tensor:
+    """The largest value that a neuron can send; of a fitted one, the function at the end of the fit's range."""
+    value = site.like(like).spike_value
+    match site.neuron:
+        case FewSpikes():
+            return value * site.neuron.largest
+        case FittedFewSpikes(function=function, high=high):
+            return value * apply_function(function, torch.as_tensor(high, dtype=like.dtype, device=like.device))
+        case _:
+            return value * plan.schedule.steps / _decoding(plan)
+
+
+def hybrid(network: Network, images: Tensor, replaced: Mapping[str, Tensor], keep: Iterable[str]) -> dict[str, Tensor]:
+    """The values of the nodes `keep`, where some activations are `replaced` by values of their own.
+
+    Only what these values depend on is computed, and a value is let go when nobody reads it any more.
+    """
+    wanted = set(keep)
+    needed = set(wanted)
+    for node in reversed(network.nodes):
+        if node.name in needed and node.name not in replaced:
+            needed.update(node.inputs)
+    given = network.check_inputs((images,))
+    last_reader = {
+        name: node.name
+        for node in network.nodes
+        if node.name in needed and node.name not in replaced
+        for name in node.inputs
+    }
+    values: dict[str, Tensor] = {}
+    for node in network.nodes:
+        if node.name not in needed:
+            continue
+        if node.name in replaced:
+            values[node.name] = replaced[node.name]
+        elif node.name in given:
+            values[node.name] = given[node.name]
+        else:
+            values[node.name] = evaluate(node, [values[name] for name in node.inputs])
+            for name in node.inputs:
+                if last_reader[name] == node.name and name not in wanted:
+                    values.pop(name, None)
+    return values
+
+
+def _decoding(plan: Plan) -> float:
+    return plan.schedule.input_steps * plan.coding.gain

@@ -1,0 +1,188 @@
+"""What a diagnosis says, as frozen values. A number that is not defined is NaN, in JSON null."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+
+READOUT = "readout"
+"""Stands for the way from the last population to the outputs, where a layer is named."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Decoded spiking activations `s` against reference activations `a`, over all images and neurons.
+
+    correlation: Pearson's; NaN where one of them never changes.
+    error: `sqrt(Σ (s - a)² / Σ a²)`, the relative root mean square error.
+    bias: `Σ (s - a) / Σ |a|`, the mean signed error in mean activations.
+    gain: `Σ s a / Σ a²`, the factor g for which `g a` is nearest to s.
+
+    All but the correlation are NaN where every `a` is zero.
+    """
+
+    correlation: float
+    error: float
+    bias: float
+    gain: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """How the outputs of a network do: the network's own, a hybrid's, or the spiking network's.
+
+    accuracy: the share of images whose decision is their label; NaN where there are no labels.
+    agreement: the share of images on which the decision is the network's.
+    output_error: relative root mean square error against the network's outputs.
+    """
+
+    accuracy: float
+    agreement: float
+    output_error: float
+
+    @property
+    def decision(self) -> float:
+        """The accuracy, or the agreement where there are no labels."""
+        return self.agreement if math.isnan(self.accuracy) else self.accuracy
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A population of spiking neurons, compared with the activation it stands for.
+
+    A *unit* is the smallest value above zero that a neuron can send: one spike, decoded. Its *maximum* is the largest.
+
+    name: of the activation, or of the recurrent layer.
+    neurons: how many there are.
+    network: compared with the network's activations: what this layer and those before it do together.
+    own: compared with what the activation makes of the same decoded inputs: what this layer does alone. In the first
+        layer, whose input is the image, the two are one. In a recurrent layer it covers all time steps together.
+    mean_activation: mean magnitude of the network's activations.
+    coarseness: a unit over the mean positive activation; above 1, most activations are smaller than one spike.
+    range_used: the largest activation over the maximum; above 1, the neuron cannot send it.
+    saturated: share of the positive activations that are above the maximum, with a neuron that sends the maximum.
+        For fitted few-spikes neurons, the share beyond the range of the fit.
+    silent: share of neurons that never spike, though their activation exceeds half a unit.
+    dead: share of neurons whose activation is zero on all images: the network does not use them.
+    spike_rate: spikes per neuron and step (negative spikes count negatively).
+    replaced: how the network does with all layers up to this one spiking, the others as they were.
+    """
+
+    name: str
+    neurons: int
+    network: Comparison
+    own: Comparison
+    mean_activation: float
+    coarseness: float
+    range_used: float
+    saturated: float
+    silent: float
+    dead: float
+    spike_rate: float
+    replaced: Score
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, and what to change.
+
+    rule: its name (docs/diagnose.md has all of them).
+    layers: the layers it is true of, front to back; empty where it is about the whole network.
+    observed: the figure behind it, of the worst layer.
+    threshold: what the figure is measured against.
+    why: what was seen.
+    advice: what to change.
+    trial: by what change of the plan the advice can be tried; empty where it takes a new conversion.
+    tried: the accuracy (agreement, without labels) on the same images with that change; NaN where it was not tried.
+    """
+
+    rule: str
+    layers: tuple[str, ...]
+    observed: float
+    threshold: float
+    why: str
+    advice: str
+    trial: str = ""
+    tried: float = math.nan
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Where a conversion loses accuracy. Shares and accuracies are fractions.
+
+    before: the network's own score. after: the spiking network's.
+    over_time: accuracy (agreement, without labels) after each step.
+    tolerance: a loss up to this is none, and neither is that of a single image.
+    findings: what to change, the best that was tried first; empty where nothing is wrong.
+    """
+
+    network: str
+    method: str
+    options: Mapping[str, object]
+    dataset: str
+    images: int
+    labelled: bool
+    steps: int
+    tolerance: float
+    before: Score
+    layers: tuple[Layer, ...]
+    after: Score
+    over_time: tuple[float, ...]
+    findings: tuple[Finding, ...]
+    engine: str
+    seconds: float
+    respike_version: str
+
+    @property
+    def allowed(self) -> float:
+        """The loss that counts as none: the tolerance, and that of a single image."""
+        return max(self.tolerance, 1 / self.images) + 1e-9
+
+    @property
+    def loss(self) -> float:
+        """By how much the accuracy (agreement, without labels) is below the network's."""
+        return self.before.decision - self.after.decision
+
+    @property
+    def losses(self) -> Mapping[str, float]:
+        """What each layer loses of it when it is replaced too, front to back; the last entry is the readout."""
+        stages = [self.before, *(layer.replaced for layer in self.layers), self.after]
+        lost = [earlier.decision - later.decision for earlier, later in pairwise(stages)]
+        return dict(zip([*(layer.name for layer in self.layers), READOUT], lost, strict=True))
+
+    @property
+    def first_loss(self) -> str | None:
+        """The first layer with which the loss exceeds what is allowed; None where there is no such layer."""
+        total = 0.0
+        for name, lost in self.losses.items():
+            total += lost
+            if total > self.allowed:
+                return name
+        return None
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the loss is none: there is nothing to find."""
+        return self.loss <= self.allowed
+
+    def to_json(self) -> str:
+        """The diagnosis as JSON, with what its properties say."""
+        derived = {"loss": self.loss, "losses": self.losses, "first_loss": self.first_loss, "healthy": self.healthy}
+        content = asdict(self) | {"options": dict(self.options)} | derived
+        return json.dumps(_plain(content), indent=1, default=str, allow_nan=False)
+
+
+def _plain(value: object) -> object:
+    """NaN and infinity, which JSON does not have, as null."""
+    match value:
+        case float() if not math.isfinite(value):
+            return None
+        case dict():
+            return {key: _plain(part) for key, part in value.items()}
+        case list() | tuple():
+            return [_plain(part) for part in value]
+        case _:
+            return value

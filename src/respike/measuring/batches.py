@@ -1,0 +1,94 @@
+"""A data set cut into the batches that are simulated: numbered, and read only by whoever simulates them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeAlias
+
+from torch import Tensor
+
+from respike.data import Dataset
+from respike.errors import InvalidData
+from respike.ir import Network
+
+Labelled: TypeAlias = Dataset | tuple[Tensor, Tensor] | Iterable[Sequence[Tensor]]
+"""A data set, images and labels as two tensors, or an iterable of such batches (a `DataLoader`)."""
+
+BATCH_SIZE = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """At most `BATCH_SIZE` images `[images, *shape]` with labels `[images]`; the first has the number `first_image`."""
+
+    number: int
+    first_image: int
+    images: Tensor
+    labels: Tensor
+
+    @property
+    def stop(self) -> int:
+        """The number of the image behind the last one."""
+        return self.first_image + len(self.labels)
+
+
+def batches(dataset: Labelled, network: Network, limit: int | None, claims: Iterator[int]) -> Iterator[Batch]:
+    """The batches whose numbers are claimed, in order; the next number is asked for when a batch is done.
+
+    Raises `InvalidData` where images or labels do not fit the network.
+    """
+    left = limit if limit is not None else math.inf
+    first_image = 0
+    wanted = next(claims)
+    for number, (count, read) in enumerate(_pieces(dataset)):
+        take = int(min(left, count))
+        if not take:
+            return
+        if number == wanted:
+            images, labels = read()
+            _check(images, labels, network)
+            yield Batch(number, first_image, images[:take], labels[:take])
+            wanted = next(claims)
+        left -= take
+        first_image += take
+
+
+_Read: TypeAlias = Callable[[], tuple[Tensor, Tensor]]
+
+
+def _pieces(dataset: Labelled) -> Iterator[tuple[int, _Read]]:
+    """How many images each batch has, and how to read it. A `Dataset` decodes no image that nobody reads."""
+    match dataset:
+        case Dataset():
+            for start in range(0, len(dataset), BATCH_SIZE):
+                part = slice(start, min(start + BATCH_SIZE, len(dataset)))
+                yield part.stop - start, partial(_of_dataset, dataset, part)
+        case (Tensor() as images, Tensor() as labels):
+            yield from _of_tensors(images, labels)
+        case _:
+            for images, labels in dataset:
+                yield from _of_tensors(images, labels)
+
+
+def _of_dataset(dataset: Dataset, part: slice) -> tuple[Tensor, Tensor]:
+    labels = dataset.labels[part]
+    return replace(dataset, pixels=dataset.pixels[part], labels=labels).images, labels
+
+
+def _of_tensors(images: Tensor, labels: Tensor) -> Iterator[tuple[int, _Read]]:
+    """Batches of the engine's size, whatever the size of the data set's own."""
+    for start in range(0, len(images), BATCH_SIZE):
+        part = images[start : start + BATCH_SIZE], labels[start : start + BATCH_SIZE]
+        yield len(part[0]), partial(tuple[Tensor, Tensor], part)
+
+
+def _check(images: Tensor, labels: Tensor, network: Network) -> None:
+    network.check_inputs((images,))
+    if labels.is_floating_point() or labels.shape != images.shape[:1]:
+        raise InvalidData(f"labels must be integers, one per image, got {labels.dtype} {list(labels.shape)}")
+    shape = network.shapes[network.outputs[0]]
+    if len(shape) != 1 or int(labels.max()) >= shape[0]:
+        raise InvalidData(f"the labels go up to {int(labels.max())}, but the network's output is {list(shape)}")

@@ -1,0 +1,194 @@
+"""`Report`: what was measured, from the sums over all images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from respike.engines import Engine
+from respike.measuring.tally import Tally
+from respike.metrics import EnergyModel, interval, latency, macs
+from respike.metrics.early_exit import EarlyExit
+from respike.record import INPUT, OUTPUT
+from respike.schedule import Layerwise
+from respike.spiking import SpikingNetwork
+from respike.version import __version__
+
+
+@dataclass(frozen=True)
+class Exits:
+    """What leaving early gives: each image is decided at the step at which `rule` lets it go, at the last step at most.
+
+    `steps_used` is the mean of these steps, `exited` the share of images that left before the last step. `accuracy` is
+    that of the decisions, `agreement` the share of them that the last step confirms. `exits_per_step` counts images.
+    """
+
+    rule: str
+    steps_used: float
+    exited: float
+    accuracy: float
+    agreement: float
+    exits_per_step: list[int]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured. Lists have one value per time step; counts are per image.
+
+    Accuracies are fractions. `synaptic_operations` counts every spike times its real fan-out, the input's too where the
+    coding spikes; `input_macs` are the multiply-accumulates of an analog input, once per image (a constant current is
+    computed once). `energy_ratio` is the spiking network's energy over the network's, under the energy model named.
+    `latency` is the number of steps until an image's output is complete, `interval` that after which the next image can
+    follow. `steps_to_network_accuracy` is the first step from which on the accuracy stays within `tolerance` of the
+    network's; None where it never does. `seconds` are those of this run; what was resumed took its own. `complete` is
+    False where the run was interrupted. `early_exit` is there where it was asked for; all else is without it.
+    """
+
+    network: str
+    method: str
+    options: Mapping[str, object]
+    dataset: str
+    images: int
+    steps: int
+    latency: int
+    interval: int
+    network_accuracy: float
+    accuracy: list[float]
+    top5_accuracy: list[float]
+    network_top5_accuracy: float
+    agreement: float
+    output_error: float
+    steps_to_network_accuracy: int | None
+    tolerance: float
+    neurons: int
+    spikes_per_neuron: float
+    spikes_per_layer: Mapping[str, float]
+    spikes_per_step: list[float]
+    synaptic_operations: float
+    synaptic_operations_per_step: list[float]
+    macs: int
+    input_macs: float
+    energy_ratio: float
+    energy_model: str
+    engine: str
+    seconds: float
+    seed: int | None
+    respike_version: str
+    complete: bool
+    early_exit: Exits | None = None
+
+    def to_json(self) -> str:
+        """The report as JSON."""
+        return json.dumps(vars(self), indent=1, default=_plain)
+
+
+def _plain(value: object) -> object:
+    return asdict(value) if isinstance(value, Exits) else str(value)
+
+
+def report(
+    spiking: SpikingNetwork,
+    tally: Tally,
+    fan_out: Mapping[str, Tensor],
+    *,
+    energy: EnergyModel,
+    tolerance: float,
+    dataset_name: str,
+    engine: Engine,
+    seconds: float,
+    complete: bool,
+    early_exit: EarlyExit | None,
+) -> Report:
+    """The report on the images of a tally."""
+    network, plan, images = spiking.network, spiking.plan, tally.images
+    totals = tally.per_population("spikes")
+    # In the network's order, whoever counted them.
+    layers = {node.name: totals[node.name] for node in network.nodes if node.name in totals.keys() - {INPUT, OUTPUT}}
+    # The same neurons stand for several activations in an unrolled recurrent network.
+    populations = {node.population or node.name: network.neurons(node.name) for node in network.activations}
+    neurons = sum(populations.values())
+    spikes = _sum_per_step(layers.values()) / images
+    operations = _sum_per_step(tally.per_population("operations").values()) / images
+    input_macs = 0.0 if plan.coding.spiking else float(fan_out[INPUT].sum())
+    network_macs = sum(macs(network).values())
+    accuracy = _over_time(tally, "right", plan.schedule.steps)
+    network_accuracy = tally.number("network right") / images
+    return Report(
+        network=network.origin,
+        method=plan.method,
+        options=dict(plan.options),
+        dataset=dataset_name,
+        images=images,
+        steps=plan.schedule.steps,
+        latency=latency(network, plan),
+        interval=interval(network, plan),
+        network_accuracy=network_accuracy,
+        accuracy=accuracy,
+        top5_accuracy=_over_time(tally, "right5", plan.schedule.steps),
+        network_top5_accuracy=tally.number("network right5") / images,
+        agreement=tally.number("agreeing") / images,
+        output_error=tally.output_error,
+        steps_to_network_accuracy=_reached(spiking, accuracy, network_accuracy - tolerance),
+        tolerance=tolerance,
+        neurons=neurons,
+        spikes_per_neuron=float(spikes.sum()) / neurons if neurons else 0.0,
+        spikes_per_layer={name: float(sums.sum()) / images for name, sums in layers.items()},
+        spikes_per_step=spikes.tolist(),
+        synaptic_operations=float(operations.sum()),
+        synaptic_operations_per_step=operations.tolist(),
+        macs=network_macs,
+        input_macs=input_macs,
+        energy_ratio=energy(input_macs, float(operations.sum())) / energy(network_macs, 0),
+        energy_model=energy.source,
+        engine=getattr(engine, "__name__", type(engine).__name__),
+        seconds=seconds,
+        seed=getattr(plan.coding, "seed", None),
+        respike_version=__version__,
+        complete=complete,
+        early_exit=None if early_exit is None else _exits(tally, early_exit),
+    )
+
+
+def _over_time(tally: Tally, name: str, steps: int) -> list[float]:
+    """A share of the images after each step; an engine without time gives one for all."""
+    shares: list[float] = (tally.counts[name].double() / tally.images).expand(steps).tolist()
+    return shares
+
+
+def _exits(tally: Tally, rule: EarlyExit) -> Exits:
+    counts, images = tally.counts["exits"].tolist(), tally.images
+    return Exits(
+        rule=str(rule),
+        steps_used=sum(step * count for step, count in enumerate(counts, start=1)) / images,
+        exited=sum(counts[:-1]) / images,
+        accuracy=tally.number("exit right") / images,
+        agreement=tally.number("exit agreeing") / images,
+        exits_per_step=counts,
+    )
+
+
+def _sum_per_step(parts: Iterable[Tensor]) -> Tensor:
+    """The sum of sequences, the shorter ones filled up with zeros (populations whose neurons have fewer steps)."""
+    return pad_sequence([torch.zeros(1, dtype=torch.float64), *parts]).sum(1)
+
+
+def _reached(spiking: SpikingNetwork, accuracy: list[float], wanted: float) -> int | None:
+    """The steps after which the accuracy stays what is wanted; a layerwise network has one output, at its latency."""
+    first = first_to_stay(accuracy, wanted)
+    layerwise = isinstance(spiking.plan.schedule, Layerwise)
+    return latency(spiking.network, spiking.plan) if layerwise and first is not None else first
+
+
+def first_to_stay(accuracy: list[float], wanted: float) -> int | None:
+    """The first step from which on the accuracy never falls below what is wanted."""
+    first = None
+    for step, value in reversed(list(enumerate(accuracy, start=1))):
+        if value < wanted - 1e-9:
+            break
+        first = step
+    return first

@@ -1,0 +1,108 @@
+"""`Tally`: what batches of images contribute to a report, as numbers that add up exactly in any order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from respike.record import Recording
+
+Exiting: TypeAlias = Callable[[Tensor], Tensor]
+"""Outputs over time `[steps, batch, classes]` to the step at which each image exits `[batch]`, from 1."""
+
+_SQUARES = "squares"
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """Sums over some batches.
+
+    `counts` are whole numbers (spikes and operations too: they are held in float64, exact up to 2^53), so sums of them
+    do not depend on the order. `squares` (`[batches, 2]`, float64) are not summed but kept batch by batch: the squared
+    error of the outputs, and the squared outputs; a report sums them without rounding.
+    """
+
+    counts: Mapping[str, Tensor] = field(default_factory=dict)
+    squares: Tensor = field(default_factory=lambda: torch.zeros(0, 2, dtype=torch.float64))
+
+    def __add__(self, other: Tally) -> Tally:
+        """Both together."""
+        names = dict.fromkeys([*self.counts, *other.counts])
+        counts = {name: self.counts.get(name, 0) + other.counts.get(name, torch.tensor(0)) for name in names}
+        return Tally(counts, torch.cat([self.squares, other.squares]))
+
+    @property
+    def images(self) -> int:
+        """How many images were seen."""
+        return self.number("images")
+
+    def number(self, name: str) -> int:
+        """A count that is one number."""
+        return int(self.counts[name]) if name in self.counts else 0
+
+    def per_population(self, kind: str) -> dict[str, Tensor]:
+        """The sums of each step, by population; `kind` is `spikes` or `operations`."""
+        start = f"{kind} "
+        return {name.removeprefix(start): sums for name, sums in self.counts.items() if name.startswith(start)}
+
+    @property
+    def output_error(self) -> float:
+        """The root of all squared errors over all squared outputs; 0 where all outputs are 0."""
+        error, power = (math.fsum(column) for column in self.squares.T.tolist())
+        return math.sqrt(error / power) if power else 0.0
+
+    def to_bytes(self, header: Mapping[str, str] | None = None) -> bytes:
+        """As a safetensors file."""
+        tensors = {name: value.contiguous() for name, value in self.counts.items()}
+        return save({**tensors, _SQUARES: self.squares.contiguous()}, dict(header or {}))
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Tally:
+        """What `to_bytes` wrote."""
+        tensors = load(content)
+        squares = tensors.pop(_SQUARES)
+        return cls(tensors, squares)
+
+
+def tally(outputs: Tensor, record: Recording, labels: Tensor, decoding: float, exiting: Exiting | None) -> Tally:
+    """What one batch contributes: the network's `outputs` beside the recording of its spiking twin."""
+    outputs, over_time = outputs.cpu(), record.outputs_over_time.cpu()
+    decided = over_time[-1].argmax(-1)
+    error = (over_time[-1] / decoding - outputs).double().square().sum()
+    counts = {
+        "images": torch.tensor(len(labels)),
+        "network right": _right(outputs, labels, 1),
+        "network right5": _right(outputs, labels, 5),
+        "right": _right(over_time, labels, 1),
+        "right5": _right(over_time, labels, 5),
+        "agreeing": (decided == outputs.argmax(-1)).sum(),
+    }
+    counts |= {f"spikes {name}": sums.cpu() for name, sums in record.spikes_per_step.items()}
+    counts |= {f"operations {name}": sums.cpu() for name, sums in record.operations_per_step.items()}
+    if exiting is not None:
+        counts |= _exits(over_time, labels, exiting(over_time))
+    return Tally(counts, torch.stack((error, outputs.double().square().sum())).unsqueeze(0))
+
+
+def _exits(over_time: Tensor, labels: Tensor, at: Tensor) -> dict[str, Tensor]:
+    decided = over_time.argmax(-1)
+    early = decided[at - 1, torch.arange(len(at))]
+    return {
+        "exits": torch.bincount(at - 1, minlength=len(over_time)),
+        "exit right": (early == labels).sum(),
+        "exit agreeing": (early == decided[-1]).sum(),
+    }
+
+
+def _right(outputs: Tensor, labels: Tensor, k: int) -> Tensor:
+    """How many of the batch have their label among the k largest outputs; `[steps]` where outputs have steps."""
+    if k == 1:
+        return (outputs.argmax(-1) == labels).sum(-1)
+    best = outputs.topk(min(k, outputs.shape[-1]), dim=-1).indices
+    return (best == labels.unsqueeze(-1)).any(-1).sum(-1)
