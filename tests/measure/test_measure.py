@@ -16,7 +16,7 @@ from respike import Probe, SpikingNetwork, engines, measure, methods, simulate
 from respike import metrics as m
 from respike.coding import Bernoulli
 from respike.errors import InvalidData
-from respike.ir import Conv, Network
+from respike.ir import Activation, Conv, Input, Linear, Multiply, Network, ReLU
 from respike.measuring.report import first_to_stay
 from respike.plan import Plan, Site
 from respike.record import INPUT
@@ -158,3 +158,21 @@ def _network() -> Network:
     builder.conv(3)
     builder.relu()
     return builder.network()
+
+
+def test_what_stays_analog_is_counted_as_multiply_accumulates() -> None:
+    """A gate's product, and the layer that reads it; its factors spike."""
+    nodes = (
+        Input("x", (), (4,)),
+        Activation("relu", ("x",), ReLU()),
+        Multiply("gated", ("relu", "relu")),
+        Linear("fc", ("gated",), torch.eye(3, 4)),
+    )
+    network = Network(nodes, ("fc",))
+    batch, labels = images(network, 6), torch.zeros(6).long()
+    plan = methods.few_spikes(network, batch, steps=4, analog=("gated",))
+    report = measure(SpikingNetwork(network, plan), (batch, labels))
+    assert report.analog_macs == 4 + 4 * 3
+    assert report.energy_ratio == pytest.approx(
+        m.HOROWITZ_45NM(report.input_macs + 16, report.synaptic_operations) / m.HOROWITZ_45NM(4 + 12, 0)
+    )

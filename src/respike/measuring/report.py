@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from respike.engines import Engine
 from respike.measuring.tally import Tally
-from respike.metrics import EnergyModel, interval, latency, macs
+from respike.metrics import EnergyModel, analog_macs, interval, latency, macs
 from respike.metrics.early_exit import EarlyExit
 from respike.record import INPUT, OUTPUT
 from respike.schedule import Layerwise
@@ -42,9 +42,9 @@ class Report:
 
     Accuracies are fractions. `synaptic_operations` counts every spike times its real fan-out, the input's too where the
     coding spikes; `input_macs` are the multiply-accumulates of an analog input, once per image (a constant current is
-    computed once). `energy_ratio` is the spiking network's energy over the network's, under the energy model named.
-    `latency` is the number of steps until an image's output is complete, `interval` that after which the next image can
-    follow. `steps_to_network_accuracy` is the first step from which on the accuracy stays within `tolerance` of the
+    computed once), `analog_macs` those of what the plan lets stay analog. `energy_ratio` is the spiking network's energy
+    over the network's, under the energy model named. `latency` is the number of steps until an image's output is
+    complete, `interval` that after which the next image can follow. `steps_to_network_accuracy` is the first step from which on the accuracy stays within `tolerance` of the
     network's; None where it never does. `seconds` are those of this run; what was resumed took its own. `complete` is
     False where the run was interrupted. `early_exit` is there where it was asked for; all else is without it.
     """
@@ -81,6 +81,7 @@ class Report:
     respike_version: str
     complete: bool
     early_exit: Exits | None = None
+    analog_macs: float = 0.0
 
     def to_json(self) -> str:
         """The report as JSON."""
@@ -110,11 +111,12 @@ def report(
     # In the network's order, whoever counted them.
     layers = {node.name: totals[node.name] for node in network.nodes if node.name in totals.keys() - {INPUT, OUTPUT}}
     # The same neurons stand for several activations in an unrolled recurrent network.
-    populations = {node.population or node.name: network.neurons(node.name) for node in network.activations}
-    neurons = sum(populations.values())
+    spiking_nodes = [node for node in network.activations if node.name not in plan.analog]
+    neurons = sum({node.population or node.name: network.neurons(node.name) for node in spiking_nodes}.values())
     spikes = _sum_per_step(layers.values()) / images
     operations = _sum_per_step(tally.per_population("operations").values()) / images
     input_macs = 0.0 if plan.coding.spiking else float(fan_out[INPUT].sum())
+    kept_macs = analog_macs(network, plan, fan_out)
     network_macs = sum(macs(network).values())
     accuracy = _over_time(tally, "right", plan.schedule.steps)
     network_accuracy = tally.number("network right") / images
@@ -143,7 +145,7 @@ def report(
         synaptic_operations_per_step=operations.tolist(),
         macs=network_macs,
         input_macs=input_macs,
-        energy_ratio=energy(input_macs, float(operations.sum())) / energy(network_macs, 0),
+        energy_ratio=energy(input_macs + kept_macs, float(operations.sum())) / energy(network_macs, 0),
         energy_model=energy.source,
         engine=getattr(engine, "__name__", type(engine).__name__),
         seconds=seconds,
@@ -151,6 +153,7 @@ def report(
         respike_version=__version__,
         complete=complete,
         early_exit=None if early_exit is None else _exits(tally, early_exit),
+        analog_macs=kept_macs,
     )
 
 
