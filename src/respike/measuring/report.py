@@ -42,11 +42,12 @@ class Report:
 
     Accuracies are fractions. `synaptic_operations` counts every spike times its real fan-out, the input's too where the
     coding spikes; `input_macs` are the multiply-accumulates of an analog input, once per image (a constant current is
-    computed once), `analog_macs` those of what the plan lets stay analog. `energy_ratio` is the spiking network's energy
-    over the network's, under the energy model named. `latency` is the number of steps until an image's output is
-    complete, `interval` that after which the next image can follow. `steps_to_network_accuracy` is the first step from which on the accuracy stays within `tolerance` of the
-    network's; None where it never does. `seconds` are those of this run; what was resumed took its own. `complete` is
-    False where the run was interrupted. `early_exit` is there where it was asked for; all else is without it.
+    computed once), `analog_macs` those of what the plan lets stay analog. `energy_ratio` is the spiking network's
+    energy over the network's, under the energy model named. `latency` is the number of steps until an image's output is
+    complete, `interval` that after which the next image can follow. `steps_to_network_accuracy` is the first step from
+    which on the accuracy stays within `tolerance` of the network's; None where it never does. `seconds` are those of
+    this run; what was resumed took its own. `complete` is False where the run was interrupted. `early_exit` is there
+    where it was asked for; all else is without it.
     """
 
     network: str
