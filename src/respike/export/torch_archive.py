@@ -1,0 +1,47 @@
+"""A `torch.export` archive (.pt2): the converted network as a program of torch's own operators."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from respike.coding import ConstantCurrent
+from respike.export.files import check_new, new
+from respike.export.portable import CannotExport
+from respike.spiking import SpikingNetwork
+
+
+def write_torch_archive(path: str | Path, spiking: SpikingNetwork, *, force: bool = False) -> None:
+    """Writes the spiking network as an archive that `torch.export.load` reads without respike; whole or not at all.
+
+    The program takes images `[batch, *shape]`, with any batch, and gives what the `SpikingNetwork` gives. Its time loop
+    is unrolled, so the file grows with the number of steps.
+
+    Raises:
+        CannotExport: an input coding other than `ConstantCurrent`, which looks at the images' values.
+        InvalidFile: a file that is there (unless `force`), or cannot be written.
+    """
+    target = Path(path)
+    check_new(target, force=force)
+    program = to_program(spiking)
+    # A part's name does not end in .pt2, on which torch insists, unless it is given a file.
+    with new(target, force=force) as partial, partial.open("wb") as file:
+        torch.export.save(program, file)
+
+
+def to_program(spiking: SpikingNetwork) -> torch.export.ExportedProgram:
+    """The spiking network as an exported program; see `write_torch_archive`."""
+    if spiking.plan.coding != ConstantCurrent():
+        raise CannotExport(
+            f"{type(spiking.plan.coding).__name__} input checks the values of the images, which no exported program "
+            "does: convert with coding=ConstantCurrent() (--coding constant)"
+        )
+    module: nn.Module = spiking.to_module().eval()
+    (entry,) = spiking.network.inputs
+    images = torch.zeros(2, *entry.shape, dtype=spiking.network.dtype, device=spiking.network.device)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return torch.export.export(module, (images,), dynamic_shapes=({0: torch.export.Dim.AUTO},))

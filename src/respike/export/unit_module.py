@@ -1,0 +1,167 @@
+"""The unit-spike lowering as plain torch layers, as harnesses that look into modules (NeuroBench) want it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from respike.coding import ConstantCurrent
+from respike.export.portable import CannotExport, Converted, Pooling, portable
+from respike.ir import Activation, Add, AvgPool, Conv, Input, Linear, Network, Node, Reshape, channelwise
+from respike.neurons import SteppedNeuron, step
+from respike.plan import Site, SpikeCount
+from respike.schedule import Phase
+
+_CONV: dict[int, Any] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+
+
+class UnitIntegrateFire(nn.Module):
+    """A population with spikes of 1, one time step a call; its potential lives until `reset`.
+
+    NeuroBench counts it with `model.add_activation_module(UnitIntegrateFire)`.
+    """
+
+    def __init__(self, site: Site, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.neuron: SteppedNeuron = site.neuron  # type: ignore[assignment]  # lowering has refused the others
+        self.register_buffer("threshold", torch.as_tensor(site.threshold, dtype=dtype))
+        self.register_buffer("initial_potential", torch.as_tensor(site.initial_potential, dtype=dtype))
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to the initial potential."""
+        self._potential: Tensor | None = None
+        self._total: Tensor | None = None
+
+    def forward(self, current: Tensor) -> Tensor:
+        """The spikes of one step, `[batch, *shape]`, 0 or 1."""
+        threshold, initial = (
+            channelwise(self.get_buffer(name), current.ndim) for name in ("threshold", "initial_potential")
+        )
+        if self._potential is None or self._total is None:
+            self._potential, self._total = initial.expand_as(current), torch.zeros_like(current)
+        self._potential, spikes = step(self.neuron, self._potential, self._total, current, threshold)
+        self._total = self._total + spikes
+        return spikes
+
+
+class UnitModule(nn.Module):
+    """A converted network as `nn.Linear` and `nn.Conv` children, and `UnitIntegrateFire` between them.
+
+    Every spike is 1 and average pools are part of the maps behind them, so that all maps but the first read zeros and
+    ones alone. `forward` takes images `[batch, *shape]`, runs all steps, and gives what the `SpikingNetwork` gives, up
+    to rounding. Maps of the image itself are computed once per image: their input does not change.
+
+    Raises `CannotExport` for what is not portable and for input codings other than `ConstantCurrent`.
+    """
+
+    def __init__(self, converted: Converted) -> None:
+        super().__init__()
+        lowered = portable(converted, Pooling.FUSED)
+        if lowered.plan.coding != ConstantCurrent():
+            raise CannotExport("only the image as a current (ConstantCurrent) is the same in every step")
+        biased = [node.name for node in lowered.network.nodes if getattr(node, "bias", None) is not None]
+        if biased and not all(phase.bias_on for phase in lowered.plan.schedule.phases):
+            raise CannotExport(
+                f"the bias of {biased[0]!r} stops while draining, which that of a plain layer cannot: "
+                "use a steady schedule"
+            )
+        self._lowered = lowered
+        self._keys = {node.name: f"{i}_{node.name.replace('.', '_')}" for i, node in enumerate(lowered.network.nodes)}
+        self._constant = _constant(lowered.network)
+        self.layers = nn.ModuleDict()
+        sites = dict(lowered.plan.sites)
+        for node in lowered.network.nodes:
+            if isinstance(node, Linear | Conv):
+                self.layers[self._keys[node.name]] = _layer(node)
+            elif isinstance(node, Activation):
+                self.layers[self._keys[node.name]] = UnitIntegrateFire(sites[node.name], lowered.network.dtype)
+        readout = lowered.plan.readout
+        self.readout = (
+            UnitIntegrateFire(readout.site, lowered.network.dtype) if isinstance(readout, SpikeCount) else None
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Outputs in the units of the network's own, `[batch, *shape]`."""
+        plan = self._lowered.plan
+        for child in self.modules():
+            if isinstance(child, UnitIntegrateFire):
+                child.reset()
+        total: Tensor | None = None
+        for phase in plan.schedule.phases:
+            given = images if phase.input_on else torch.zeros_like(images)
+            delivered = self._phase(given, phase)
+            total = delivered if total is None else total + delivered
+        assert total is not None
+        readout = plan.readout
+        spike_value = torch.as_tensor(readout.site.value if isinstance(readout, SpikeCount) else 1.0)
+        return total / self._lowered.decoding * channelwise(spike_value.to(total), total.ndim)
+
+    def _phase(self, given: Tensor, phase: Phase) -> Tensor:
+        network = self._lowered.network
+        values: dict[str, Tensor] = {}
+        total: Tensor | None = None
+        for number in range(phase.steps):
+            for node in network.nodes:
+                if number and node.name in self._constant:
+                    continue
+                values[node.name] = self._value(node, [values[name] for name in node.inputs], given)
+            delivered = values[network.outputs[0]]
+            delivered = delivered if self.readout is None else self.readout(delivered)
+            total = delivered if total is None else total + delivered
+        assert total is not None
+        return total
+
+    def _value(self, node: Node, inputs: list[Tensor], given: Tensor) -> Tensor:
+        match node:
+            case Input():
+                encoded = given / self._lowered.input_unit
+                return encoded if self._lowered.bits is None else encoded.round()
+            case Linear() | Conv() | Activation():
+                value: Tensor = self.layers[self._keys[node.name]](inputs[0])
+                return value
+            case AvgPool() if len(node.kernel) == 2:
+                return F.avg_pool2d(
+                    inputs[0], node.kernel, node.stride, node.padding, node.ceil_mode, divisor_override=node.divisor
+                )
+            case Add():
+                return sum(inputs[1:], start=inputs[0])
+            case Reshape():
+                return inputs[0].reshape(len(inputs[0]), *node.shape)
+            case _:
+                raise CannotExport(f"layer {node.name!r} ({type(node).__name__}) has no plain layer of torch here")
+
+
+def _constant(network: Network) -> set[str]:
+    """The nodes that depend on the image alone."""
+    found: set[str] = set()
+    for node in network.nodes:
+        if isinstance(node, Input) or (not isinstance(node, Activation) and found.issuperset(node.inputs)):
+            found.add(node.name)
+    return found
+
+
+def _layer(node: Linear | Conv) -> nn.Module:
+    weight = node.weight
+    made: Any
+    if isinstance(node, Linear):
+        made = nn.Linear(weight.shape[1], weight.shape[0], bias=node.bias is not None)
+    else:
+        made = _CONV[weight.ndim - 2](
+            weight.shape[1] * node.groups,
+            weight.shape[0],
+            weight.shape[2:],
+            node.stride,
+            node.padding,
+            node.dilation,
+            node.groups,
+            bias=node.bias is not None,
+        )
+    made.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
+    if node.bias is not None:
+        made.bias = nn.Parameter(node.bias.detach().clone(), requires_grad=False)
+    layer: nn.Module = made
+    return layer

@@ -1,0 +1,265 @@
+"""Folders, archives and plain modules; and that nothing is overwritten or left half written."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from export.exporting import convolve, given, residual, spiking, sum_pool
+from respike.cli import main
+from respike.coding import Bernoulli
+from respike.engines import reference
+from respike.errors import InvalidFile
+from respike.export import CannotExport, UnitIntegrateFire, UnitModule, files, write_folder, write_nir
+from respike.export.neurobench import effective_operations, neurobench_model
+from respike.export.torch_archive import to_program, write_torch_archive
+from respike.ir import Activation, Input, Linear, Network, ReLU
+from respike.lower import fixed_point
+from respike.plan import Plan, Site
+from respike.record import Probe
+from respike.schedule import InputThenDrain, Steady
+from respike.spiking import SpikingNetwork
+
+
+def _perceptron(seed: int = 0) -> SpikingNetwork:
+    generator = torch.Generator().manual_seed(seed)
+    network = Network(
+        (
+            Input("x", (), (4,)),
+            Linear("fc1", ("x",), torch.randn(5, 4, generator=generator), torch.randn(5, generator=generator) / 4),
+            Activation("relu", ("fc1",), ReLU()),
+            Linear("fc2", ("relu",), torch.randn(3, 5, generator=generator)),
+        ),
+        ("fc2",),
+    )
+    return SpikingNetwork(network, Plan({"relu": Site(0.7)}, Steady(3)))
+
+
+def _read(folder: Path, entry: dict[str, Any]) -> Any:
+    array = np.load(folder / entry["file"])
+    assert list(array.shape) == entry["shape"]
+    assert str(array.dtype) == entry["dtype"]
+    return array
+
+
+def _run(folder: Path, images: Any) -> tuple[dict[str, Any], Any]:
+    """Runs a folder from its manifest alone: spike counts per population, and the readout."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    potentials: dict[str, Any] = {}
+    counts: dict[str, Any] = {}
+    total: Any = 0
+    for phase in manifest["phases"]:
+        for _ in range(phase["steps"]):
+            values: dict[str, Any] = {}
+            for node in manifest["nodes"]:
+                x = [values[name] for name in node["inputs"]]
+                bias = _read(folder, node["bias"]) * phase["bias_on"] if "bias" in node else 0
+                match node["type"]:
+                    case "Input":
+                        values[node["name"]] = images * phase["input_on"]
+                    case "Linear":
+                        values[node["name"]] = x[0] @ _read(folder, node["weight"]).T + bias
+                    case "Conv":
+                        shifted = np.reshape(bias, (-1, 1, 1))
+                        weight = _read(folder, node["weight"])
+                        values[node["name"]] = convolve(x[0], weight, node["stride"], node["padding"]) + shifted
+                    case "Add":
+                        values[node["name"]] = x[0] + x[1]
+                    case "AvgPool":
+                        assert node["divisor"] == 1
+                        values[node["name"]] = sum_pool(x[0], node["kernel"], node["stride"])
+                    case "Reshape":
+                        values[node["name"]] = x[0].reshape(len(images), *node["shape"])
+                    case "Activation":
+                        name = node["name"]
+                        assert (node["neuron"]["fires_at"], node["neuron"]["reset"]) == (">=", "subtract")
+                        threshold = _read(folder, node["threshold"])
+                        v = potentials.get(name, _read(folder, node["initial_potential"])) + x[0]
+                        spikes = (v >= threshold) * 1.0
+                        potentials[name] = v - threshold * spikes
+                        counts[name] = counts.get(name, 0) + spikes
+                        values[name] = spikes
+                    case kind:
+                        raise TypeError(kind)
+            total = total + values[manifest["readout"]["node"]]
+    return counts, total / manifest["readout"]["decoding"]
+
+
+def test_a_folder_says_all_that_a_simulation_needs(tmp_path: Path) -> None:
+    network = residual(1)
+    plan = spiking(network, initial_potential=0.1).plan.with_schedule(InputThenDrain(5, 3))
+    converted = SpikingNetwork(network, plan)
+    write_folder(tmp_path / "net", converted)
+    counts, outputs = _run(tmp_path / "net", given().numpy())
+    wanted = reference(network, plan, given(), Probe()).spike_counts
+    for name, spikes in wanted.items():
+        np.testing.assert_array_equal(counts[name], spikes.numpy())
+    np.testing.assert_allclose(outputs, converted(given()).numpy(), rtol=1e-9)
+
+
+def test_a_folder_of_integers(tmp_path: Path) -> None:
+    network = residual(2)
+    fixed = fixed_point(network, spiking(network).plan, bits=6)
+    write_folder(tmp_path / "net", fixed)
+    kinds = {np.load(file).dtype for file in (tmp_path / "net").rglob("*.npy") if file.stem != "unit"}
+    assert kinds == {np.dtype(np.int32)}
+    counts, outputs = _run(tmp_path / "net", fixed.encode(given()).numpy())
+    run = fixed.run(given()).recording
+    for name, spikes in run.spike_counts.items():
+        np.testing.assert_array_equal(counts[name], spikes.numpy())
+    np.testing.assert_allclose(outputs, fixed.decode(run.outputs).numpy())
+
+
+def test_an_archive_runs_without_respike(tmp_path: Path) -> None:
+    converted = _perceptron()
+    images = torch.rand(5, 4, generator=torch.Generator().manual_seed(1))
+    write_torch_archive(tmp_path / "net.pt2", converted)
+    torch.save(images, tmp_path / "images.pt")
+    program = (
+        "import sys; sys.modules['respike'] = None\n"
+        "import torch\n"
+        "module = torch.export.load('net.pt2').module()\n"
+        "torch.save(module(torch.load('images.pt')).detach(), 'outputs.pt')\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+    torch.testing.assert_close(torch.load(tmp_path / "outputs.pt"), converted(images))
+
+
+def test_an_archive_takes_currents_only() -> None:
+    converted = _perceptron()
+    plan = Plan(converted.plan.sites, Steady(3), coding=Bernoulli())
+    with pytest.raises(CannotExport, match="--coding constant"):
+        to_program(SpikingNetwork(converted.network, plan))
+
+
+def test_plain_layers_read_zeros_and_ones_and_give_our_outputs() -> None:
+    converted = spiking(residual(3))
+    module = UnitModule(converted)
+    seen: dict[nn.Module, list[Tensor]] = {}
+    for child in module.modules():
+        if isinstance(child, nn.Conv2d | nn.Linear):
+            child.register_forward_pre_hook(lambda layer, x: seen.setdefault(layer, []).append(x[0]))
+    outputs = module(given())
+    torch.testing.assert_close(outputs, converted(given()))
+    (image,), *spikes = seen.values()  # the first map runs once
+    assert torch.equal(image, given())
+    assert all(set(part.flatten().tolist()) <= {0.0, 1.0} for layer in spikes for part in layer)
+    assert all(len(layer) == 12 for layer in spikes)
+    assert sum(isinstance(child, UnitIntegrateFire) for child in module.modules()) == len(converted.plan.sites)
+
+
+def test_effective_operations_are_nonzero_inputs_times_weights() -> None:
+    """Counted as NeuroBench does: each layer on ones where inputs are not zero, with ones as weights."""
+    converted = _perceptron()
+    images = (torch.rand(6, 4, generator=torch.Generator().manual_seed(1)) - 0.4).relu()
+    module = UnitModule(converted)
+    acs = macs = 0.0
+
+    def count(layer: nn.Linear, x: tuple[Tensor]) -> None:
+        nonlocal acs, macs
+        operations = float(F.linear((x[0] != 0).float(), (layer.weight != 0).float()).sum())
+        if set(x[0].flatten().tolist()) <= {-1.0, 0.0, 1.0}:
+            acs += operations
+        else:
+            macs += operations
+
+    for child in module.modules():
+        if isinstance(child, nn.Linear):
+            child.register_forward_pre_hook(count)
+    module(images)
+    ours = effective_operations(converted, images)
+    assert acs > 0
+    assert (ours.acs, ours.macs) == pytest.approx((acs / 6, macs / 6), rel=1e-12)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("neurobench") is None, reason="neurobench is not installed")
+def test_neurobench_counts_what_we_count() -> None:
+    from neurobench.benchmarks import Benchmark
+    from neurobench.metrics.workload import SynapticOperations
+    from torch.utils.data import DataLoader, TensorDataset
+
+    from respike import data, load, methods, zoo
+
+    calibration = data.load("mnist", "calibration").images[:100]
+    network = load(zoo.load("mnist-cnn"), calibration[:8])
+    converted = SpikingNetwork(network, methods.max_norm.plan(network, calibration, steps=8))
+    test = data.load("mnist", "test")
+    images, labels = test.images[:20], test.labels[:20]
+    loader = DataLoader(TensorDataset(images, labels), batch_size=10)
+    model = neurobench_model(converted)
+    found = Benchmark(model, loader, [], [], [[], [SynapticOperations]]).run(quiet=True)["SynapticOperations"]
+    ours = effective_operations(converted, images)
+    assert (found["Effective_ACs"], found["Effective_MACs"]) == pytest.approx((ours.acs, ours.macs), rel=1e-12)
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_what_is_there_stays_unless_forced(tmp_path: Path, folder: bool) -> None:
+    path = tmp_path / "net"
+    for text in ("old", "new"):
+        with files.new(path, force=text == "new", folder=folder) as partial:
+            (partial / "a" if folder else partial).write_text(text)
+        if text == "old":
+            with pytest.raises(InvalidFile, match="--force"), files.new(path, force=False, folder=folder):
+                pass
+    assert (path / "a" if folder else path).read_text() == "new"
+    with pytest.raises(ZeroDivisionError), files.new(path, force=True, folder=folder) as partial:
+        (partial / "a" if folder else partial).write_text(f"half {1 // 0}")
+    assert (path / "a" if folder else path).read_text() == "new"
+    assert [file.name for file in tmp_path.iterdir()] == ["net"]
+    with pytest.raises(InvalidFile, match="it is a"), files.new(path, force=True, folder=not folder):
+        pass
+
+
+def test_places_that_cannot_be_written_are_refused_first(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for write in (write_nir, write_torch_archive, write_folder):
+        with pytest.raises(InvalidFile, match="no folder"):
+            write(tmp_path / "missing" / "net", _perceptron())
+        with pytest.raises(InvalidFile, match=r"not overwritten|it is a file"):
+            write(tmp_path / "file", _perceptron())
+    assert (tmp_path / "file").read_bytes() == b""
+
+
+def _refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    assert main([str(word) for word in words]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    return error
+
+
+def test_convert_to_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    saved = tmp_path / "net.respike"
+    _perceptron().save(saved)
+    nir = tmp_path / "net.nir"
+    assert "subtraction" in _refused(capsys, "convert", saved, "--dataset", "mnist", "--to", nir)
+    assert not nir.exists()
+    for words in (["--to", str(nir), "--allow-metadata"], ["--to", f"{tmp_path}/net/", "--bits", "8"]):
+        assert main(["convert", str(saved), "--dataset", "mnist", *words]) == 0
+    assert nir.exists()
+    assert (tmp_path / "net" / "manifest.json").exists()
+    before = nir.read_bytes()
+    assert "--force" in _refused(capsys, "convert", saved, "--to", nir, "--allow-metadata")
+    assert nir.read_bytes() == before
+    assert (
+        main(["convert", str(saved), "--to", str(nir), "--allow-metadata", "--force", "--target", "spikingjelly"]) == 0
+    )
+    cases: list[tuple[tuple[object, ...], str]] = [
+        (("--to", tmp_path / "net.txt"), "not clear"),
+        (("--to", tmp_path / "b.pt2", "--bits", 8), "--bits says nothing"),
+        (("--to", tmp_path / "b.pt2", "--target", "sinabs"), "--target says nothing"),
+        (("--to", tmp_path / "b.nir", "--target", "sinab"), "'sinabs'"),
+        (("--to", tmp_path / "b.nir", "--out", saved), "not both"),
+        ((), "Missing option '--out'"),
+    ]
+    for wrong, message in cases:
+        assert message in _refused(capsys, "convert", saved, *wrong)
