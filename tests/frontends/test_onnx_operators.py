@@ -1,10 +1,11 @@
-"""Every operator against onnxruntime, at the oldest opset that exporters write and the newest that it runs."""
+"""Every operator against onnxruntime, at every opset from 13 on in which its meaning changed, and at the one before."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
+import onnx
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -19,6 +20,9 @@ from respike.ir import GELU, Activation, Function, Hardswish, Network, ReLU, SiL
 from respike.passes import prepare
 
 OPSETS = (13, NEWEST)
+HISTORY = {
+    (schema.name, schema.since_version) for schema in onnx.defs.get_all_schemas_with_history() if schema.domain == ""
+}
 Case = tuple[str, tuple[int, ...], tuple[Tensor | None, ...], dict[str, Any]]
 
 
@@ -155,20 +159,36 @@ RESIZES: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("opset", OPSETS)
+def opsets(kind: str) -> list[int]:
+    """13, the newest, and those in which an operator was defined anew, with the ones before them."""
+    changes = {version for name, version in HISTORY if name == kind and 13 < version <= NEWEST}
+    return sorted({*OPSETS, *changes, *(version - 1 for version in changes)})
+
+
 @pytest.mark.parametrize("cases", [WEIGHTED, NORMS, POOLS, ELEMENTWISE, SHAPES])
-def test_operators(cases: list[Case], opset: int) -> None:
+def test_operators(cases: list[Case]) -> None:
     for kind, shape, constants, attributes in cases:
-        model = one(kind, shape, *constants, opset=opset, **attributes)
-        check(model, numbers(3, *shape, seed=1))
+        for opset in opsets(kind):
+            model = one(kind, shape, *constants, opset=opset, **attributes)
+            check(model, numbers(3, *shape, seed=1))
 
 
-@pytest.mark.parametrize("opset", OPSETS)
-def test_reductions(opset: int) -> None:
+def test_reductions() -> None:
     for kind, shape, axes, keepdims in REDUCED:
-        given: Any = {"axes": list(axes)} if opset < 18 else {}
-        constants = () if opset < 18 else (ints(*axes),)
-        check(one(kind, shape, *constants, opset=opset, keepdims=keepdims, **given), numbers(3, *shape, seed=1))
+        for opset in opsets(kind):
+            given: Any = {"axes": list(axes)} if opset < 18 else {}
+            constants = () if opset < 18 else (ints(*axes),)
+            check(one(kind, shape, *constants, opset=opset, keepdims=keepdims, **given), numbers(3, *shape, seed=1))
+
+
+@pytest.mark.parametrize("opset", range(13, NEWEST + 1))
+def test_a_network_at_every_opset(opset: int) -> None:
+    weights = "w = Constant<value = float[4, 3, 1] {1, -2, 3, -4, 5, -6, 7, -8, 9, 1, -2, 3}>()"
+    body = (
+        f"{weights} a = Conv(x, w) b = Relu(a) c = AveragePool<kernel_shape = [2], strides = [2]>(b) "
+        "d = Sigmoid(c) e = Mul(c, d) f = MaxPool<kernel_shape = [2]>(e) g = Softmax<axis = 1>(f) y = Flatten(g)"
+    )
+    check(written(body, "float[N, 3, 9] x", opset), numbers(2, 3, 9))
 
 
 def test_operators_that_came_later() -> None:

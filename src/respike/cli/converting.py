@@ -18,7 +18,7 @@ from respike.coding import Coding
 from respike.errors import InvalidOption
 from respike.export import targets
 
-_EXPORT = "For others"
+_EXPORT, _STUDY = "For others", "What a search found"
 
 
 def convert(
@@ -36,6 +36,17 @@ def convert(
         ),
     ] = None,
     method: MethodName = None,
+    from_study: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|URL", rich_help_panel=_STUDY, help="In place of a method: what respike tune found."),
+    ] = None,
+    study_name: Annotated[
+        str | None, typer.Option(metavar="NAME", rich_help_panel=_STUDY, help="Its name; the network's, unless given.")
+    ] = None,
+    trial: Annotated[
+        int | None,
+        typer.Option(metavar="N", rich_help_panel=_STUDY, help="This trial; the most accurate, unless given."),
+    ] = None,
     dataset: DatasetName = None,
     coding: CodingName = None,
     rate: Rate = None,
@@ -68,7 +79,15 @@ def convert(
     export = Export(*_place(out, to), target, bits, allow_metadata, force)
     export.check()
     subject = find(network, dataset)
-    spiking = _spiking(subject, method, choices.coding(coding, rate=rate, seed=seed), given)
+    chosen = choices.coding(coding, rate=rate, seed=seed)
+    if from_study is not None:
+        if method is not None or chosen is not None or given or subject.plan is not None:
+            raise InvalidOption("a study says how to convert: leave the method, its options and the coding out")
+        spiking = _tuned(subject, from_study, study_name or network, trial)
+    elif trial is not None or study_name is not None:
+        raise InvalidOption("--trial and --study-name belong to --from-study")
+    else:
+        spiking = _spiking(subject, method, chosen, given)
     export.write(spiking)
     plan = spiking.plan
     console.OUT.print(
@@ -87,6 +106,14 @@ def _place(out: Path | None, to: str | None) -> tuple[Path, Format]:
     if out.suffix != CONVERTED:
         raise InvalidOption(f"the file of a converted network must end in {CONVERTED}, not {out.name!r}; see --to")
     return out, Format.RESPIKE
+
+
+def _tuned(subject: Subject, storage: str, name: str, trial: int | None) -> SpikingNetwork:
+    """The network as a trial of a study converts it."""
+    from respike import tuning
+
+    with console.progress(f"{name}: planning"):
+        return tuning.from_study(subject.network, subject.calibration, storage, name, trial)
 
 
 def _spiking(

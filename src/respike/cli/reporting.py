@@ -134,8 +134,8 @@ def _runs(
     runs: list[Run] = []
     network_decisions = torch.empty(0)
     try:
-        for method, own in wanted:
-            spiking = converted(subject, method, own, coding)
+        # All plans first: an option that a method refuses is told before any method is measured.
+        for spiking in [converted(subject, method, own, coding) for method, own in wanted]:
             witness = Witness(fastest(spiking.plan), network_too=not runs)
             found = measured(spiking, images, limit, witness)
             if not runs:

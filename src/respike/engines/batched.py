@@ -4,6 +4,8 @@ Delays are zero, so a layer can be run for many steps at once before the next on
 `steps · batch` samples, and only the populations walk through time. What is constant over time (the maps in front of
 the first population, under constant input) is computed once per chunk. Chunks are chosen so that the values alive at
 one time stay within a memory bound; states are carried from chunk to chunk.
+
+On a GPU a population's walk through time is one kernel (`engines.fused`), its potentials in registers all the way.
 """
 
 from __future__ import annotations
@@ -11,12 +13,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from respike.engines import fused as kernels
+from respike.errors import InvalidOption
 from respike.ir import (
     Activation,
     AdaptiveMaxPool,
     Affine,
     Analog,
     Input,
+    Linear,
     MaxPool,
     Network,
     Node,
@@ -53,13 +58,20 @@ def batched(
     *,
     first_image: int = 0,
     memory: int = MEMORY,
+    fused: bool | None = None,
+    products: kernels.Products | None = None,
 ) -> Recording:
     """Runs a plan on a batch of images `[batch, *shape]`, layer by layer in chunks of time.
 
     `first_image` is the number of the batch's first image in its data set, on which random codings depend. `memory`
     bounds the bytes of the values alive at one time; it changes the speed, never the result.
+
+    `fused` runs integrate-and-fire populations in Triton's kernels (float32 and float64), with the same spikes: on CUDA
+    devices where Triton is installed, unless said. On a CPU Triton's interpreter runs them, which only tests want.
+    `products` runs linear layers that read unit spikes in narrow types: `fused.SplitProducts()` for float32,
+    `fused.IntegerProducts()` for fixed point.
     """
-    run = _Run(network, plan, images, Recorder(probe or Probe()), first_image)
+    run = _Run(network, plan, images, Recorder(probe or Probe()), first_image, _is_fused(network, fused), products)
     longest = max(1, memory // _bytes_per_step(network, len(images)))
     for phase in plan.schedule.phases:
         for start in range(0, phase.steps, longest):
@@ -70,17 +82,29 @@ def batched(
 class _Run:
     """One simulation under way: the states of all populations and pools."""
 
-    def __init__(self, network: Network, plan: Plan, images: Tensor, recorder: Recorder, first_image: int) -> None:
+    def __init__(
+        self,
+        network: Network,
+        plan: Plan,
+        images: Tensor,
+        recorder: Recorder,
+        first_image: int,
+        fused: bool,
+        products: kernels.Products | None,
+    ) -> None:
         self.network = network
         self.plan = plan
         self.recorder = recorder
         (entry,) = network.inputs
         self.images = network.check_inputs((images,))[entry.name]
         self.stream = plan.coding.stream(self.images, first_image)
-        self.populations = {name: _Population(name, site, recorder) for name, site in plan.sites.items()}
+        self.populations = {name: _Population(name, site, recorder, fused) for name, site in plan.sites.items()}
         self.pools = {node.name: Pool(plan.max_pooling) for node in network.nodes}
         self.last_reader = {name: node.name for node in network.nodes for name in node.inputs}
-        self.readout = None if isinstance(plan.readout, Membrane) else _Population(OUTPUT, plan.readout.site, recorder)
+        self.readout = (
+            None if isinstance(plan.readout, Membrane) else _Population(OUTPUT, plan.readout.site, recorder, fused)
+        )
+        self.pieces = {} if products is None else kernels.readers_of_unit_spikes(network, plan, products)
         self.output: Tensor | None = None
 
     def chunk(self, phase: Phase, steps: int) -> None:
@@ -110,6 +134,9 @@ class _Run:
                 return self.populations[node.name](inputs[0], phase, steps)
             case MaxPool() | AdaptiveMaxPool():
                 return self.pools[node.name](node, inputs[0], steps)
+            case Linear() if node.name in self.pieces:
+                product = kernels.product(inputs[0], self.pieces[node.name])
+                return product if node.bias is None or not phase.bias_on else product.add_(node.bias)
             case _:
                 return _folded(node, inputs, phase.bias_on)
 
@@ -125,10 +152,11 @@ class _Run:
 class _Population:
     """The state of one site, and its dynamics over many steps, in place."""
 
-    def __init__(self, name: str, site: Site, recorder: Recorder) -> None:
+    def __init__(self, name: str, site: Site, recorder: Recorder, fused: bool) -> None:
         self.name = name
         self.site = site
         self.recorder = recorder
+        self.fused = fused
         self.potential: Tensor | None = None
         self.total: Tensor | None = None
 
@@ -136,21 +164,44 @@ class _Population:
         numbers = self.site.like(current[0])
         if self.potential is None:
             self.potential = numbers.initial_potential.expand_as(current[0]).clone()
+        neuron = self.site.neuron
+        if self.fused and not isinstance(neuron, FewSpikes | FittedFewSpikes):
+            return self._in_one_kernel(neuron, self.potential, current, numbers, phase.bias_on, steps)
         if phase.bias_on and bool(numbers.extra_current.any()):
             current = current + numbers.extra_current
-        if isinstance(self.site.neuron, FewSpikes | FittedFewSpikes):
-            return self._layerwise(self.site.neuron, self.potential + current[0], numbers)
+        if isinstance(neuron, FewSpikes | FittedFewSpikes):
+            return self._layerwise(neuron, self.potential + current[0], numbers)
         spikes = current.new_empty(steps, *current.shape[1:])
-        match self.site.neuron:
+        match neuron:
             case IntegrateFire(reset=Subtract()):
                 self._subtract(self.potential, current, spikes, numbers)
             case IntegrateFire(reset=ToValue(value=value)):
                 self._to_value(self.potential, current, spikes, numbers, value)
-            case neuron:
+            case SignedIntegrateFire():
                 self._by_definition(neuron, self.potential, current, spikes, numbers)
-        signed = isinstance(self.site.neuron, SignedIntegrateFire)
+        signed = isinstance(neuron, SignedIntegrateFire)
         self.recorder.population(self.name, spikes, self.potential, signed=signed)
+        return self._delivered(spikes, numbers)
+
+    def _delivered(self, spikes: Tensor, numbers: SiteTensors) -> Tensor:
         return spikes if bool((numbers.spike_value == 1).all()) else spikes.mul_(numbers.spike_value)
+
+    def _in_one_kernel(
+        self,
+        neuron: SteppedNeuron,
+        potential: Tensor,
+        current: Tensor,
+        numbers: SiteTensors,
+        bias_on: bool,
+        steps: int,
+    ) -> Tensor:
+        extra = numbers.extra_current if bias_on else torch.zeros_like(numbers.extra_current)
+        total = torch.zeros_like(potential) if self.total is None else self.total
+        fired = kernels.fire(neuron, potential, total, current, numbers.threshold, extra, steps)
+        self.potential, self.total = fired.potential, fired.total
+        signed = isinstance(neuron, SignedIntegrateFire)
+        self.recorder.population(self.name, fired.spikes, fired.potential, counts=fired.total - total, signed=signed)
+        return self._delivered(fired.spikes.to(potential.dtype), numbers)
 
     def _subtract(self, potential: Tensor, current: Tensor, spikes: Tensor, numbers: SiteTensors) -> None:
         scalar = float(numbers.threshold) if numbers.threshold.ndim == 0 else None
@@ -222,6 +273,16 @@ def _folded(node: Affine | Analog, inputs: list[Tensor], bias: bool) -> Tensor:
     folded = [value.expand(steps, *value.shape[1:]).flatten(0, 1) for value in inputs]
     result = apply(node, folded, bias=bias)
     return result.reshape(steps, -1, *result.shape[1:])
+
+
+def _is_fused(network: Network, wanted: bool | None) -> bool:
+    """What is wanted; unless said, on CUDA devices where Triton is installed."""
+    known = network.dtype in (torch.float32, torch.float64)
+    if wanted:
+        kernels.require()
+        if not known:
+            raise InvalidOption(f"fused kernels run networks in float32 or float64, not {network.dtype}")
+    return wanted if wanted is not None else known and network.device.type == "cuda" and kernels.available()
 
 
 def _bytes_per_step(network: Network, batch: int) -> int:

@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves
 
 from respike.errors import InvalidNetwork, UnsupportedOperator
 from respike.frontends.naming import Names, label, layer_type, operator_name, user_name
+from respike.frontends.nodes import check_refused
 from respike.frontends.operators import ADVICE, DEFAULT, MIXES, OPERATORS, Call, Layout, Refused, Signal, Translator
 from respike.ir import BatchNorm, Input, Network, Node, tensors
 
@@ -30,9 +31,7 @@ def translate(program: ExportedProgram, origin: str) -> tuple[Network, dict[str,
     for node in program.graph.nodes:
         if node.op == "call_function" and node.users:
             walk.visit(node)
-    if walk.refused:
-        listed = "\n".join(f"  {place}: {reason}" for place, reason in walk.refused.items())
-        raise UnsupportedOperator(f"respike cannot convert {len(walk.refused)} part(s) of the network:\n{listed}")
+    check_refused(walk.refused)
     network = Network(tuple(walk.nodes), walk.outputs(), origin)
     check_weights(network)
     return network, walk.sources

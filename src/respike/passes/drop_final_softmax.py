@@ -10,7 +10,7 @@ from respike.passes.draft import Draft
 
 
 def drop_final_softmax(network: Network) -> Network:
-    """Without the softmax nodes that are outputs and that nothing else reads; a `RespikeWarning` names them.
+    """Without the softmax nodes that are outputs and that nothing else reads; one `RespikeWarning` names them.
 
     Softmax rises with each of its inputs, so the largest output stays the largest. What the network then gives are the
     logits in front of it: classes do not change, probabilities are `network(x).softmax(dim)`.
@@ -23,9 +23,11 @@ def drop_final_softmax(network: Network) -> Network:
     ]
     for node in final:
         draft.remove(node.name, becomes=node.inputs[0])
+    if final:
         warnings.warn(
-            f"the final softmax {node.name!r} is left out: the output is now the logits; the largest stays the largest",
+            f"the final softmax {', '.join(repr(node.name) for node in final)} is left out: the output is now the "
+            "logits; the largest stays the largest",
             RespikeWarning,
-            stacklevel=2,
+            stacklevel=4,  # whoever called load
         )
     return draft.network()

@@ -83,6 +83,8 @@ class Study:
     @classmethod
     def read(cls, storage: str | Path, name: str, spaces: Callable[[Mapping[str, str]], Mapping[str, Space]]) -> Study:
         """A study that is there already; `spaces` makes the spaces that its identity means."""
+        if "://" not in str(storage) and not Path(storage).exists():
+            raise InvalidFile(f"there is no study database {storage}")
         with _quiet(), _database(storage):
             engine = RDBStorage(url(storage))
             known = sorted(summary.study_name for summary in optuna.get_all_study_summaries(engine))

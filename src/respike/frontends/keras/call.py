@@ -10,12 +10,9 @@ import torch
 from torch import Tensor
 
 from respike.errors import InvalidNetwork
-from respike.frontends.naming import Names
+from respike.frontends.nodes import Nodes
 from respike.frontends.operators import Refused
-from respike.ir import Input, Node, Permute, evaluate, map_tensors
-
-_LARGEST = 2**28
-"""Values of a layer for one sample; more are a mistake, or meant to fill the memory."""
+from respike.ir import Input, Node, Permute
 
 
 @dataclass(frozen=True)
@@ -29,50 +26,31 @@ class Signal:
     moved: bool = False
 
 
-class Draft:
-    """The nodes so far, each with its shape."""
+class Draft(Nodes):
+    """The nodes so far, and which of them have the channels where."""
 
     def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
         self.dtype = dtype
-        self.nodes: list[Node] = []
-        self._names = Names()
-        self._values: dict[str, Tensor] = {}
         self._orders: dict[tuple[str, bool], str] = {}
 
     def emit(self, node: Node) -> str:
         """Append a node under a name of its own; `InvalidNetwork` where its inputs do not fit."""
-        named = replace(node, name=self._names.take(node.name))
-        self._values[named.name] = self._shape_of(named)
-        if self._values[named.name].numel() > _LARGEST:
-            raise InvalidNetwork(f"layer {named.name!r} gives {list(self.node_shape(named.name))} values a sample")
-        self.nodes.append(named)
-        return named.name
-
-    def _shape_of(self, node: Node) -> Tensor:
-        if isinstance(node, Input):
-            if any(size < 1 for size in node.shape):
-                raise InvalidNetwork(f"input {node.name!r} has the shape {list(node.shape)}")
-            return torch.empty(1, *node.shape, device="meta")
-        meta = map_tensors(node, lambda t: t.to("meta", torch.get_default_dtype()))
+        if isinstance(node, Input) and any(size < 1 for size in node.shape):
+            raise InvalidNetwork(f"input {node.name!r} has the shape {list(node.shape)}")
         try:
-            return evaluate(meta, [self._values[name] for name in node.inputs])
-        except (RuntimeError, IndexError, ValueError) as error:
-            shapes = " and ".join(str(list(self.node_shape(name))) for name in node.inputs)
-            reason = str(error).splitlines()[0]
-            raise InvalidNetwork(f"layer {node.name!r} cannot take {shapes}: {reason}") from None
-
-    def node_shape(self, name: str) -> tuple[int, ...]:
-        """The per-sample shape of a node."""
-        return tuple(self._values[name].shape[1:])
+            return super().emit(node)
+        except Refused as reason:
+            raise InvalidNetwork(f"layer {node.name!r}: {reason}") from None
 
     def moved(self, x: Signal) -> str:
         """The node that has `x` with the channels first."""
-        ndim = self._values[x.name].ndim
+        ndim = len(self.shape(x.name)) + 1
         return x.name if x.moved or ndim < 3 else self._permuted(x.name, True, (0, ndim - 1, *range(1, ndim - 1)))
 
     def plain(self, x: Signal) -> str:
         """The node that has `x` as Keras has it."""
-        ndim = self._values[x.name].ndim
+        ndim = len(self.shape(x.name)) + 1
         return self._permuted(x.name, False, (0, *range(2, ndim), 1)) if x.moved else x.name
 
     def _permuted(self, name: str, first: bool, dims: tuple[int, ...]) -> str:
@@ -111,11 +89,11 @@ class Call:
 
     def given(self, name: str) -> Signal:
         """A result `[channels, *sizes]`."""
-        return Signal(name, not self.channels_first and len(self.draft.node_shape(name)) > 1)
+        return Signal(name, not self.channels_first and len(self.draft.shape(name)) > 1)
 
     def shape(self, x: Signal) -> tuple[int, ...]:
         """The per-sample shape that Keras sees."""
-        shape = self.draft.node_shape(x.name)
+        shape = self.draft.shape(x.name)
         return (*shape[1:], shape[0]) if x.moved else shape
 
     def dim(self, x: Signal, axis: int) -> int:

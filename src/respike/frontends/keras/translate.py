@@ -7,13 +7,15 @@ from typing import Any
 
 import torch
 
-from respike.errors import InvalidData, InvalidFile, InvalidNetwork, UnsupportedOperator
+from respike.errors import InvalidData, InvalidFile, InvalidNetwork
 from respike.frontends.keras.call import Call, Draft, Signal
 from respike.frontends.keras.graph import Layer, Model, Value
 from respike.frontends.keras.layers import LAYERS, OPERATIONS
 from respike.frontends.keras.weights import Weights
+from respike.frontends.nodes import check_refused
 from respike.frontends.operators import Refused
-from respike.ir import BatchNorm, Input, Network, tensors
+from respike.frontends.translate import check_weights
+from respike.ir import Input, Network
 
 _LOST = object()
 """Stands for the value of a call that was refused: what reads it cannot be judged."""
@@ -27,12 +29,10 @@ def translate(model: Model, weights: Weights, shapes: Sequence[tuple[int, ...]])
     walk = _Walk(weights, _dtype(model, weights))
     given = [Signal(walk.draft.emit(Input(value.layer, (), shape))) for value, shape in _paired(model, shapes)]
     values = walk.run(model, given, ())
-    if walk.refused:
-        listed = "\n".join(f"  {place}: {reason}" for place, reason in walk.refused.items())
-        raise UnsupportedOperator(f"respike cannot convert {len(walk.refused)} part(s) of the network:\n{listed}")
+    check_refused(walk.refused)
     outputs = tuple(walk.draft.plain(values[value]) for value in model.outputs)
-    network = Network(tuple(walk.draft.nodes), outputs, model.name)
-    _check_weights(network)
+    network = Network(tuple(walk.draft.listed), outputs, model.name)
+    check_weights(network)
     single = {layer.name for layer in model.layers if len(layer.calls) == 1 and layer.model is None}
     return network, {v.layer: signal for v, signal in values.items() if v.layer in single and v.output == 0}
 
@@ -48,14 +48,6 @@ def _dtype(model: Model, weights: Weights) -> torch.dtype:
     types = {str(t.dtype).removeprefix("torch.") for variables in weights.values() for t in variables.values()}
     types = types or {str(model[value.layer].options.get("dtype")) for value in model.inputs}
     return torch.float64 if "float64" in types else torch.float32
-
-
-def _check_weights(network: Network) -> None:
-    if bad := [node.name for node in network.nodes if not all(bool(torch.isfinite(t).all()) for t in tensors(node))]:
-        raise InvalidNetwork(f"weights that are NaN or infinite in: {', '.join(bad)}; load a sound checkpoint")
-    for node in network.nodes:
-        if isinstance(node, BatchNorm) and bool((node.variance + node.epsilon <= 0).any()):
-            raise InvalidNetwork(f"the variance of {node.name!r} is not positive; load a sound checkpoint")
 
 
 class _Walk:

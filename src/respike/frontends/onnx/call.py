@@ -11,15 +11,14 @@ import torch
 from torch import Tensor
 
 from respike.frontends import operators
+from respike.frontends.nodes import LARGEST
 from respike.frontends.operators.call import Layout, Refused, number, weights
 from respike.ir import Node
 
-__all__ = ["BATCH", "LARGEST", "Operand", "Operator", "Refused", "Result", "Signal", "Translator", "number", "weights"]
+__all__ = ["BATCH", "Operand", "Operator", "Refused", "Result", "Signal", "Translator", "number", "weights"]
 
 BATCH = 2**31 - 1
 """Stands for the batch size, which is not known when a file is read: a prime that no size of a sample is divided by."""
-LARGEST = 2**28
-"""More elements than any value for one sample may have, so that a small file cannot claim the whole memory."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from respike.errors import InvalidData, InvalidNetwork
 from respike.frontends.capture import Example, check_examples
-from respike.frontends.onnx.call import LARGEST
+from respike.frontends.nodes import LARGEST
 from respike.frontends.onnx.original import evaluate, run
 from respike.frontends.onnx.reading import check_model, needed_part, read_model
 from respike.frontends.onnx.translate import translate

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,15 +9,15 @@ import onnx
 import torch
 from torch import Tensor
 
-from respike.errors import InvalidFile, InvalidNetwork, UnsupportedOperator
-from respike.frontends.naming import Names
-from respike.frontends.onnx.call import BATCH, Operator, Refused, Result, Signal, check_size
+from respike.errors import InvalidFile, InvalidNetwork
+from respike.frontends.nodes import Nodes, check_refused
+from respike.frontends.onnx.call import BATCH, Operator, Refused, Result, Signal
 from respike.frontends.onnx.constants import FOLDS, read
 from respike.frontends.onnx.operators import OPERATORS, advice
 from respike.frontends.onnx.patterns import find_activations
 from respike.frontends.onnx.reading import opset
 from respike.frontends.translate import check_weights
-from respike.ir import Activation, Input, Network, Node, evaluate, map_tensors
+from respike.ir import Activation, Input, Network, Node
 
 _LOST = object()
 """Stands for the value of an operator that was refused: what reads it cannot be judged."""
@@ -37,10 +36,8 @@ def translate(
         walk.input(name, shape)
     for node in walk.needed():
         walk.visit(node)
-    if walk.refused:
-        listed = "\n".join(f"  {place}: {reason}" for place, reason in walk.refused.items())
-        raise UnsupportedOperator(f"respike cannot convert {len(walk.refused)} part(s) of the network:\n{listed}")
-    network = Network(tuple(walk.nodes), walk.outputs(), origin)
+    check_refused(walk.refused)
+    network = Network(tuple(walk.nodes.listed), walk.outputs(), origin)
     check_weights(network)
     return network, walk.sources
 
@@ -53,11 +50,9 @@ class _Walk:
         self.activations = find_activations(model.graph)
         self.initializers = {tensor.name: tensor for tensor in model.graph.initializer}
         self.values: dict[str, Any] = {}
-        self.nodes: list[Node] = []
+        self.nodes = Nodes()
         self.sources: dict[str, str] = {}
         self.refused: dict[str, str] = {}
-        self._metas: dict[str, Tensor] = {}
-        self._names = Names()
 
     def input(self, name: str, shape: tuple[int, ...]) -> None:
         """An input of the network."""
@@ -81,23 +76,8 @@ class _Walk:
 
     def emit(self, node: Node) -> Signal:
         """Append a node to the network under a name of its own; refused where its inputs do not fit."""
-        named = dataclasses.replace(node, name=self._names.take(node.name))
-        try:
-            self._metas[named.name] = self._meta(named)
-        except (RuntimeError, IndexError, ValueError) as error:
-            shapes = " and ".join(str(list(self._metas[name].shape[1:])) for name in named.inputs)
-            raise Refused(f"it cannot take {shapes}: {str(error).splitlines()[0]}") from error
-        shape = tuple(self._metas[named.name].shape[1:])
-        check_size(shape)
-        self.nodes.append(named)
-        return Signal(named.name, shape)
-
-    def _meta(self, node: Node) -> Tensor:
-        """A node's value on the meta device, where nothing is computed."""
-        if isinstance(node, Input):
-            return torch.empty(1, *node.shape, device="meta")
-        meta = map_tensors(node, lambda t: t.to("meta", torch.get_default_dtype()))
-        return evaluate(meta, [self._metas[name] for name in node.inputs])
+        name = self.nodes.emit(node)
+        return Signal(name, self.nodes.shape(name))
 
     def visit(self, node: onnx.NodeProto) -> None:
         """Find the values of one operator, or note why it cannot be converted."""
@@ -149,7 +129,7 @@ class _Walk:
 
     def signal(self, result: Signal | Tensor | str) -> Signal | Tensor:
         """A translator's answer with its shape."""
-        return Signal(result, tuple(self._metas[result].shape[1:])) if isinstance(result, str) else result
+        return Signal(result, self.nodes.shape(result)) if isinstance(result, str) else result
 
     def outputs(self) -> tuple[str, ...]:
         """The names of the outputs, in order."""

@@ -109,7 +109,7 @@ const Figures = (data, state, cards) => {
           type: span ? "log" : "value", min: span ? lowest / 1.6 : Math.max(0, lowest - 0.25 * (highest - lowest) - 0.05),
           max: span ? highest * 1.6 : highest + 0.25 * (highest - lowest) + 0.05, axisLabel: { showMaxLabel: false, showMinLabel: span ? false : null, formatter: tick },
         }),
-        yAxis: accuracyAxis(low, Math.max(...heights)),
+        yAxis: accuracyAxis(low, Math.max(...heights, ...data.methods.flatMap((one) => report(one).accuracy.map(place)))),
         series: [
           { type: "scatter", name: "methods", z: 6,
             data: ends.map((value, number) => ({

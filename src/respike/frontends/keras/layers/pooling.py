@@ -18,7 +18,7 @@ def average_pooling(call: Call, x: Signal) -> Signal:
     count = len(window)
     if call.option("padding", "valid") != "same":
         return call.given(call.emit(AvgPool(call.name, (name,), window, stride, (0,) * count)))
-    sides = same_sides(call.draft.node_shape(name)[1:], window, stride)
+    sides = same_sides(call.draft.shape(name)[1:], window, stride)
     if any(front != behind for front, behind in sides):
         raise Refused(
             'averages over uneven "same" padding, which Keras computes differently on each backend; '
@@ -38,20 +38,20 @@ def max_pooling(call: Call, x: Signal) -> Signal:
     ones = (1,) * len(window)
     if call.option("padding", "valid") != "same":
         return call.given(call.emit(MaxPool(call.name, (name,), window, stride, (0,) * len(window), ones)))
-    sides = same_sides(call.draft.node_shape(name)[1:], window, stride)
+    sides = same_sides(call.draft.shape(name)[1:], window, stride)
     extra = tuple(behind - front if s == 1 else 0 for (front, behind), s in zip(sides, stride, strict=True))
     padding = tuple(front + more for (front, _), more in zip(sides, extra, strict=True))
     name = call.emit(MaxPool(call.name, (name,), window, stride, padding, ones, ceil_mode=True))
     for dim, more in enumerate(extra, start=2):
         if more:
-            size = call.draft.node_shape(name)[dim - 1]
+            size = call.draft.shape(name)[dim - 1]
             name = call.emit(Slice(f"{call.name}.slice", (name,), dim, more, size))
     return call.given(name)
 
 
 def _windows(call: Call, x: Signal) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
     name = call.spatial(x)
-    count = len(call.draft.node_shape(name)) - 1
+    count = len(call.draft.shape(name)) - 1
     window = spread(call.option("pool_size", 2), count)
     return name, window, spread(call.option("strides", window), count)
 
@@ -59,21 +59,21 @@ def _windows(call: Call, x: Signal) -> tuple[str, tuple[int, ...], tuple[int, ..
 def global_average_pooling(call: Call, x: Signal) -> Signal:
     """The mean of each channel."""
     name = call.spatial(x)
-    ones = (1,) * (len(call.draft.node_shape(name)) - 1)
+    ones = (1,) * (len(call.draft.shape(name)) - 1)
     return _kept_or_flat(call, call.emit(AdaptiveAvgPool(call.name, (name,), ones)))
 
 
 def global_max_pooling(call: Call, x: Signal) -> Signal:
     """The maximum of each channel."""
     name = call.spatial(x)
-    ones = (1,) * (len(call.draft.node_shape(name)) - 1)
+    ones = (1,) * (len(call.draft.shape(name)) - 1)
     return _kept_or_flat(call, call.emit(AdaptiveMaxPool(call.name, (name,), ones)))
 
 
 def _kept_or_flat(call: Call, name: str) -> Signal:
     if call.option("keepdims", False):
         return call.given(name)
-    return Signal(call.emit(Reshape(f"{call.name}.flatten", (name,), call.draft.node_shape(name)[:1])))
+    return Signal(call.emit(Reshape(f"{call.name}.flatten", (name,), call.draft.shape(name)[:1])))
 
 
 POOLING: dict[str, Translator] = {

@@ -69,7 +69,7 @@ def up_sampling(call: Call, x: Signal) -> Signal:
     name, linear = call.spatial(x), call.option("interpolation", "nearest")
     if linear not in ("nearest", "bilinear"):
         raise Refused(f"upsampling by {linear!r} is not supported; use 'nearest' or 'bilinear'")
-    sizes = call.draft.node_shape(name)[1:]
+    sizes = call.draft.shape(name)[1:]
     factors = spread(call.option("size", 2), len(sizes))
     for dim, (size, factor) in enumerate(zip(sizes, factors, strict=True), start=2):
         if factor * size**2 > _LARGEST:

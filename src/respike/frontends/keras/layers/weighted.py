@@ -57,7 +57,7 @@ def _conv(call: Call, x: Signal, weight: Tensor, groups: int, bias: Tensor | Non
     sides: Sides
     match call.option("padding", "valid"):
         case "same":
-            sides = same_sides(call.draft.node_shape(name)[1:], window, stride)
+            sides = same_sides(call.draft.shape(name)[1:], window, stride)
         case "causal":
             sides = ((window[0] - 1, 0),)
         case _:

@@ -1,0 +1,89 @@
+"""Pages of small networks, with names that would break out of a page that trusted them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from respike import Plan, Site, SpikingNetwork, measure
+from respike.ir import Activation, AvgPool, Conv, Input, Linear, Network, ReLU, Reshape
+from respike.neurons import FewSpikes
+from respike.report import Bounds, PageData, Run, Shown, collect, worth_showing
+from respike.schedule import InputThenDrain, Layerwise, Steady
+
+HOSTILE = "</script><script>window.hacked=1</script>"
+TAG = '<img src=x onerror="window.hacked=2">'
+CLASSES = (TAG, "b&amp;", "\u2028", "d" * 60)
+
+
+def network(seed: int = 0) -> Network:
+    """Two spiking layers, the first of them convolutional, with hostile names."""
+    draw = torch.Generator().manual_seed(seed)
+
+    def random(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=draw, dtype=torch.float64)
+
+    nodes = (
+        Input("x", (), (1, 8, 8)),
+        Conv("conv", ("x",), random(3, 1, 3, 3) / 3, random(3) / 8, (1, 1), (1, 1), (1, 1), 1),
+        Activation(HOSTILE, ("conv",), ReLU()),
+        AvgPool("pool", (HOSTILE,), (2, 2), (2, 2), (0, 0)),
+        Reshape("flat", ("pool",), (48,)),
+        Linear("hidden", ("flat",), random(12, 48) / 7, random(12) / 8),
+        Activation(TAG, ("hidden",), ReLU()),
+        Linear("out", (TAG,), random(4, 12) / 4, torch.zeros(4, dtype=torch.float64)),
+    )
+    found = Network(nodes, ("out",), origin=HOSTILE)
+    # Around zero, so that all four classes occur.
+    centred = replace(nodes[-1], bias=-found(images()).mean(0))
+    return replace(found, nodes=(*nodes[:-1], centred))
+
+
+def images(count: int = 48, seed: int = 1) -> Tensor:
+    """Images in [0, 1], of different brightness."""
+    draw = torch.Generator().manual_seed(seed)
+    brightness = torch.rand(count, 1, 1, 1, generator=draw, dtype=torch.float64)
+    return (torch.rand(count, 1, 8, 8, generator=draw, dtype=torch.float64) < brightness).double()
+
+
+def plans() -> dict[str, Plan]:
+    """A plan of each kind of schedule."""
+    per_channel = torch.tensor([0.7, 0.9, 1.1], dtype=torch.float64)
+    return {
+        "steady": Plan({HOSTILE: Site(per_channel), TAG: Site(1.0)}, Steady(24), method="steady", cites=(TAG,)),
+        "drain": Plan({HOSTILE: Site(1.0), TAG: Site(1.0)}, InputThenDrain(6, 10), method=TAG),
+        "layerwise": Plan(
+            {name: Site(2.0**-4, neuron=FewSpikes(6)) for name in (HOSTILE, TAG)},
+            Layerwise(6),
+            method="few",
+            options={"steps": 6, "names": (HOSTILE,)},
+        ),
+    }
+
+
+def runs(of: Sequence[str] = ("steady", "drain", "layerwise"), count: int = 48) -> tuple[list[Run], Tensor, Tensor]:
+    """Conversions of the network, measured; the labels (three in four are what the network says); its decisions."""
+    ann, inputs = network(), images(count)
+    decisions = ann(inputs).argmax(-1)
+    labels = torch.where(torch.arange(count) % 4 == 3, (decisions + 1) % 4, decisions)
+    found = []
+    for name in of:
+        spiking = SpikingNetwork(ann, plans()[name])
+        report = measure(spiking, (inputs, labels), dataset_name=TAG)
+        found.append(Run(spiking, report, spiking(inputs).argmax(-1)))
+    return found, labels, decisions
+
+
+@functools.cache
+def page_data(bounds: Bounds | None = None) -> PageData:
+    """All that a page of the network shows."""
+    found, labels, decisions = runs()
+    shown = [
+        Shown(number, images()[number], int(labels[number]), why)
+        for number, why in worth_showing(found, labels, decisions).items()
+    ]
+    return collect(found, images(), labels, decisions, shown, CLASSES, bounds=bounds)

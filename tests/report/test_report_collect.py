@@ -1,0 +1,183 @@
+"""What a page shows, against the definition and against what was measured."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from report.page_samples import CLASSES, HOSTILE, TAG, images, network, page_data, plans, runs
+from report.samples import REPORT
+from respike import Probe, SpikingNetwork, engines, measure
+from respike.errors import InvalidData
+from respike.ir import Linear
+from respike.report import Bounds, collect, worth_showing
+from respike.report.collect import confusion, picture, sample_size
+from respike.report.page_data import energy_over_time, pareto_front, recommended
+from respike.report.sampling import correlation, histogram, sample
+from respike.schedule import Steady
+
+FRACTIONS = st.integers(0, 8).map(lambda eighths: eighths / 8)
+
+
+@pytest.mark.parametrize("kind", ["steady", "drain", "layerwise"])
+def test_what_a_layer_delivers_gives_the_outputs_through_the_last_map(kind: str) -> None:
+    spiking = SpikingNetwork(network(), plans()[kind])
+    delivered = sample(spiking, images(5), Bounds())[TAG].delivered
+    last = spiking.network["out"]
+    assert isinstance(last, Linear)
+    assert last.bias is not None
+    torch.testing.assert_close(delivered @ last.weight.T + last.bias, spiking(images(5)))
+
+
+@pytest.mark.parametrize("kind", ["steady", "drain", "layerwise"])
+def test_the_sample_is_what_the_reference_engine_gives_in_one_batch(kind: str) -> None:
+    spiking = SpikingNetwork(network(), plans()[kind])
+    names = (HOSTILE, TAG)
+    record = engines.reference(spiking.network, spiking.plan, images(9), Probe(potentials=names))
+    for found in (sample(spiking, images(9), Bounds()), sample(spiking, images(9), Bounds(raster_values=1500))):
+        for name in names:
+            threshold = spiking.plan.sites[name].like(images(9)).threshold
+            shape = (-1, *record.potentials[name].shape[1:])
+            expected = record.potentials[name] / threshold.reshape((1, -1, 1, 1) if len(shape) == 4 else (1, -1))
+            torch.testing.assert_close(found[name].potentials, expected)
+            torch.testing.assert_close(found[name].spikes, record.spike_counts[name])
+            torch.testing.assert_close(found[name].activations, spiking.network.values((images(9),), keep=[name])[name])
+
+
+def test_the_sum_of_spikes_is_what_was_measured() -> None:
+    for method in page_data().methods:
+        for layer, run in zip(page_data().layers, method.layers, strict=True):
+            assert run.spikes == pytest.approx(method.report.spikes_per_layer[layer.name])
+
+
+def test_a_steady_layer_can_send_what_its_activations_say() -> None:
+    """Hidden neurons of a long run, whose inputs are constant, send their activation up to one spike."""
+    spiking = SpikingNetwork(network(), replace(plans()["drain"], schedule=plans()["steady"].schedule))
+    found = sample(spiking, images(4), Bounds())[HOSTILE]
+    wanted = found.activations.clamp(max=1.0) * 24
+    assert float((found.spikes - wanted).abs().max()) < 1 + 1e-9
+
+
+@given(st.lists(st.tuples(FRACTIONS, FRACTIONS), min_size=2, max_size=30))
+def test_the_correlation_is_that_of_numpy(pairs: list[tuple[float, float]]) -> None:
+    one, other = torch.tensor(pairs, dtype=torch.float64).T
+    found = correlation(one, other)
+    if float(one.std()) == 0 or float(other.std()) == 0:
+        assert found is None
+    else:
+        assert found == pytest.approx(np.corrcoef(one, other)[0, 1])
+
+
+@given(st.lists(st.integers(-10, 26).map(lambda number: number / 8), max_size=40))
+def test_a_histogram_counts_every_value_once(values: list[float]) -> None:
+    found = histogram(torch.tensor(values, dtype=torch.float64), 0.0, 2.0, 8)
+    counts, _ = np.histogram(values, 8, (0, 2))
+    assert found.counts == tuple(counts)
+    assert sum(found.counts) + found.below + found.above == len(values)
+
+
+@given(st.lists(st.tuples(FRACTIONS, FRACTIONS), min_size=1, max_size=8))
+def test_the_front_is_what_nobody_beats(points: list[tuple[float, float]]) -> None:
+    reports = [replace(REPORT, accuracy=[accuracy], energy_ratio=energy) for accuracy, energy in points]
+    front = pareto_front(reports)
+    for number, (accuracy, energy) in enumerate(points):
+        better = [a >= accuracy and e <= energy and (a > accuracy or e < energy) for a, e in points]
+        assert (number in front) == (not any(better))
+    assert recommended(reports, margin=1.0) in {n for n, (_, e) in enumerate(points) if e == min(e for _, e in points)}
+
+
+def test_stopping_earlier_costs_what_a_shorter_run_costs() -> None:
+    (run, *_), labels, _ = runs(("steady",))
+    over_time = energy_over_time(run.report)
+    assert over_time[-1] == pytest.approx(run.report.energy_ratio, rel=1e-3)
+    shorter = SpikingNetwork(run.spiking.network, run.spiking.plan.with_schedule(Steady(7)))
+    assert over_time[6] == pytest.approx(measure(shorter, (images(), labels)).energy_ratio, rel=1e-3)
+
+
+def test_a_raster_holds_the_spikes_of_the_reference_engine() -> None:
+    for method, kind in zip(page_data().methods, plans(), strict=True):
+        for example, raster in zip(page_data().examples, method.rasters, strict=True):
+            image = images()[example.number].unsqueeze(0)
+            record = engines.reference(network(), plans()[kind], image, Probe(spikes=(HOSTILE, TAG)))
+            for layer in raster.layers:
+                spikes = record.spikes[layer.name].flatten(1)
+                assert layer.fired == int((spikes.sum(0) > 0).sum())
+                for neuron, times in zip(layer.neurons, layer.times, strict=True):
+                    assert list(times) == (spikes[:, neuron].nonzero().flatten() + 1).tolist()
+            assert raster.layers[1].first_step == (6 if kind == "layerwise" else 0)
+
+
+def test_the_diagonal_of_a_confusion_matrix_is_the_accuracy() -> None:
+    for method in page_data().methods:
+        matrix = np.array(method.confusion.matrix)
+        assert matrix.sum() == method.report.images
+        assert matrix.trace() / matrix.sum() == pytest.approx(method.report.accuracy[-1])
+        assert tuple(matrix.sum(1)) == method.confusion.images
+    network_matrix = np.array(page_data().confusion.matrix)
+    assert network_matrix.trace() / network_matrix.sum() == page_data().methods[0].report.network_accuracy
+
+
+def test_with_many_classes_only_the_worst_confusions_are_kept() -> None:
+    labels, decisions = torch.arange(100) % 30, (torch.arange(100) % 30).clamp(max=25)
+    found = confusion(labels, decisions, 30, Bounds())
+    assert found.matrix is None
+    assert set(found.worst) == {(26, 25, 3), (27, 25, 3), (28, 25, 3), (29, 25, 3)}
+
+
+def test_images_worth_showing_are_lost_or_never_right() -> None:
+    found, labels, decisions = runs()
+    shown = worth_showing(found, labels, decisions)
+    assert shown[0] == "the first image"
+    wrong = [number for number, why in shown.items() if why.startswith("the network")]
+    assert wrong == [int((decisions != labels).nonzero()[0])]
+    for number, why in shown.items():
+        if why.startswith("lost by"):
+            assert decisions[number] == labels[number]
+            assert any(run.decisions[number] != labels[number] for run in found)
+
+
+def test_a_large_network_is_sampled_within_the_bounds() -> None:
+    found, *_ = runs()
+    bounds = Bounds(values=600, points=300, raster_values=600, raster_neurons=5, bins=7)
+    assert sample_size(found, bounds) == 600 // (3 * 64 + 12)
+    data = page_data(bounds)
+    assert data.sampled == 2
+    for method in data.methods:
+        assert all(len(run.activations) == len(run.delivered) <= 50 for run in method.layers)
+        assert all(len(run.membrane.counts) == 7 for run in method.layers)
+        for raster in method.rasters:
+            assert raster.left_out == (HOSTILE,)
+            assert [(layer.name, len(layer.neurons) <= 5) for layer in raster.layers] == [(TAG, True)]
+    assert data.layers[0].values == 2 * 3 * 64
+
+
+def test_what_is_collected_is_the_same_each_time() -> None:
+    once, again = (
+        [replace(method, report=replace(method.report, seconds=0)) for method in data.methods]
+        for data in (page_data(), page_data.__wrapped__())
+    )
+    assert once == again
+
+
+def test_an_image_becomes_a_picture_pixel_by_pixel() -> None:
+    pixels = torch.arange(12).reshape(1, 3, 4) / 11
+    content = base64.b64decode(picture(pixels) or "")
+    np.testing.assert_array_equal(np.array(Image.open(io.BytesIO(content))), (pixels[0] * 255).round().numpy())
+    assert picture(torch.zeros(5)) is None
+    assert picture(torch.full((3, 2, 2), -4.0)) is not None
+
+
+def test_runs_of_two_networks_make_no_page() -> None:
+    found, labels, decisions = runs(("steady", "drain"))
+    other = replace(found[1], report=replace(found[1].report, network="other"))
+    for wrong in ([], [found[0], other]):
+        with pytest.raises(InvalidData, match="one network"):
+            collect(wrong, images(), labels, decisions, [], CLASSES)

@@ -1,0 +1,119 @@
+"""`respike report`, as a user types it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.running import Runner
+from respike import Report
+from respike.cli import reporting, running
+from respike.cli.reporting import Witness
+from respike.engines import fastest
+
+WORDS = ("report", "mnist-mlp", "--methods", "direct_copy,model_norm", "--steps", 6, "--limit", 70)
+
+
+@pytest.fixture
+def respike(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Runner:
+    monkeypatch.setenv("COLUMNS", "120")
+    return Runner(capsys)
+
+
+def _data(page: Path) -> Any:
+    block = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text(), re.DOTALL)
+    assert block
+    return json.loads(block[1])
+
+
+def test_the_page_has_the_numbers_of_compare(respike: Runner, tmp_path: Path) -> None:
+    page, numbers = tmp_path / "report.html", tmp_path / "reports.json"
+    outcome = respike(*WORDS, "--out", page)
+    assert outcome.code == 0
+    assert f"wrote {page}" in outcome.err
+    assert respike("compare", *WORDS[1:], "--json", numbers).code == 0
+    timeless = {"seconds": 0, "options": {}}
+    ours = [{**method["report"], **timeless} for method in _data(page)["methods"]]
+    assert ours == [{**report, **timeless} for report in json.loads(numbers.read_text())]
+    for method in _data(page)["methods"]:
+        right = sum(row[place] for place, row in enumerate(method["confusion"]["matrix"]))
+        assert right / 70 == method["report"]["accuracy"][-1]
+
+
+def test_what_is_there_is_not_written_over_and_nothing_is_measured(
+    respike: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, folder = tmp_path / "report.html", tmp_path / "figures"
+    page.write_text("mine")
+    folder.mkdir()
+    (folder / "mine.png").write_text("mine")
+    monkeypatch.setattr(reporting, "find", lambda *_: pytest.fail("the network was loaded"))
+    assert "is there already: --force writes over it" in respike.refused(*WORDS, "--out", page)
+    assert "is not empty: --force" in respike.refused(*WORDS, "--out", tmp_path / "new.html", "--figures", folder)
+    assert "there is no folder" in respike.refused(*WORDS, "--out", tmp_path / "no" / "page.html")
+    assert "it is no folder" in respike.refused(*WORDS, "--out", tmp_path / "new.html", "--figures", page)
+    assert page.read_text() == "mine"
+
+
+def test_an_option_that_the_last_method_refuses_is_told_before_anything_is_measured(
+    respike: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporting, "measured", lambda *_: pytest.fail("a method was measured"))
+    words = ("report", "mnist-mlp", "-m", "model_norm,few_spikes", "--steps", 32, "--out", tmp_path / "report.html")
+    assert "1 to 24 steps, not 32" in respike.refused(*words)
+
+
+def test_force_writes_over_what_is_there(respike: Runner, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    page.write_text("old")
+    assert respike("report", "mnist-mlp", "-m", "model_norm", "--steps", 4, "-n", 8, "-o", page, "--force").code == 0
+    assert _data(page)["methods"][0]["report"]["method"] == "model_norm"
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def _interrupt_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+
+    def measured(*arguments: Any) -> Report:
+        calls.append(arguments)
+        if len(calls) > 1:
+            raise KeyboardInterrupt
+        return running.measured(*arguments)
+
+    monkeypatch.setattr(reporting, "measured", measured)
+
+
+def test_an_interrupt_leaves_a_whole_page_of_what_is_finished(
+    respike: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "report.html"
+    _interrupt_second(monkeypatch)
+    outcome = respike(*WORDS, "--out", page)
+    assert outcome.code == 130
+    assert "1 of 2 runs are kept" in outcome.err
+    assert [method["report"]["method"] for method in _data(page)["methods"]] == ["direct_copy"]
+
+
+def test_an_interrupt_before_anything_is_finished_leaves_nothing(
+    respike: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> Report:
+        raise KeyboardInterrupt
+
+    for name in ("measured", "_collected"):
+        with monkeypatch.context() as patch:
+            patch.setattr(reporting, name, interrupted)
+            outcome = respike(
+                "report", "mnist-mlp", "-m", "model_norm", "--steps", 4, "-n", 8, "-o", tmp_path / "a.html"
+            )
+        assert outcome.code == 130
+        assert "no page was written" in outcome.err
+        assert not list(tmp_path.iterdir())
+
+
+def test_the_witness_is_the_engine_that_it_watches() -> None:
+    assert Witness(fastest, network_too=False).__name__ == "fastest"  # type: ignore[arg-type]
