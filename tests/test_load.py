@@ -201,7 +201,7 @@ class Bomb:
         return Path.touch, (self.marker,)
 
 
-@pytest.mark.parametrize("suffix", [".pt", ".pth", ".ckpt", ".pkl", ".bin"])
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin"])
 def test_pickles_are_refused_and_not_opened(suffix: str, tmp_path: Path) -> None:
     marker, path = tmp_path / "marker", tmp_path / f"model{suffix}"
     path.write_bytes(pickle.dumps(Bomb(marker)))

@@ -128,9 +128,9 @@ def compare(
     simulator = choices.engine(engine)
     chosen = choices.coding(coding, rate=rate, seed=seed)
     named = [methods.find(name.strip()) for name in names.split(",")]
-    arguments = [options.read(method, _share(method, named, given)) for method in named]
+    arguments = [options.read(method, share(method, named, given)) for method in named]
     with shared() as workers:
-        subject = _unconverted(find(network, dataset))
+        subject = unconverted(find(network, dataset))
         subject = replace(subject, network=subject.network.to(workers.device))
         images = subject.test_images
         reports = finished(
@@ -194,7 +194,7 @@ def spiking_network(
     return SpikingNetwork(subject.network, subject.plan)
 
 
-def _share(method: Method[Any], named: list[Method[Any]], given: Given) -> Given:
+def share(method: Method[Any], named: list[Method[Any]], given: Given) -> Given:
     """The flags that are for this method. One that no method has goes to all, so that the first refuses it."""
     return {
         name: value
@@ -203,7 +203,7 @@ def _share(method: Method[Any], named: list[Method[Any]], given: Given) -> Given
     }
 
 
-def _unconverted(subject: Subject) -> Subject:
+def unconverted(subject: Subject) -> Subject:
     if subject.plan is not None:
         raise InvalidOption(f"the network is converted already, by {subject.plan.method}: use respike evaluate")
     return subject

@@ -14,7 +14,7 @@ from torch import Tensor
 from respike import methods
 from respike.cli import choices, console, options
 from respike.cli.arguments import CodingName, DatasetName, Limit, NetworkName, Rate, Seed
-from respike.cli.evaluating import _share, _unconverted
+from respike.cli.evaluating import share, unconverted
 from respike.cli.networks import Subject, find
 from respike.cli.running import converted, measured, stop_if_interrupted
 from respike.coding import Coding
@@ -66,8 +66,8 @@ def report(
         check_folder(figures, force=force)
     chosen = choices.coding(coding, rate=rate, seed=seed)
     named = [methods.find(name.strip()) for name in names.split(",")]
-    arguments = [options.read(method, _share(method, named, given)) for method in named]
-    subject = _unconverted(find(network, dataset))
+    arguments = [options.read(method, share(method, named, given)) for method in named]
+    subject = unconverted(find(network, dataset))
     images = subject.test_images
     runs, decisions = _runs(subject, list(zip(named, arguments, strict=True)), chosen, images, limit)
     reports = [run.report for run in runs]

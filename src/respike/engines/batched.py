@@ -177,7 +177,7 @@ class _Population:
                 self._subtract(self.potential, current, spikes, numbers)
             case IntegrateFire(reset=ToValue(value=value)):
                 self._to_value(self.potential, current, spikes, numbers, value)
-            case SignedIntegrateFire():
+            case _:
                 self._by_definition(neuron, self.potential, current, spikes, numbers)
         signed = isinstance(neuron, SignedIntegrateFire)
         self.recorder.population(self.name, spikes, self.potential, signed=signed)

@@ -43,6 +43,7 @@ def fire(
     """
     from respike.engines.fused import kernels
 
+    potential, total = potential.contiguous(), total.contiguous()
     channels, inner = potential.shape[1], potential[0, 0].numel() if len(potential) else 1
     spikes = torch.empty(steps, *potential.shape, dtype=torch.int8, device=potential.device)
     last_potential, last_total = torch.empty_like(potential), torch.empty_like(total)
@@ -51,8 +52,8 @@ def fire(
         kernels.integrate_fire,
         (max(1, -(-potential.numel() // BLOCK)),),
         currents.contiguous(),
-        potential.contiguous(),
-        total.contiguous(),
+        potential,
+        total,
         _per_channel(threshold, channels),
         _per_channel(extra_current, channels),
         potential.new_full((1,), reset.value if isinstance(reset, ToValue) else 0.0),

@@ -91,7 +91,7 @@ def product(spikes: Tensor, pieces: Tensor) -> Tensor:
     from respike.engines.fused import kernels
 
     count, outputs, inputs = pieces.shape
-    bits = spikes.reshape(-1, inputs).to(torch.int8)
+    bits = spikes.reshape(-1, inputs).to(torch.int8).contiguous()
     whole = pieces.dtype == torch.int8
     narrow = language.bfloat16 if bits.is_cuda else language.float32  # the interpreter cannot multiply bf16
     sums = torch.empty(len(bits), outputs, dtype=torch.int32 if whole else torch.float32, device=bits.device)
