@@ -241,3 +241,14 @@ def test_no_warning_reaches_the_user() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         torch_export(nn.Conv2d(1, 1, 2, padding="same").eval(), torch.rand(2, 1, 3, 3))
+
+
+class _AttentionOverSamples(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.scaled_dot_product_attention(x, x, x)
+
+
+def test_attention_over_the_samples_of_a_batch_is_refused() -> None:
+    """Without a sequence dimension torch takes the batch for one."""
+    with pytest.raises(UnsupportedOperator, match="multiplies matrices over the batch"):
+        load(_AttentionOverSamples(), torch.randn(3, 5))

@@ -46,6 +46,7 @@ def attention(
 ) -> str:
     """`softmax(scale · Q Kᵀ + mask) V` over the last two dimensions."""
     q, k, v = alike((query, key, value))
+    _check_apart(q)
     if dropout or enable_gqa:
         raise Refused("has dropout that is on, or shares keys between groups of heads, which is not supported")
     factor = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
@@ -61,10 +62,15 @@ def attention(
     return call.emit(MatMul(call.name, (name, v.name)))
 
 
+def _check_apart(x: Signal) -> None:
+    """The last two dimensions are multiplied, so neither may be the batch."""
+    if x.layout.batch >= x.ndim - 2:
+        raise Refused("multiplies matrices over the batch")
+
+
 def _product(call: Call, x: Signal, y: Signal) -> str:
     first, second = alike((x, y))
-    if first.layout.batch >= first.ndim - 2:
-        raise Refused("multiplies matrices over the batch")
+    _check_apart(first)
     return call.emit(MatMul(call.name, (first.name, second.name)))
 
 
