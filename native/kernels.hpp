@@ -10,6 +10,7 @@
 namespace respike {
 
 constexpr int MAX_STEPS = 64;
+constexpr int AHEAD = 4;     // an image's list has room for so many more behind its end
 constexpr int PADDING = 16;  // blocks of channels are multiples of so many, so that no vector is cut
 
 enum class Kind : int { subtract_at, subtract_above, to_value_at, to_value_above, tracer };
@@ -55,7 +56,6 @@ struct Job {
     int steps;
     int64_t images, rows, columns, channels;
     int64_t block, blocks, tile_rows, tiles;       // an item is a block of channels of a tile of rows of an image
-    int64_t before, after;                         // margins of a row of currents, in columns
     bool flat;                                     // one pixel, matrices only: all steps are accumulated at once
     void* out;                                     // [steps][image][pixel][channel]; null where a population follows
     void* potential;

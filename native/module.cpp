@@ -105,7 +105,7 @@ struct Sorted {
     Sorted(const Spikes& s, const Source& source, int steps, bool flat, int threads) : image(s.images + 1) {
         const int planes = s.signs * s.bits;
         parallel(threads, s.images, [&](int, int64_t i) { image[i + 1] = kernels().count(s, i); });
-        for (int64_t i = 0; i < s.images; ++i) image[i + 1] += image[i];
+        for (int64_t i = 0; i < s.images; ++i) image[i + 1] += image[i] + AHEAD;
         const int64_t spikes = image[s.images], steps_all = s.images * s.neurons * steps;
         // A matrix is walked in blocks of rows that stay in the first cache, where spikes are many enough to gain by it.
         const bool many = double(spikes) > 0.06 * double(steps_all);
@@ -155,13 +155,7 @@ void run(Job& job, const std::vector<Part*>& parts, const std::optional<Array>& 
     require(block % PADDING == 0, "a block of channels is not padded");
     job.block = block;
     job.blocks = (job.channels + block - 1) / block;
-    for (const Part* part : parts) {
-        const Source& s = part->source;
-        if (job.flat || !contiguous(s)) continue;
-        job.before = std::max(job.before, s.kernel_x - 1 - s.padding_x);
-        job.after = std::max(job.after, s.columns + s.padding_x - job.columns);
-    }
-    const int64_t line = (job.before + job.columns + job.after) * block, wanted = 8192 / int64_t(sizeof(Real)) / line;
+    const int64_t line = job.columns * block, wanted = 8192 / int64_t(sizeof(Real)) / line;
     job.tile_rows = wanted < 1 ? 1 : wanted > job.rows ? job.rows : wanted;
     job.tiles = (job.rows + job.tile_rows - 1) / job.tile_rows;
     std::vector<std::unique_ptr<Sorted<Real>>> sorted;
@@ -173,8 +167,8 @@ void run(Job& job, const std::vector<Part*>& parts, const std::optional<Array>& 
     }
     job.sources = sources.data();
     job.count = int(sources.size());
-    int64_t bytes = (job.tile_rows * line) * int64_t(sizeof(Real)) * (7 + (job.flat ? job.steps : 1)) + 64;
-    for (const Source& s : sources) bytes += 128 + 4 * (s.rows * s.kernel_y + s.columns * s.kernel_x);
+    int64_t bytes = (job.tile_rows * line) * int64_t(sizeof(Real)) * (8 + (job.flat ? job.steps : 1)) + 64;
+    for (const Source& s : sources) bytes += 256 + 24 * s.columns + 4 * (s.rows * s.kernel_y + s.columns * s.kernel_x);
     std::vector<std::vector<char>> scratch(threads);
     parallel(threads, job.blocks * job.images * job.tiles, [&](int worker, int64_t item) {
         if (scratch[worker].empty()) scratch[worker].resize(bytes);
