@@ -677,16 +677,30 @@ void add_counts(const Spikes& s, Real* to) {
     }
 }
 
-void tally(const Spikes& s, int64_t image, const double* fan_out, double (*sums)[2]) {
-    for (int sign = 0; sign < s.signs; ++sign) {
-        const uint64_t* words = s.words + (sign * s.images + image) * s.neurons;
-        for (int64_t n = 0; n < s.neurons; ++n)
-            for (uint64_t word = words[n]; word; word &= word - 1) {
-                double* sum = sums[first(word)];
-                sum[0] += 1;
-                sum[1] += fan_out[n];
-            }
+// Adds words to 64 binary counters that lie side by side: bit t of planes[k] is bit k of counter t. Eight words at a
+// time go through a tree of adders, of which one carry is left.
+void add_up(const uint64_t* words, int64_t count, uint64_t* planes) {
+    const auto carry = [](uint64_t& sum, uint64_t a, uint64_t b) {
+        const uint64_t either = sum ^ a, both = sum & a;
+        sum = either ^ b;
+        return both | (either & b);
+    };
+    const auto ripple = [&](uint64_t word, int place) {
+        for (; word; ++place) {
+            const uint64_t both = planes[place] & word;
+            planes[place] ^= word;
+            word = both;
+        }
+    };
+    int64_t n = 0;
+    for (; n + 8 <= count; n += 8) {
+        const uint64_t* w = words + n;
+        const uint64_t a = carry(planes[0], w[0], w[1]), b = carry(planes[0], w[2], w[3]);
+        const uint64_t c = carry(planes[0], w[4], w[5]), d = carry(planes[0], w[6], w[7]);
+        const uint64_t low = carry(planes[1], a, b), high = carry(planes[1], c, d);
+        ripple(carry(planes[2], low, high), 3);
     }
+    for (; n < count; ++n) ripple(words[n], 0);
 }
 
 // Sums over windows, as binary numbers over planes: each word is added with carries, 64 steps at once.
@@ -719,7 +733,7 @@ const Set RESPIKE_SET = {
     {sort<double>, run<double>, decode<double>, encode<double>, add_counts<double>},
     pool,
     count,
-    tally,
+    add_up,
 };
 
 }  // namespace respike

@@ -10,6 +10,7 @@
 namespace respike {
 
 constexpr int MAX_STEPS = 64;
+constexpr int PLANES = 48;   // bits of a number of spikes
 constexpr int AHEAD = 4;     // an image's list has room for so many more behind its end
 constexpr int PADDING = 16;  // blocks of channels are multiples of so many, so that no vector is cut
 
@@ -89,7 +90,7 @@ struct Set {
     Kernels<double> twice;
     void (*pool)(const Spikes&, int64_t image, const Windows&, int bits, uint64_t* out);
     int64_t (*count)(const Spikes&, int64_t image);  // spikes of whatever amplitude
-    void (*tally)(const Spikes&, int64_t image, const double* fan_out, double (*sums)[2]);
+    void (*add_up)(const uint64_t* words, int64_t count, uint64_t* planes);  // planes[PLANES]
 };
 
 extern const Set kernels_default;

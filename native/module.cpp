@@ -7,6 +7,8 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <array>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -72,15 +74,21 @@ Spikes spikes(const Words& words) {
             int64_t(words.shape(3))};
 }
 
+// What the readers of some spikes share: the lists, made by the first of them.
+struct Shared {
+    std::shared_ptr<void> sorted[2];  // Sorted<float>, Sorted<double>
+};
+
 // Spikes on their way through a map.
 struct Part {
     Words words;
+    Shared* shared;
     Array weight;
     Source source;
 
-    Part(Words words, std::tuple<int64_t, int64_t, int64_t> shape, Array weight, Pair kernel, Pair stride, Pair padding,
-         Pair dilation, int64_t groups)
-        : words(std::move(words)), weight(std::move(weight)), source{} {
+    Part(Words words, Shared& shared, std::tuple<int64_t, int64_t, int64_t> shape, Array weight, Pair kernel, Pair stride,
+         Pair padding, Pair dilation, int64_t groups)
+        : words(std::move(words)), shared(&shared), weight(std::move(weight)), source{} {
         std::tie(source.rows, source.columns, source.channels) = shape;
         std::tie(source.kernel_y, source.kernel_x) = kernel;
         std::tie(source.stride_y, source.stride_x) = stride;
@@ -101,8 +109,13 @@ struct Sorted {
     std::unique_ptr<Real[]> amplitude;
     std::vector<int64_t> image;
     Lists lists{};
+    Words words;  // kept, so that no others take their place in memory
+    std::array<int64_t, 4> made_for;
 
-    Sorted(const Spikes& s, const Source& source, int steps, bool flat, int threads) : image(s.images + 1) {
+    Sorted(const Part& part, int steps, bool flat, int threads)
+        : image(part.words.shape(2) + 1), words(part.words), made_for(key(part, steps, flat)) {
+        const Spikes s = spikes(words);
+        const Source& source = part.source;
         const int planes = s.signs * s.bits;
         parallel(threads, s.images, [&](int, int64_t i) { image[i + 1] = kernels().count(s, i); });
         for (int64_t i = 0; i < s.images; ++i) image[i + 1] += image[i] + AHEAD;
@@ -129,7 +142,22 @@ struct Sorted {
         lists.amplitude = amplitude.get();
         lists.image = image.data();
     }
+
+    static std::array<int64_t, 4> key(const Part& part, int steps, bool flat) {
+        return {steps, flat, part.source.columns, part.source.channels};
+    }
 };
+
+// The lists of a part: those that another reader of the same spikes has left, or new ones.
+template <class Real>
+std::shared_ptr<Sorted<Real>> sorted_of(const Part& part, int steps, bool flat, int threads) {
+    std::shared_ptr<void>& kept = part.shared->sorted[sizeof(Real) == sizeof(double)];
+    auto known = std::static_pointer_cast<Sorted<Real>>(kept);
+    if (known && known->words.data() == part.words.data() && known->made_for == Sorted<Real>::key(part, steps, flat))
+        return known;
+    kept = known = std::make_shared<Sorted<Real>>(part, steps, flat, threads);
+    return known;
+}
 
 // Runs a job whose outlets are set: lists, tiles, threads.
 template <class Real>
@@ -158,10 +186,10 @@ void run(Job& job, const std::vector<Part*>& parts, const std::optional<Array>& 
     const int64_t line = job.columns * block, wanted = 8192 / int64_t(sizeof(Real)) / line;
     job.tile_rows = wanted < 1 ? 1 : wanted > job.rows ? job.rows : wanted;
     job.tiles = (job.rows + job.tile_rows - 1) / job.tile_rows;
-    std::vector<std::unique_ptr<Sorted<Real>>> sorted;
+    std::vector<std::shared_ptr<Sorted<Real>>> sorted;
     std::vector<Source> sources;
     for (const Part* part : parts) {
-        sorted.push_back(std::make_unique<Sorted<Real>>(spikes(part->words), part->source, job.steps, job.flat, threads));
+        sorted.push_back(sorted_of<Real>(*part, job.steps, job.flat, threads));
         sources.push_back(part->source);
         sources.back().lists = sorted.back()->lists;
     }
@@ -226,15 +254,40 @@ int64_t count(Words words) {
     return sum;
 }
 
-// Per step the number of spikes and the sum of their fan-outs, over all images: out [steps][2].
+// Neighbouring neurons with the same number of targets.
+struct Run {
+    int64_t first, count;
+    std::array<uint64_t, PLANES>* spikes;
+};
+
+// Per step the number of spikes and the sum of their fan-outs, over all images: out [steps][2]. Spikes are counted for
+// each number of targets that there is, as bits of words; one product for each is left.
 void tally(Words words, Doubles fan_out, int steps, Doubles out) {
     const Spikes s = spikes(words);
     require(s.bits == 1 && int64_t(fan_out.size()) == s.neurons && int64_t(out.size()) == 2 * steps, "tally");
-    double sums[MAX_STEPS][2] = {};
+    const double* targets = fan_out.data();
     nb::gil_scoped_release unlocked;
-    for (int64_t image = 0; image < s.images; ++image) kernels().tally(s, image, fan_out.data(), sums);
-    for (int t = 0; t < steps; ++t)
-        for (int k = 0; k < 2; ++k) out.data()[2 * t + k] = sums[t][k];
+    std::map<double, std::array<uint64_t, PLANES>> counters;
+    std::vector<Run> runs;
+    for (int64_t n = 0; n < s.neurons; ++n)
+        if (n && targets[n] == targets[n - 1])
+            ++runs.back().count;
+        else
+            runs.push_back({n, 1, &counters[targets[n]]});
+    for (int64_t image = 0; image < s.images * s.signs; ++image)
+        for (const Run& run : runs)
+            kernels().add_up(s.words + image * s.neurons + run.first, run.count, run.spikes->data());
+    for (int t = 0; t < steps; ++t) {
+        double spikes = 0, operations = 0;
+        for (const auto& [each, planes] : counters) {
+            uint64_t count = 0;
+            for (int place = 0; place < PLANES; ++place) count += (planes[place] >> t & 1) << place;
+            spikes += double(count);
+            operations += double(count) * each;
+        }
+        out.data()[2 * t] = spikes;
+        out.data()[2 * t + 1] = operations;
+    }
 }
 
 // Adds each neuron's net number of spikes to out [images][neurons].
@@ -291,9 +344,10 @@ void pool(Words words, std::tuple<int64_t, int64_t, int64_t> shape, Numbers row_
 
 NB_MODULE(_native, m) {
     using namespace respike;
+    nb::class_<Shared>(m, "Shared").def(nb::init<>());
     nb::class_<Part>(m, "Part").def(
-        nb::init<Words, std::tuple<int64_t, int64_t, int64_t>, Array, Pair, Pair, Pair, Pair, int64_t>(),
-        "words"_a.noconvert(), "shape"_a, "weight"_a.noconvert(), "kernel"_a, "stride"_a, "padding"_a, "dilation"_a,
+        nb::init<Words, Shared&, std::tuple<int64_t, int64_t, int64_t>, Array, Pair, Pair, Pair, Pair, int64_t>(),
+        nb::keep_alive<1, 3>(), "words"_a.noconvert(), "shared"_a, "shape"_a, "weight"_a.noconvert(), "kernel"_a, "stride"_a, "padding"_a, "dilation"_a,
         "groups"_a);
     m.def("fire", &fire, "parts"_a, "rest"_a.none().noconvert(), "steps"_a, "shape"_a, "block"_a,
           "potential"_a.noconvert(), "total"_a.none().noconvert(), "threshold"_a.noconvert(), "kind"_a, "reset"_a,

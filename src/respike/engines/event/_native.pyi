@@ -7,12 +7,16 @@ from torch import Tensor
 
 _Pair: TypeAlias = tuple[int, int]
 
+class Shared:
+    """What the readers of some spikes share: lists, sorted by the first of them."""
+
 class Part:
     """Spikes (`words`, `[signs, bits, images, neurons]`) on their way through a map."""
 
     def __init__(
         self,
         words: Tensor,
+        shared: Shared,
         shape: tuple[int, int, int],
         weight: Tensor,
         kernel: _Pair,
