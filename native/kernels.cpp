@@ -599,6 +599,89 @@ void run(const Job& job, int64_t block, int64_t image, int64_t number, char* scr
     }
 }
 
+// ---- few-spikes neurons ------------------------------------------------------------------------------------------
+
+constexpr int MOST_FEW = 24;
+
+// What the steps compare with, take off and deliver, for `lanes` neurons.
+template <class Real>
+struct Coefficients {
+    typename Lanes<Real>::vec bounds[MOST_FEW], resets[MOST_FEW], values[MOST_FEW];
+
+    void set(const Few& f, typename Lanes<Real>::vec theta) {
+        for (int t = 0; t < f.steps; ++t) {
+            bounds[t] = theta * Real(f.thresholds[t]);
+            resets[t] = theta * Real(f.resets[t]);
+            values[t] = typename Lanes<Real>::vec{} + Real(f.values[t]);
+        }
+    }
+};
+
+// The steps of V vectors of neurons; `bits` says which have fired, step t in bit t.
+template <class Real, bool ABOVE, int V>
+inline void few(const Coefficients<Real>& c, int steps, typename Lanes<Real>::vec* v, typename Lanes<Real>::vec* delivered,
+                typename Lanes<Real>::mask* bits) {
+    using vec = typename Lanes<Real>::vec;
+    using mask = typename Lanes<Real>::mask;
+    for (int i = 0; i < V; ++i) delivered[i] = vec{}, bits[i] = mask{};
+    for (int t = 0; t < steps; ++t) {
+        const mask bit = mask{} + (typename Lanes<Real>::integer(1) << t);
+        for (int i = 0; i < V; ++i) {
+            const mask fired = ABOVE ? v[i] > c.bounds[t] : v[i] >= c.bounds[t];
+            v[i] -= (vec)((mask)c.resets[t] & fired);
+            delivered[i] += (vec)((mask)c.values[t] & fired);
+            bits[i] |= fired & bit;
+        }
+    }
+}
+
+template <class Real, bool ABOVE>
+void few(const Few& f, int64_t image) {
+    using vec = typename Lanes<Real>::vec;
+    using mask = typename Lanes<Real>::mask;
+    typedef uint64_t wide __attribute__((vector_size(8 * lanes<Real>), aligned(8), may_alias));
+    constexpr int L = lanes<Real>, V = 4;
+    Coefficients<Real> c;
+    vec v[V], out[V];
+    mask bits[V];
+    for (int64_t g = 0; g < f.groups; ++g) {
+        const int64_t size = f.neurons / f.groups, start = image * f.neurons + g * size;
+        const Real* current = (const Real*)f.current + start;
+        Real* delivered = (Real*)f.delivered + start;
+        Real* potential = f.potential ? (Real*)f.potential + start : nullptr;
+        uint64_t* words = f.words ? f.words + start : nullptr;
+        const vec offset = vec{} + ((const Real*)f.offset)[g], value = vec{} + ((const Real*)f.value)[g];
+        c.set(f, vec{} + ((const Real*)f.threshold)[g]);
+        int64_t n = 0;
+        for (; n + V * L <= size; n += V * L) {
+            for (int i = 0; i < V; ++i) v[i] = ((const vec*)(current + n))[i] + offset;
+            few<Real, ABOVE, V>(c, f.steps, v, out, bits);
+            for (int i = 0; i < V; ++i) {
+                ((vec*)(delivered + n))[i] = out[i] * value;
+                if (potential) ((vec*)(potential + n))[i] = v[i];
+                if (words) ((wide*)(words + n))[i] = __builtin_convertvector(bits[i], wide);
+            }
+        }
+        for (; n < size; n += L) {
+            const int count = size - n < L ? int(size - n) : L;
+            v[0] = offset;
+            for (int i = 0; i < count; ++i) v[0][i] += current[n + i];
+            few<Real, ABOVE, 1>(c, f.steps, v, out, bits);
+            out[0] *= value;
+            for (int i = 0; i < count; ++i) {
+                delivered[n + i] = out[0][i];
+                if (potential) potential[n + i] = v[0][i];
+                if (words) words[n + i] = uint64_t(bits[0][i]);
+            }
+        }
+    }
+}
+
+template <class Real>
+void few(const Few& f, int64_t image) {
+    f.above ? few<Real, true>(f, image) : few<Real, false>(f, image);
+}
+
 // ---- between words and values ----------------------------------------------------------------------------------
 
 template <class Real>
@@ -677,14 +760,19 @@ void add_counts(const Spikes& s, Real* to) {
     }
 }
 
-// Adds words to 64 binary counters that lie side by side: bit t of planes[k] is bit k of counter t. Eight words at a
+// A full adder for each bit: what is carried out of sum + a + b.
+template <class Word>
+inline Word carry(Word& sum, const Word& a, const Word& b) {
+    const Word either = sum ^ a, both = sum & a;
+    sum = either ^ b;
+    return both | (either & b);
+}
+
+// Adds words to 64 binary counters that lie side by side: bit t of planes[k] is bit k of counter t. Eight vectors at a
 // time go through a tree of adders, of which one carry is left.
 void add_up(const uint64_t* words, int64_t count, uint64_t* planes) {
-    const auto carry = [](uint64_t& sum, uint64_t a, uint64_t b) {
-        const uint64_t either = sum ^ a, both = sum & a;
-        sum = either ^ b;
-        return both | (either & b);
-    };
+    typedef uint64_t vec __attribute__((vector_size(RESPIKE_VECTOR), aligned(8), may_alias));
+    constexpr int width = RESPIKE_VECTOR / 8, places = 12;
     const auto ripple = [&](uint64_t word, int place) {
         for (; word; ++place) {
             const uint64_t both = planes[place] & word;
@@ -693,12 +781,23 @@ void add_up(const uint64_t* words, int64_t count, uint64_t* planes) {
         }
     };
     int64_t n = 0;
-    for (; n + 8 <= count; n += 8) {
-        const uint64_t* w = words + n;
-        const uint64_t a = carry(planes[0], w[0], w[1]), b = carry(planes[0], w[2], w[3]);
-        const uint64_t c = carry(planes[0], w[4], w[5]), d = carry(planes[0], w[6], w[7]);
-        const uint64_t low = carry(planes[1], a, b), high = carry(planes[1], c, d);
-        ripple(carry(planes[2], low, high), 3);
+    while (n + 8 * width <= count) {
+        vec sums[places] = {};
+        const int64_t most = n + int64_t(width) * ((1 << places) - 8), end = most < count ? most : count;
+        for (; n + 8 * width <= end; n += 8 * width) {
+            const vec* w = (const vec*)(words + n);
+            const vec a = carry<vec>(sums[0], w[0], w[1]), b = carry<vec>(sums[0], w[2], w[3]);
+            const vec c = carry<vec>(sums[0], w[4], w[5]), d = carry<vec>(sums[0], w[6], w[7]);
+            const vec low = carry<vec>(sums[1], a, b), high = carry<vec>(sums[1], c, d);
+            vec left = carry<vec>(sums[2], low, high);
+            for (int k = 3; k < places; ++k) {
+                const vec both = sums[k] & left;
+                sums[k] ^= left;
+                left = both;
+            }
+        }
+        for (int k = 0; k < places; ++k)
+            for (int i = 0; i < width; ++i) ripple(sums[k][i], k);
     }
     for (; n < count; ++n) ripple(words[n], 0);
 }
@@ -729,8 +828,8 @@ void pool(const Spikes& s, int64_t image, const Windows& w, int bits, uint64_t* 
 
 extern const Set RESPIKE_SET;
 const Set RESPIKE_SET = {
-    {sort<float>, run<float>, decode<float>, encode<float>, add_counts<float>},
-    {sort<double>, run<double>, decode<double>, encode<double>, add_counts<double>},
+    {sort<float>, run<float>, decode<float>, encode<float>, add_counts<float>, few<float>},
+    {sort<double>, run<double>, decode<double>, encode<double>, add_counts<double>, few<double>},
     pool,
     count,
     add_up,

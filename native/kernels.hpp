@@ -75,6 +75,17 @@ struct Windows {
     int64_t in_rows, in_columns, rows, columns, channels;
 };
 
+// A population of few-spikes neurons, [image][group][neuron]; a group's neurons have the same three numbers.
+struct Few {
+    const void *current, *offset, *threshold, *value;
+    int64_t groups, neurons;  // neurons of all groups
+    int steps;
+    const double *thresholds, *resets, *values;  // [steps]
+    bool above;                                  // fires above the threshold, not at it
+    void *delivered, *potential;                 // potential and words: null where nobody asks
+    uint64_t* words;
+};
+
 template <class Real>
 struct Kernels {
     void (*sort)(const Spikes&, int64_t image, int steps, int64_t group, const uint32_t* names, uint32_t* where,
@@ -83,6 +94,7 @@ struct Kernels {
     void (*decode)(const Spikes&, int64_t image, int steps, const Real* scale, Real* out);
     void (*encode)(const Real* values, int64_t images, int64_t neurons, int64_t image, int steps, uint64_t* words);
     void (*add_counts)(const Spikes&, Real* to);
+    void (*few)(const Few&, int64_t image);
 };
 
 struct Set {

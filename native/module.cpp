@@ -254,40 +254,79 @@ int64_t count(Words words) {
     return sum;
 }
 
-// Neighbouring neurons with the same number of targets.
-struct Run {
-    int64_t first, count;
-    std::array<uint64_t, PLANES>* spikes;
+// Neurons that have the same number of targets, and how many spikes they send in each step, as bits of words.
+struct Class {
+    std::vector<uint32_t> neurons;
+    std::array<uint64_t, PLANES> spikes{};
+
+    void add(const uint64_t* words) {
+        uint64_t some[64];
+        for (size_t start = 0; start < neurons.size(); start += 64) {
+            const size_t count = std::min<size_t>(64, neurons.size() - start);
+            for (size_t n = 0; n < count; ++n) some[n] = words[neurons[start + n]];
+            kernels().add_up(some, int64_t(count), spikes.data());
+        }
+    }
+
+    double in_step(int t) const {
+        uint64_t count = 0;
+        for (int place = 0; place < PLANES; ++place) count += (spikes[place] >> t & 1) << place;
+        return double(count);
+    }
 };
 
-// Per step the number of spikes and the sum of their fan-outs, over all images: out [steps][2]. Spikes are counted for
-// each number of targets that there is, as bits of words; one product for each is left.
+// Per step the number of spikes and the sum of their fan-outs, over all images: out [steps][2]. All neurons are counted
+// as if they had the commonest number of targets, and those with another one once more, for the difference.
 void tally(Words words, Doubles fan_out, int steps, Doubles out) {
     const Spikes s = spikes(words);
     require(s.bits == 1 && int64_t(fan_out.size()) == s.neurons && int64_t(out.size()) == 2 * steps, "tally");
     const double* targets = fan_out.data();
     nb::gil_scoped_release unlocked;
-    std::map<double, std::array<uint64_t, PLANES>> counters;
-    std::vector<Run> runs;
-    for (int64_t n = 0; n < s.neurons; ++n)
-        if (n && targets[n] == targets[n - 1])
-            ++runs.back().count;
-        else
-            runs.push_back({n, 1, &counters[targets[n]]});
-    for (int64_t image = 0; image < s.images * s.signs; ++image)
-        for (const Run& run : runs)
-            kernels().add_up(s.words + image * s.neurons + run.first, run.count, run.spikes->data());
+    std::map<double, Class> classes;
+    Class* current = nullptr;
+    for (int64_t n = 0; n < s.neurons; ++n) {
+        if (!n || targets[n] != targets[n - 1]) current = &classes[targets[n]];
+        current->neurons.push_back(uint32_t(n));
+    }
+    double commonest = 0;
+    for (const auto& [each, members] : classes)
+        if (members.neurons.size() > classes[commonest].neurons.size()) commonest = each;
+    classes.erase(commonest);
+    Class all;
+    for (int64_t image = 0; image < s.images * s.signs; ++image) {
+        const uint64_t* from = s.words + image * s.neurons;
+        kernels().add_up(from, s.neurons, all.spikes.data());
+        for (auto& [each, members] : classes) members.add(from);
+    }
     for (int t = 0; t < steps; ++t) {
-        double spikes = 0, operations = 0;
-        for (const auto& [each, planes] : counters) {
-            uint64_t count = 0;
-            for (int place = 0; place < PLANES; ++place) count += (planes[place] >> t & 1) << place;
-            spikes += double(count);
-            operations += double(count) * each;
-        }
+        const double spikes = all.in_step(t);
+        double operations = spikes * commonest;
+        for (const auto& [each, members] : classes) operations += members.in_step(t) * (each - commonest);
         out.data()[2 * t] = spikes;
         out.data()[2 * t + 1] = operations;
     }
+}
+
+// The steps of few-spikes neurons [images][neurons]: what they deliver, and, where asked for, potentials and words.
+void few(Array current, Array offset, Array threshold, Array value, Doubles thresholds, Doubles resets, Doubles values,
+         bool above, Array delivered, const std::optional<Array>& potential, const std::optional<Words>& words, int threads) {
+    require(current.ndim() == 2 && delivered.size() == current.size() && delivered.dtype() == current.dtype(), "current");
+    const int64_t images = int64_t(current.shape(0)), neurons = int64_t(current.shape(1));
+    const int64_t groups = int64_t(offset.size());
+    for (const Array* number : {&offset, &threshold, &value})
+        require(number->dtype() == current.dtype() && int64_t(number->size()) == groups, "a number for each group");
+    require(groups > 0 && neurons % groups == 0, "groups");
+    require(thresholds.size() <= 24 && resets.size() == thresholds.size() && values.size() == thresholds.size(), "steps");
+    require(!potential || (potential->size() == current.size() && potential->dtype() == current.dtype()), "potential");
+    require(!words || words->size() == current.size(), "words");
+    const Few all{current.data(), offset.data(), threshold.data(), value.data(),
+                  groups, neurons, int(thresholds.size()),
+                  thresholds.data(), resets.data(), values.data(), above, delivered.data(),
+                  potential ? potential->data() : nullptr, words ? (uint64_t*)words->data() : nullptr};
+    nb::gil_scoped_release unlocked;
+    with_type(current, [&](auto real) {
+        parallel(threads, images, [&](int, int64_t image) { kernels_of<decltype(real)>().few(all, image); });
+    });
 }
 
 // Adds each neuron's net number of spikes to out [images][neurons].
@@ -356,6 +395,9 @@ NB_MODULE(_native, m) {
           "out"_a.noconvert(), "threads"_a);
     m.def("count", &count, "words"_a.noconvert());
     m.def("tally", &tally, "words"_a.noconvert(), "fan_out"_a.noconvert(), "steps"_a, "out"_a.noconvert());
+    m.def("few", &few, "current"_a.noconvert(), "offset"_a.noconvert(), "threshold"_a.noconvert(), "value"_a.noconvert(),
+          "thresholds"_a.noconvert(), "resets"_a.noconvert(), "values"_a.noconvert(), "above"_a, "delivered"_a.noconvert(),
+          "potential"_a.none().noconvert(), "words"_a.none().noconvert(), "threads"_a);
     m.def("add_counts", &add_counts, "words"_a.noconvert(), "out"_a.noconvert());
     m.def("decode", &decode, "words"_a.noconvert(), "steps"_a, "scale"_a.none().noconvert(), "out"_a.noconvert(),
           "threads"_a);

@@ -25,6 +25,15 @@ class EventRecorder:
         self._potentials: dict[str, tuple[Layout, Tensor]] = {}
         self._fan_out: dict[str, Tensor] = {}
 
+    def counts(self, name: str) -> bool:
+        """Whether anything about a population's spikes, or its potential, is asked for."""
+        probe = self._probe
+        return probe.spike_counts or name in probe.spikes or name in probe.fan_out or name in probe.potentials
+
+    def keeps_potential(self, name: str) -> bool:
+        """Whether a population's potential is asked for."""
+        return name in self._probe.potentials
+
     def population(self, name: str, words: Tensor, layout: Layout, steps: int, potential: Tensor | None = None) -> None:
         """Takes the spikes of some steps (`[signs, 1, batch, neurons]`), and the potential after them."""
         if self._probe.spike_counts:
