@@ -282,16 +282,19 @@ void tally(Words words, Doubles fan_out, int steps, Doubles out) {
     require(s.bits == 1 && int64_t(fan_out.size()) == s.neurons && int64_t(out.size()) == 2 * steps, "tally");
     const double* targets = fan_out.data();
     nb::gil_scoped_release unlocked;
+    std::map<double, int64_t> sizes;
+    for (int64_t n = 0, start = 0; n < s.neurons; ++n)
+        if (n + 1 == s.neurons || targets[n + 1] != targets[n]) sizes[targets[n]] += n + 1 - start, start = n + 1;
+    double commonest = 0;
+    for (const auto& [each, size] : sizes)
+        if (size > sizes[commonest]) commonest = each;
     std::map<double, Class> classes;
     Class* current = nullptr;
     for (int64_t n = 0; n < s.neurons; ++n) {
+        if (targets[n] == commonest) continue;
         if (!n || targets[n] != targets[n - 1]) current = &classes[targets[n]];
         current->neurons.push_back(uint32_t(n));
     }
-    double commonest = 0;
-    for (const auto& [each, members] : classes)
-        if (members.neurons.size() > classes[commonest].neurons.size()) commonest = each;
-    classes.erase(commonest);
     Class all;
     for (int64_t image = 0; image < s.images * s.signs; ++image) {
         const uint64_t* from = s.words + image * s.neurons;

@@ -16,7 +16,7 @@ from torch import Tensor
 from respike.errors import InvalidPlan
 from respike.ir import Activation, Input, Network, evaluate
 from respike.neurons import AtOrAbove, FewSpikes, FittedFewSpikes, fire_few
-from respike.plan import Plan, Site
+from respike.plan import Plan
 from respike.record import Probe, Recorder, Recording
 from respike.schedule import Layerwise
 
@@ -42,7 +42,7 @@ def few_spikes(
             case Input():
                 continue
             case Activation() if node.name not in plan.analog:
-                values[node.name] = _population(node.name, plan.sites[node.name], inputs[0], recorder)
+                values[node.name] = _population(node.name, network, plan, inputs[0], recorder)
             case _:
                 values[node.name] = evaluate(node, inputs)
         for name in node.inputs:
@@ -62,14 +62,17 @@ def _recorder(network: Network, probe: Probe) -> Recorder | EventRecorder:
     return EventRecorder(probe, network.dtype) if compiled else Recorder(probe)
 
 
-def _population(name: str, site: Site, current: Tensor, recorder: Recorder | EventRecorder) -> Tensor:
+def _population(
+    name: str, network: Network, plan: Plan, current: Tensor, recorder: Recorder | EventRecorder
+) -> Tensor:
     """What the population delivers for its input."""
+    site = plan.sites[name]
     if not isinstance(site.neuron, FewSpikes | FittedFewSpikes):
         raise InvalidPlan(f"layer {name!r} has other neurons than few-spikes ones")
     if not isinstance(recorder, Recorder):
-        from respike.engines.event import few
+        from respike.engines.event import few, memo
 
-        return few.population(name, site, site.neuron, current, recorder)
+        return few.population(name, site, site.neuron, current, recorder, memo.memo_of(network, plan))
     numbers = site.like(current)
     potential = current + (numbers.initial_potential + numbers.extra_current)
     if isinstance(site.neuron, FewSpikes) and isinstance(site.neuron.fires, AtOrAbove):

@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from respike.engines.event import _native
+from respike.engines.event.memo import Memo
 from respike.engines.event.record import EventRecorder
 from respike.engines.event.values import Layout
 from respike.neurons import Above, LayerwiseNeuron
 from respike.plan import Site
 
 
-def population(name: str, site: Site, neuron: LayerwiseNeuron, current: Tensor, recorder: EventRecorder) -> Tensor:
+@dataclass(frozen=True, eq=False)
+class _Numbers:
+    """A site's numbers as the kernel reads them: offset, threshold and spike value of each group; T, h and d."""
+
+    by_group: list[Tensor]
+    coefficients: list[Tensor]
+
+
+def population(
+    name: str, site: Site, neuron: LayerwiseNeuron, current: Tensor, recorder: EventRecorder, memo: Memo
+) -> Tensor:
     """What a population delivers for its input `[batch, *shape]`: `fire_few`, step for step and bit for bit."""
     shape = current.shape[1:]
-    numbers = site.like(current)
+    numbers = memo.once(("few", name), lambda: _numbers(site, neuron, current))
     flat = current.reshape(len(current), shape.numel()).contiguous()
     delivered = torch.empty_like(flat)
     potential = torch.empty_like(flat) if recorder.keeps_potential(name) else None
-    words = torch.empty(1, 1, *flat.shape, dtype=torch.int64) if recorder.counts(name) else None
-    coefficients = neuron.coefficients
-    _native.few(
-        flat,
-        *_by_group(shape, numbers.initial_potential + numbers.extra_current, numbers.threshold, numbers.spike_value),
-        *(torch.tensor(c, dtype=torch.float64) for c in (coefficients.thresholds, coefficients.resets, coefficients.values)),
-        isinstance(neuron.fires, Above),
-        delivered,
-        potential,
-        words,
-        torch.get_num_threads(),
-    )
+    words = recorder.room(flat.shape) if recorder.counts(name) else None
+    above, threads = isinstance(neuron.fires, Above), torch.get_num_threads()
+    _native.few(flat, *numbers.by_group, *numbers.coefficients, above, delivered, potential, words, threads)
     if words is not None:
         recorder.population(name, words, Layout(tuple(shape), channels_last=True), neuron.steps, potential)
     return delivered.reshape(current.shape)
+
+
+def _numbers(site: Site, neuron: LayerwiseNeuron, current: Tensor) -> _Numbers:
+    numbers, sequences = site.like(current), neuron.coefficients
+    offset = numbers.initial_potential + numbers.extra_current
+    return _Numbers(
+        _by_group(current.shape[1:], offset, numbers.threshold, numbers.spike_value),
+        [torch.tensor(c, dtype=torch.float64) for c in (sequences.thresholds, sequences.resets, sequences.values)],
+    )
 
 
 def _by_group(shape: torch.Size, *quantities: Tensor) -> list[Tensor]:
