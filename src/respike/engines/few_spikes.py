@@ -62,9 +62,7 @@ def _recorder(network: Network, probe: Probe) -> Recorder | EventRecorder:
     return EventRecorder(probe, network.dtype) if compiled else Recorder(probe)
 
 
-def _population(
-    name: str, network: Network, plan: Plan, current: Tensor, recorder: Recorder | EventRecorder
-) -> Tensor:
+def _population(name: str, network: Network, plan: Plan, current: Tensor, recorder: Recorder | EventRecorder) -> Tensor:
     """What the population delivers for its input."""
     site = plan.sites[name]
     if not isinstance(site.neuron, FewSpikes | FittedFewSpikes):

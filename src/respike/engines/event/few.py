@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,8 +20,8 @@ from respike.plan import Site
 class _Numbers:
     """A site's numbers as the kernel reads them: offset, threshold and spike value of each group; T, h and d."""
 
-    by_group: list[Tensor]
-    coefficients: list[Tensor]
+    by_group: tuple[Tensor, Tensor, Tensor]
+    coefficients: tuple[Tensor, Tensor, Tensor]
 
 
 def population(
@@ -43,14 +44,27 @@ def population(
 def _numbers(site: Site, neuron: LayerwiseNeuron, current: Tensor) -> _Numbers:
     numbers, sequences = site.like(current), neuron.coefficients
     offset = numbers.initial_potential + numbers.extra_current
+    group = _groups(current.shape[1:], [offset, numbers.threshold, numbers.spike_value])
     return _Numbers(
-        _by_group(current.shape[1:], offset, numbers.threshold, numbers.spike_value),
-        [torch.tensor(c, dtype=torch.float64) for c in (sequences.thresholds, sequences.resets, sequences.values)],
+        (group(offset), group(numbers.threshold), group(numbers.spike_value)),
+        (_double(sequences.thresholds), _double(sequences.resets), _double(sequences.values)),
     )
 
 
-def _by_group(shape: torch.Size, *quantities: Tensor) -> list[Tensor]:
-    """Quantities that broadcast against `[1, *shape]`, one number for each group of neighbours in which none varies."""
-    whole = [quantity.reshape((1,) * (1 + len(shape) - quantity.ndim) + quantity.shape) for quantity in quantities]
-    depth = max((d for d in range(len(shape)) if any(q.shape[1 + d] > 1 for q in whole)), default=-1) + 1
-    return [q.expand(1, *shape[:depth], *q.shape[1 + depth :]).flatten().contiguous() for q in whole]
+def _double(sequence: tuple[float, ...]) -> Tensor:
+    return torch.tensor(sequence, dtype=torch.float64)
+
+
+def _groups(shape: torch.Size, quantities: Sequence[Tensor]) -> Callable[[Tensor], Tensor]:
+    """What gives a quantity that broadcasts against `[1, *shape]` as one number for each group of neighbouring neurons.
+
+    In a group none of the `quantities` varies: it takes in the last dimensions, in which all of them have size 1.
+    """
+
+    def whole(quantity: Tensor) -> Tensor:
+        return quantity.reshape((1,) * (1 + len(shape) - quantity.ndim) + tuple(quantity.shape))
+
+    varying = [d for d in range(len(shape)) if any(whole(quantity).shape[1 + d] > 1 for quantity in quantities)]
+    depth = max(varying, default=-1) + 1
+    inner = (1,) * (len(shape) - depth)
+    return lambda quantity: whole(quantity).expand(1, *shape[:depth], *inner).flatten().contiguous()
