@@ -50,7 +50,7 @@ def main(case: dict[str, Any]) -> dict[str, Any]:
                 times[name].append(time.process_time() - started)
         found |= {
             "seconds": statistics.median(times["seconds"]),
-            "network_seconds": statistics.median(times["network"]),
+            "network_seconds": statistics.median(times["network_seconds"]),
         }
         found["versions"] = _versions()
         outputs = torch.cat([run(part) for part in torch.split(test.images, case["batch"]) if len(part) == len(batch)])
