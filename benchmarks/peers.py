@@ -1,62 +1,223 @@
-"""SpikingJelly's ann2snn, the three ways that its users run it. No dependency: left out where missing."""
+"""Our engines beside other packages and the plain network: docs/performance.md with its table and its picture.
+
+    python benchmarks/peers.py [--only TEXT] [--images 256] [--repeats 5] [--peers ../peers-venv/bin/python] [--report]
+
+Every measurement is a process of its own (`measuring.py`), on one thread, and stands in `peers.json` as soon as it is
+made; those that stand there for the same numbers of images and repeats are not made again (`--again` makes them anew).
+`--only` takes measurements whose name contains a text; `--report` only writes the page. Other packages are in an
+environment of their own, `--peers`, as docs/performance.md says; without it their rows are left out.
+"""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator
+import argparse
+import datetime
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+import matplotlib as mpl
 
-Runner = Callable[[], Tensor]
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+HERE = Path(__file__).parent
+ROWS = HERE / "peers.json"
+PAGE = HERE.parent / "docs" / "performance.md"
+PICTURE = PAGE.parent / "images" / "performance.png"
+START, END = "<!-- made by benchmarks/peers.py -->", "<!-- end -->"
+LIMIT = 3600
+"""Seconds that one measurement may take."""
+
+MAIN = [("mnist-mlp", 64, 128), ("mnist-cnn", 64, 128), ("cifar10-vgg16-half", 32, 8), ("cifar10-resnet20", 32, 16)]
+OURS = ["event", "batched"]
+OTHERS = ["SpikingJelly, loop", "SpikingJelly, multi-step", "SpikingJelly, compiled", "snnTorch, loop"]
+LENGTHS = [16, 64, 256, 1024, 4096, 10_000]
+Record = dict[str, Any]
 
 
-def spikingjelly(
-    model: nn.Module, calibration: Tensor, images: Tensor, steps: int, compiled: bool
-) -> dict[str, Runner]:
-    """By name, functions that give the converted network's mean output on `images`; {} where not installed."""
+def cases() -> list[Record]:
+    """Everything that is measured, the table first."""
+    table = [_case(row, *main) for main in MAIN for row in (*OURS, *OTHERS)]
+    few = [_case(row, "cifar10-resnet20", 8, 64) for row in ("few_spikes", "batched few-spikes", "pipelined")]
+    active = [_case(row, *main, activity=0.5) for main in MAIN for row in OURS]
+    limits = {"event": 10_000, "batched": 1024, "SpikingJelly, multi-step": 256, "SpikingJelly, compiled": 1024}
+    lengths = [_case(row, "mnist-mlp", t, 32) for row, most in limits.items() for t in LENGTHS if t <= most]
+    batches = [_case(row, "mnist-mlp", 64, size) for row in OURS for size in (1, 8, 32, 128, 512)]
+    widths = [_case(row, f"mlp-width-{width}", 64, 128) for row in OURS for width in (300, 600, 1200, 2400)]
+    found = {case["name"]: case for case in (*table, *few, *active, *lengths, *batches, *widths)}
+    return list(found.values())
+
+
+def _case(row: str, network: str, steps: int, batch: int, **more: float) -> Record:
+    name = f"{row}: {network}, T = {steps}, batch {batch}" + "".join(f", {key} {value}" for key, value in more.items())
+    return {"name": name, "row": row, "network": network, "steps": steps, "batch": batch, **more}
+
+
+def main() -> None:
+    """Measures what is asked for and writes the page."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", default="")
+    parser.add_argument("--images", type=int, default=256, help="for the accuracy, at least a batch")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--peers", type=Path, default=HERE.parents[1] / "peers-venv" / "bin" / "python")
+    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--report", action="store_true")
+    options = parser.parse_args()
+    records: dict[str, Record] = json.loads(ROWS.read_text()) if ROWS.exists() else {}
+    for case in cases():
+        if options.report or options.only not in case["name"]:
+            continue
+        case |= {"images": max(options.images, case["batch"]), "repeats": options.repeats}
+        known = records.get(case["name"], {})
+        if not options.again and "seconds" in known and all(known.get(key) == value for key, value in case.items()):
+            continue
+        records[case["name"]] = {**case, **_measured(case, options.peers)}
+        ROWS.write_text(json.dumps(records, indent=1) + "\n")
+        print(_line(records[case["name"]]), flush=True)
+    _report(records)
+
+
+def _measured(case: Record, peers: Path) -> Record:
+    """The numbers of one case, or why there are none."""
+    other = case["row"] in OTHERS
+    if other and not peers.exists():
+        return {"failed": "not installed"}
+    command = [str(peers) if other else sys.executable, str(HERE / "measuring.py"), json.dumps(case)]
+    when = {"date": datetime.date.today().isoformat()}
     try:
-        from spikingjelly.activation_based import ann2snn, functional
-    except ImportError:
-        return {}
-    batches = [(part, torch.zeros(len(part))) for part in torch.split(calibration, 128)]
-    recipe = ann2snn.RateCodingRecipe(dataloader=batches, mode="max")
-    converted = ann2snn.FXConverter(recipe=recipe, device="cpu").convert(copy.deepcopy(model)).eval()
-    folded = _folded(copy.deepcopy(converted))
-
-    def loop(network: Any) -> Tensor:
-        functional.reset_net(converted)
-        return sum((network(images) for _ in range(steps)), start=torch.zeros(())) / steps
-
-    def at_once() -> Tensor:
-        functional.reset_net(folded)
-        result: Tensor = folded(images.expand(steps, *images.shape)).mean(0)
-        return result
-
-    runners: dict[str, Runner] = {
-        "SpikingJelly, documented loop": lambda: loop(converted),
-        "SpikingJelly, multi-step": at_once,
-    }
-    if compiled:
-        fast = torch.compile(converted)
-        runners["SpikingJelly, loop under torch.compile"] = lambda: loop(fast)
-    return runners
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
+    except subprocess.TimeoutExpired:
+        return {"failed": f"not done in {LIMIT} s"} | when
+    if done.returncode:
+        return {"failed": (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]} | when
+    result: Record = json.loads(done.stdout.strip().splitlines()[-1])
+    return result | when
 
 
-def _folded(network: Any) -> Any:
-    """The converted network in multi-step mode: neurons take all steps, all else sees time folded into the batch."""
-    from spikingjelly.activation_based import functional, layer
-
-    for name, module in list(_leaves(network)):
-        if not hasattr(module, "step_mode"):
-            *path, last = name.split(".")
-            setattr(network.get_submodule(".".join(path)), last, layer.SeqToANNContainer(module))
-    functional.set_step_mode(network, "m")
-    return network
+def _share(record: Record) -> float:
+    passes = 1 if "few" in record["row"] or record["row"] == "pipelined" else record["steps"]
+    return float(record["seconds"] / passes / record["network_seconds"])
 
 
-def _leaves(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    for name, module in network.named_modules():
-        if name and not list(module.children()):
-            yield name, module
+def _line(record: Record) -> str:
+    if "failed" in record:
+        return f"{record['name']}: {record['failed']}"
+    return f"{record['name']}: {_share(record):.3f}, {record['memory'] / 2**20:.0f} MB, {record['accuracy']:.4f}"
+
+
+def _report(records: dict[str, Record]) -> None:
+    good = {name: record for name, record in records.items() if "seconds" in record}
+    parts = [_machine(good), _tables(records), _few(good), _growth(good)]
+    before, rest = PAGE.read_text().split(START)
+    body = "\n\n".join(part for part in parts if part)
+    PAGE.write_text(f"{before}{START}\n\n{body}\n\n{END}{rest.split(END)[1]}")
+    _picture(good)
+
+
+def _machine(good: dict[str, Record]) -> str:
+    models = [line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    dates = sorted({record["date"] for record in good.values()})
+    versions = ", ".join(dict.fromkeys(v for record in good.values() for v in record["versions"]))
+    repeats = min((record["repeats"] for record in good.values()), default=0)
+    return (
+        f"{(models or [platform.machine()])[0]}, one thread; {versions}; Python {platform.python_version()}; "
+        f"{' to '.join(dict.fromkeys((dates[0], dates[-1]))) if dates else ''}. Medians of at least {repeats} runs."
+    )
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines() if Path(path).exists() else []
+
+
+def _tables(records: dict[str, Record]) -> str:
+    parts = []
+    for network, steps, batch in MAIN:
+        rows = [records.get(_case(row, network, steps, batch)["name"]) for row in (*OURS, *OTHERS)]
+        known = [row for row in rows if row is not None]
+        event = next((row for row in known if row["row"] == "event" and "seconds" in row), None)
+        if event is None:
+            continue
+        best = min((row for row in known if row["row"] in OTHERS and "seconds" in row), key=_share, default=None)
+        ahead = f" The best of the others takes **{_share(best) / _share(event):.1f} times** as long." if best else ""
+        parts.append(
+            f"### {network}, T = {steps}, batch {batch}\n\nActivity {100 * event['activity']:.1f} %, "
+            f"{event['operations'] / 1e6:.2f} M synaptic operations an image; the plain network: "
+            f"{batch / event['network_seconds']:,.0f} images/s.{ahead}\n\n{_table(known, event)}"
+        )
+    return "\n\n".join(parts)
+
+
+def _table(rows: list[Record], event: Record) -> str:
+    lines = ["| | images/s | time / (T · network) | G operations/s | memory | accuracy |", "| --- |" + " ---: |" * 5]
+    for row in rows:
+        if "failed" in row:
+            lines.append(f"| {row['row']} | {row['failed']} | | | | |")
+            continue
+        rate = event["operations"] * row["batch"] / row["seconds"] / 1e9
+        lines.append(
+            f"| {row['row']} | {row['batch'] / row['seconds']:,.0f} | {_share(row):.3f} | {rate:.2f} | "
+            f"{row['memory'] / 2**20:,.0f} MB | {100 * row['accuracy']:.1f} % of {row['of']} |"
+        )
+    return "\n".join(lines)
+
+
+def _few(good: dict[str, Record]) -> str:
+    names = [_case(row, "cifar10-resnet20", 8, 64)["name"] for row in ("few_spikes", "batched few-spikes", "pipelined")]
+    if names[0] not in good:
+        return ""
+    first = good[names[0]]
+    ratios = [
+        f"{good[name]['seconds'] / first['seconds']:.1f} times as long {what}"
+        for name, what in zip(names[1:], ("as K dense steps a layer", "step by step, pipelined"), strict=True)
+        if name in good
+    ]
+    return (
+        "### Few spikes: cifar10-resnet20, K = 8, batch 64\n\nOne pass, spikes and operations counted, takes "
+        f"**{_share(first):.2f} times** the network's own time"
+        + (f"; it takes {', and '.join(ratios)}." if ratios else ".")
+    )
+
+
+def _growth(good: dict[str, Record]) -> str:
+    lines = ["### At 50 % activity", "", "| | event / batched |", "| --- | ---: |"]
+    for main in MAIN:
+        pair = [good.get(_case(row, *main, activity=0.5)["name"]) for row in OURS]
+        if pair[0] and pair[1]:
+            lines.append(f"| {main[0]}, T = {main[1]} | {pair[0]['seconds'] / pair[1]['seconds']:.2f} |")
+    lines += ["", "### Growth", "", "| | images/s | time / (T · network) | memory |", "| --- | ---: | ---: | ---: |"]
+    for case in cases():
+        record = good.get(case["name"])
+        if record and "activity" not in case and (case["network"] == "mnist-mlp" or "width" in case["network"]):
+            lines.append(
+                f"| {case['name']} | {record['batch'] / record['seconds']:,.1f} | {_share(record):.3f} | "
+                f"{record['memory'] / 2**20:,.0f} MB |"
+            )
+    return "\n".join(lines)
+
+
+def _picture(good: dict[str, Record]) -> None:
+    figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
+    for row in ("event", "batched", "SpikingJelly, multi-step", "SpikingJelly, compiled"):
+        at = [good[name] for t in LENGTHS if (name := _case(row, "mnist-mlp", t, 32)["name"]) in good]
+        steps = [record["steps"] for record in at]
+        axes[0].loglog(steps, [record["seconds"] / 32 for record in at], "o-", label=row)
+        axes[1].loglog(steps, [max(record["memory"], 2**18) / 2**20 for record in at], "o-", label=row)
+    axes[0].set(xlabel="steps T", ylabel="seconds an image", title="mnist-mlp, batch 32")
+    axes[1].set(xlabel="steps T", ylabel="memory (MB)", title="mnist-mlp, batch 32")
+    axes[0].legend(fontsize=7)
+    for place, row in enumerate((*OURS, *OTHERS)):
+        shares = [_share(good[name]) if (name := _case(row, *main)["name"]) in good else 0.0 for main in MAIN]
+        axes[2].bar([n + 0.13 * (place - 2.5) for n in range(len(MAIN))], shares, 0.13, label=row)
+    axes[2].set_xticks(range(len(MAIN)), [name.removeprefix("cifar10-") for name, _, _ in MAIN], fontsize=7)
+    axes[2].set(ylabel="time / (T · network)", yscale="log")
+    axes[2].legend(fontsize=6)
+    figure.savefig(PICTURE, dpi=110)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()

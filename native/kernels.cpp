@@ -67,18 +67,24 @@ void sort(const Spikes& s, int64_t image, int steps, int64_t group, const uint32
             for (int64_t b = 0; b < blocks; ++b) {
                 const uint64_t* bits = scratch + b * 64 + t;
                 const uint32_t* name = names + b * 64;
-                for (uint64_t word = any[b * 64 + t]; word; word &= word - 1) {
-                    const int n = first(word);
-                    where[position] = name[n];
-                    if (BITS != 1) {
-                        int value = 0;
-                        for (int p = 0; p < positive; ++p) value += int(bits[p * padded] >> n & 1) << p;
-                        for (int p = positive; p < planes; ++p)
-                            value -= int(bits[p * padded] >> n & 1) << (p - positive);
-                        amplitude[position] = Real(value);
+                uint64_t word = any[b * 64 + t];
+                const uint32_t end = position + uint32_t(__builtin_popcountll(word));
+                while (position < end) {  // four at a time, some for nothing: no branch to guess. There is room.
+                    uint32_t at[AHEAD];
+                    for (int i = 0; i < AHEAD; ++i, word &= word - 1) {
+                        at[i] = uint32_t(first(word | uint64_t(1) << 63));
+                        where[position + i] = name[at[i]];
                     }
-                    ++position;
+                    for (int i = 0; i < AHEAD && BITS != 1; ++i) {
+                        int value = 0;
+                        for (int p = 0; p < positive; ++p) value += int(bits[p * padded] >> at[i] & 1) << p;
+                        for (int p = positive; p < planes; ++p)
+                            value -= int(bits[p * padded] >> at[i] & 1) << (p - positive);
+                        amplitude[position + i] = Real(value);
+                    }
+                    position += AHEAD;
                 }
+                position = end;
             }
         }
     }
@@ -148,19 +154,36 @@ struct Line {
     int64_t to, from;
 };
 
-// Rows of taps of RUN spikes of one pixel, added up on the way through the tile.
+// What of a row of taps falls on the tile, for one input column: `length` paddings.
+struct Span {
+    int64_t to, from, length;
+};
+
+// What all spikes of one step and row add to.
+template <class Real>
+struct Row {
+    const Line* lines;
+    int count;
+    const Real* weight;
+    int64_t channel_size;
+    const Span* spans;
+    Real* to;
+};
+
+// Rows of taps of RUN spikes of one pixel, added up on the way through the tile. A row is LENGTH paddings long, or,
+// where that is 0, as long as its span says.
 template <class Real, bool GRADED, int LENGTH, int RUN>
-inline void together(const uint32_t* where, const Real* amplitudes, const Line* lines, int count, const Real* weight,
-                     int64_t channel_size, int64_t length, Real* to) {
+void together(const uint32_t* where, const Real* amplitudes, const Row<Real>& rows, const Span& span) {
     using vec = typename Lanes<Real>::vec;
     const Real* own[RUN];
-    for (int r = 0; r < RUN; ++r) own[r] = weight + (where[r] & ((1u << COLUMN) - 1)) * channel_size;
-    for (int i = 0; i < count; ++i) {
-        Real* row = to + lines[i].to;
-        for (int64_t n = 0; n < (LENGTH ? LENGTH * PADDING : length); n += lanes<Real>) {
+    for (int r = 0; r < RUN; ++r)
+        own[r] = rows.weight + (where[r] & ((1u << COLUMN) - 1)) * rows.channel_size + span.from;
+    for (int i = 0; i < rows.count; ++i) {
+        Real* row = rows.to + rows.lines[i].to + span.to;
+        for (int64_t n = 0; n < (LENGTH ? LENGTH : span.length) * PADDING; n += lanes<Real>) {
             vec sum = *(vec*)(row + n);
             for (int r = 0; r < RUN; ++r) {
-                const vec value = *(const vec*)(own[r] + lines[i].from + n);
+                const vec value = *(const vec*)(own[r] + rows.lines[i].from + n);
                 sum += GRADED ? value * amplitudes[r] : value;
             }
             *(vec*)(row + n) = sum;
@@ -168,28 +191,34 @@ inline void together(const uint32_t* where, const Real* amplitudes, const Line* 
     }
 }
 
-// All spikes of one step and row, those of one pixel together. A row of taps is LENGTH paddings long, or, where that
-// is 0, `length`.
-template <class Real, bool GRADED, int LENGTH>
-void spikes(const uint32_t* where, const Real* amplitudes, uint32_t first, uint32_t last, const Line* lines, int count,
-            const Real* weight, int64_t channel_size, int64_t B, int64_t length, Real* to) {
+template <class Real, bool GRADED, int RUN>
+void together(const uint32_t* where, const Real* amplitudes, const Row<Real>& rows, const Span& span) {
+    switch (span.length) {
+        case 1: return together<Real, GRADED, 1, RUN>(where, amplitudes, rows, span);
+        case 2: return together<Real, GRADED, 2, RUN>(where, amplitudes, rows, span);
+        case 3: return together<Real, GRADED, 3, RUN>(where, amplitudes, rows, span);
+        case 4: return together<Real, GRADED, 4, RUN>(where, amplitudes, rows, span);
+        case 5: return together<Real, GRADED, 5, RUN>(where, amplitudes, rows, span);
+        case 6: return together<Real, GRADED, 6, RUN>(where, amplitudes, rows, span);
+        case 8: return together<Real, GRADED, 8, RUN>(where, amplitudes, rows, span);
+        case 12: return together<Real, GRADED, 12, RUN>(where, amplitudes, rows, span);
+        default: return together<Real, GRADED, 0, RUN>(where, amplitudes, rows, span);
+    }
+}
+
+// All spikes of one step and row, those of one pixel together.
+template <class Real, bool GRADED>
+void spikes(const uint32_t* where, const Real* amplitudes, uint32_t first, uint32_t last, const Row<Real>& rows) {
     for (uint32_t k = first, run; k < last; k += run) {
         const uint32_t column = where[k] >> COLUMN;
         for (run = 1; run < 4 && k + run < last && where[k + run] >> COLUMN == column;) ++run;
-        Real* pixel = to + column * B;
+        const Span& span = rows.spans[column];
         const Real* amplitude = GRADED ? amplitudes + k : nullptr;
         switch (run) {
-            case 1:
-                together<Real, GRADED, LENGTH, 1>(where + k, amplitude, lines, count, weight, channel_size, length, pixel);
-                break;
-            case 2:
-                together<Real, GRADED, LENGTH, 2>(where + k, amplitude, lines, count, weight, channel_size, length, pixel);
-                break;
-            case 3:
-                together<Real, GRADED, LENGTH, 3>(where + k, amplitude, lines, count, weight, channel_size, length, pixel);
-                break;
-            default:
-                together<Real, GRADED, LENGTH, 4>(where + k, amplitude, lines, count, weight, channel_size, length, pixel);
+            case 1: together<Real, GRADED, 1>(where + k, amplitude, rows, span); break;
+            case 2: together<Real, GRADED, 2>(where + k, amplitude, rows, span); break;
+            case 3: together<Real, GRADED, 3>(where + k, amplitude, rows, span); break;
+            default: together<Real, GRADED, 4>(where + k, amplitude, rows, span);
         }
     }
 }
@@ -209,14 +238,23 @@ template <class Real>
 struct Meeting {
     const Source* source;
     int32_t *rows, *columns;   // [input][tap]: which row, which column of the tile
+    Span* spans;               // [input column], where taps fall on neighbouring outputs
     int64_t low, high;         // the input rows that the tile can see
     int64_t width;             // floats of a tap
     const Real* weight;
 
     // Returns what is left of the scratch memory.
-    int32_t* meet(const Source& s, const Job& job, int64_t block, int64_t top, int64_t height, int32_t* scratch) {
+    char* meet(const Source& s, const Job& job, int64_t block, int64_t top, int64_t height, char* scratch) {
         source = &s;
-        rows = scratch;
+        width = s.groups == 1 ? job.block : job.channels / s.groups;
+        spans = (Span*)scratch;
+        for (int64_t x = 0; x < s.columns; ++x) {
+            const int64_t ahead = s.kernel_x - 1 - s.padding_x - x;  // taps before the tile's first column
+            const int64_t left = ahead > 0 ? ahead : 0, taps = job.columns + ahead;
+            const int64_t right = taps < s.kernel_x ? taps : s.kernel_x;
+            spans[x] = {(left - ahead) * width, left * width, left < right ? (right - left) * width / PADDING : 0};
+        }
+        rows = (int32_t*)(spans + s.columns);
         columns = rows + s.rows * s.kernel_y;
         reach(s.rows, s.kernel_y, s.stride_y, s.padding_y, s.dilation_y, top, height, rows);
         reach(s.columns, s.kernel_x, s.stride_x, s.padding_x, s.dilation_x, 0, job.columns, columns);
@@ -224,19 +262,29 @@ struct Meeting {
         const int64_t end = first + (height - 1) * s.stride_y + (s.kernel_y - 1) * s.dilation_y + 1;
         low = first < 0 ? 0 : first;
         high = end > s.rows ? s.rows : end;
-        width = s.groups == 1 ? job.block : job.channels / s.groups;
         weight = (const Real*)s.weight + (s.groups == 1 ? block * s.channels * s.kernel_y * s.kernel_x * width : 0);
-        return columns + s.columns * s.kernel_x;
+        const int64_t taken = int64_t(sizeof(Span)) * s.columns + 4 * (s.rows * s.kernel_y + s.columns * s.kernel_x);
+        return scratch + (taken + 7) / 8 * 8;
     }
 };
 
-// One step of a tile: to[row][margin, column, margin][block]. The margins take what falls beside the map, so that all
-// spikes add equally long rows.
+// One spike for each neuron: a factor for each channel, as behind a residual connection.
+template <class Real, bool GRADED>
+void factors(const Meeting<Real>& m, const uint32_t* where, const Real* amplitudes, uint32_t first, uint32_t last,
+             int64_t from, int64_t block, Real* to) {
+    for (uint32_t k = first; k < last; ++k) {
+        const int64_t channel = where[k] & ((1u << COLUMN) - 1), at = channel - from, column = m.columns[where[k] >> COLUMN];
+        if (at < 0 || at >= block || column < 0) continue;
+        to[column * block + at] += GRADED ? m.weight[channel] * amplitudes[k] : m.weight[channel];
+    }
+}
+
+// One step of a tile: to[row][column][block].
 template <class Real, bool GRADED>
 void convolution(const Meeting<Real>& m, const Job& job, int64_t image, int64_t block, int t, Real* to) {
     const Source& s = *m.source;
     const int64_t B = job.block, width = m.width, row = s.kernel_x * width, channel_size = s.kernel_y * row;
-    const int64_t line = (job.before + job.columns + job.after) * B, in_group = s.channels / s.groups;
+    const int64_t line = job.columns * B, in_group = s.channels / s.groups;
     const uint32_t* where = s.lists.where + s.lists.image[image];
     const Real* amplitudes = GRADED ? (const Real*)s.lists.amplitude + s.lists.image[image] : nullptr;
     const uint32_t* begin = s.lists.begin + image * (s.lists.groups * job.steps + 1) + t;
@@ -248,15 +296,11 @@ void convolution(const Meeting<Real>& m, const Job& job, int64_t image, int64_t 
         for (int64_t ky = 0; ky < s.kernel_y; ++ky)
             if (const int64_t at = m.rows[y * s.kernel_y + ky]; at >= 0) lines[count++] = {at * line, ky * row};
         if (contiguous(s)) {
-            Real* shifted = to + (job.before + s.padding_x - s.kernel_x + 1) * B;
-            const auto add_all = row == 16   ? spikes<Real, GRADED, 1>
-                                 : row == 48  ? spikes<Real, GRADED, 3>
-                                 : row == 64  ? spikes<Real, GRADED, 4>
-                                 : row == 80  ? spikes<Real, GRADED, 5>
-                                 : row == 96  ? spikes<Real, GRADED, 6>
-                                 : row == 192 ? spikes<Real, GRADED, 12>
-                                              : spikes<Real, GRADED, 0>;
-            add_all(where, amplitudes, first, last, lines, count, m.weight, channel_size, B, row, shifted);
+            spikes<Real, GRADED>(where, amplitudes, first, last, {lines, count, m.weight, channel_size, m.spans, to});
+            continue;
+        }
+        if (width == 1 && s.kernel_y * s.kernel_x == 1 && in_group == 1) {
+            if (count) factors<Real, GRADED>(m, where, amplitudes, first, last, block * B, B, to + lines[0].to);
             continue;
         }
         for (uint32_t k = first; k < last; ++k) {
@@ -273,7 +317,7 @@ void convolution(const Meeting<Real>& m, const Job& job, int64_t image, int64_t 
             for (int i = 0; i < count && from < until; ++i)
                 for (int64_t kx = 0; kx < s.kernel_x; ++kx) {
                     if (place[kx] < 0) continue;
-                    Real* pixel = to + lines[i].to + (job.before + place[kx]) * B;
+                    Real* pixel = to + lines[i].to + place[kx] * B;
                     const Real* tap = own + lines[i].from + (s.kernel_x - 1 - kx) * width;
                     if (s.groups == 1)
                         add<Real, GRADED>(pixel, tap, amplitude, B);
@@ -338,27 +382,25 @@ void fire(const Real* current, int64_t stride, int from, int until, Real* potent
 
 template <class Real>
 struct Tile {
-    Real *current, *potential, *total, *threshold;
+    Real *current, *potential, *total, *threshold, *base;
     typename Lanes<Real>::integer *up, *down;  // [chunks][size]
-    int64_t size, columns, pixels, first_pixel, first_channel, channels;
-    int64_t before, line;  // of `current`: floats before a row's first, floats of a row
+    int64_t size, pixels, first_pixel, first_channel, channels;
 };
 
-// The neurons first … end - 1; their currents begin at `current`.
+// Several steps, the state in registers.
 template <class Real, Kind KIND>
-void fire(const Tile<Real>& tile, const Real* current, int64_t first, int64_t end, int64_t stride, int from, int until,
-          Real reset) {
+void fire(const Tile<Real>& tile, int64_t stride, int from, int until, Real reset) {
     constexpr int wide = KIND == Kind::tracer ? 1 : 4;
     while (from < until) {
         const int part = from / chunk<Real>, stop = (part + 1) * chunk<Real>;
         const int last = until < stop ? until : stop;
         typename Lanes<Real>::integer *up = tile.up + part * tile.size, *down = tile.down + part * tile.size;
-        int64_t n = first;
-        for (; n + wide * lanes<Real> <= end; n += wide * lanes<Real>)
-            fire<Real, KIND, wide>(current + n - first, stride, from, last, tile.potential + n, tile.total + n,
+        int64_t n = 0;
+        for (; n + wide * lanes<Real> <= tile.size; n += wide * lanes<Real>)
+            fire<Real, KIND, wide>(tile.current + n, stride, from, last, tile.potential + n, tile.total + n,
                                    tile.threshold + n, reset, up + n, down + n);
-        for (; n < end; n += lanes<Real>)
-            fire<Real, KIND, 1>(current + n - first, stride, from, last, tile.potential + n, tile.total + n,
+        for (; n < tile.size; n += lanes<Real>)
+            fire<Real, KIND, 1>(tile.current + n, stride, from, last, tile.potential + n, tile.total + n,
                                 tile.threshold + n, reset, up + n, down + n);
         from = last;
     }
@@ -371,33 +413,70 @@ void fire(const Job& job, const Tile<Real>& tile, int64_t stride, int from, int 
                         : job.kind == Kind::to_value_at    ? fire<Real, Kind::to_value_at>
                         : job.kind == Kind::to_value_above ? fire<Real, Kind::to_value_above>
                                                            : fire<Real, Kind::tracer>;
-    const Real* current = tile.current + tile.before;
-    const int64_t row = tile.columns * job.block;
-    if (tile.line == row) return chosen(tile, current, 0, tile.size, stride, from, until, Real(job.reset));
-    for (int64_t n = 0; n < tile.size; n += row, current += tile.line)
-        chosen(tile, current, n, n + row, stride, from, until, Real(job.reset));
+    chosen(tile, stride, from, until, Real(job.reset));
+}
+
+// One step, after which the current is what it is before spikes arrive. Where SAME, threshold and base are those of
+// the channel, and few enough to stay in registers.
+template <class Real, Kind KIND, bool SAME>
+void step(const Tile<Real>& tile, int64_t block, int t, Real reset, int64_t theta_pixel, int64_t base_pixel) {
+    using vec = typename Lanes<Real>::vec;
+    using mask = typename Lanes<Real>::mask;
+    constexpr int V = PADDING / lanes<Real>;
+    constexpr bool above = KIND == Kind::subtract_above || KIND == Kind::to_value_above;
+    const typename Lanes<Real>::integer bit = typename Lanes<Real>::integer(1) << (t % chunk<Real>);
+    auto* up = tile.up + t / chunk<Real> * tile.size;
+    for (int64_t c = 0; c < block; c += PADDING) {
+        vec theta[V], base[V];
+        for (int i = 0; i < V; ++i) {
+            theta[i] = ((const vec*)(tile.threshold + c))[i];
+            base[i] = ((const vec*)(tile.base + c))[i];
+        }
+        for (int64_t p = 0, n = c; p < tile.pixels; ++p, n += block)
+            for (int i = 0; i < V; ++i) {
+                if (!SAME) theta[i] = ((const vec*)(tile.threshold + p * theta_pixel + c))[i];
+                if (!SAME) base[i] = ((const vec*)(tile.base + p * base_pixel + c))[i];
+                vec v = ((vec*)(tile.potential + n))[i] + ((vec*)(tile.current + n))[i];
+                ((vec*)(tile.current + n))[i] = base[i];
+                const mask fired = above ? v > theta[i] : v >= theta[i];
+                ((mask*)(up + n))[i] |= fired & bit;
+                if (KIND == Kind::subtract_at || KIND == Kind::subtract_above) {
+                    v -= (vec)((mask)theta[i] & fired);
+                } else {
+                    const vec value = vec{} + reset;
+                    v = (vec)(((mask)value & fired) | ((mask)v & ~fired));
+                }
+                ((vec*)(tile.potential + n))[i] = v;
+            }
+    }
+}
+
+template <class Real, bool SAME>
+void step(const Job& job, const Tile<Real>& tile, int t) {
+    const auto chosen = job.kind == Kind::subtract_at      ? step<Real, Kind::subtract_at, SAME>
+                        : job.kind == Kind::subtract_above ? step<Real, Kind::subtract_above, SAME>
+                        : job.kind == Kind::to_value_at    ? step<Real, Kind::to_value_at, SAME>
+                                                           : step<Real, Kind::to_value_above, SAME>;
+    chosen(tile, job.block, t, Real(job.reset), job.threshold_pixel ? job.block : 0, job.rest_pixel ? job.block : 0);
 }
 
 // ---- a tile of a population, through all steps -----------------------------------------------------------------
 
-// Between a tile [row][column][block], rows `line` apart, and values [pixel][channel].
+// Between a tile [pixel][block] and values [pixel][channel], a channel at a time where `pixel_stride` is 0.
 template <class Real>
-void gather(const Job& job, const Tile<Real>& tile, Real* to, int64_t line, const Real* values, int64_t pixel_stride,
-            Real elsewhere) {
+void gather(const Job& job, const Tile<Real>& tile, Real* to, const Real* values, int64_t pixel_stride, Real elsewhere) {
     const Real* from = values + tile.first_pixel * pixel_stride + tile.first_channel;
-    for (int64_t p = 0; p < tile.pixels; to += line)
-        for (int64_t x = 0; x < tile.columns; ++x, ++p, from += pixel_stride) {
-            for (int64_t c = 0; c < tile.channels; ++c) to[x * job.block + c] = from[c];
-            for (int64_t c = tile.channels; c < job.block; ++c) to[x * job.block + c] = elsewhere;
-        }
+    for (int64_t p = 0; p < tile.pixels; ++p, to += job.block, from += pixel_stride) {
+        for (int64_t c = 0; c < tile.channels; ++c) to[c] = from[c];
+        for (int64_t c = tile.channels; c < job.block; ++c) to[c] = elsewhere;
+    }
 }
 
 template <class Real>
-void scatter(const Job& job, const Tile<Real>& tile, const Real* from, int64_t line, Real* values) {
+void scatter(const Job& job, const Tile<Real>& tile, const Real* from, Real* values) {
     Real* to = values + tile.first_pixel * job.channels + tile.first_channel;
-    for (int64_t p = 0; p < tile.pixels; from += line)
-        for (int64_t x = 0; x < tile.columns; ++x, ++p, to += job.channels)
-            for (int64_t c = 0; c < tile.channels; ++c) to[c] = from[x * job.block + c];
+    for (int64_t p = 0; p < tile.pixels; ++p, to += job.channels, from += job.block)
+        for (int64_t c = 0; c < tile.channels; ++c) to[c] = from[c];
 }
 
 template <class Real>
@@ -419,16 +498,48 @@ void words(const Job& job, const Tile<Real>& tile, const typename Lanes<Real>::i
 template <class Real>
 void rest(const Job& job, const Tile<Real>& tile, int64_t image, int t, Real* to) {
     if (job.rest)
-        gather<Real>(job, tile, to + tile.before, tile.line,
-                     (const Real*)job.rest + t * job.rest_step + image * job.rest_image, job.rest_pixel, Real(0));
+        gather<Real>(job, tile, to, (const Real*)job.rest + t * job.rest_step + image * job.rest_image, job.rest_pixel,
+                     Real(0));
     else
-        for (int64_t n = 0; n < tile.size / (tile.columns * job.block) * tile.line; ++n) to[n] = 0;
+        for (int64_t n = 0; n < tile.size; ++n) to[n] = 0;
 }
 
 template <class Real>
 void emit(const Job& job, const Tile<Real>& tile, int64_t image, int t, const Real* current) {
     const int64_t neurons = job.rows * job.columns * job.channels;
-    scatter<Real>(job, tile, current + tile.before, tile.line, (Real*)job.out + (t * job.images + image) * neurons);
+    scatter<Real>(job, tile, current, (Real*)job.out + (t * job.images + image) * neurons);
+}
+
+// All steps of a tile that convolutions lead to.
+template <class Real>
+void convolutions(const Job& job, const Tile<Real>& tile, int64_t block, int64_t image, int64_t top, int64_t height,
+                  char* scratch) {
+    auto* meetings = (Meeting<Real>*)scratch;
+    char* tables = (char*)(meetings + job.count);
+    for (int i = 0; i < job.count; ++i) tables = meetings[i].meet(job.sources[i], job, block, top, height, tables);
+    const bool steady = !job.rest_step && !job.out && job.kind != Kind::tracer;  // `step` restores the current
+    const bool same = !job.threshold_pixel && !job.rest_pixel;
+    if (steady) {
+        rest<Real>(job, tile, image, 0, tile.base);
+        rest<Real>(job, tile, image, 0, tile.current);
+    }
+    for (int t = 0; t < job.steps; ++t) {
+        if (!steady) rest<Real>(job, tile, image, t, tile.current);
+        for (int i = 0; i < job.count; ++i) {
+            if (meetings[i].source->lists.amplitude)
+                convolution<Real, true>(meetings[i], job, image, block, t, tile.current);
+            else
+                convolution<Real, false>(meetings[i], job, image, block, t, tile.current);
+        }
+        if (job.out)
+            emit<Real>(job, tile, image, t, tile.current);
+        else if (!steady)
+            fire<Real>(job, tile, 0, t, t + 1);
+        else if (same)
+            step<Real, true>(job, tile, t);
+        else
+            step<Real, false>(job, tile, t);
+    }
 }
 
 template <class Real>
@@ -443,23 +554,20 @@ void run(const Job& job, int64_t block, int64_t image, int64_t number, char* scr
     tile.channels = tile.first_channel + job.block > job.channels ? job.channels - tile.first_channel : job.block;
     tile.first_pixel = top * job.columns;
     tile.pixels = height * job.columns;
-    tile.columns = job.columns;
-    tile.before = job.before * job.block;
-    tile.line = tile.before + (job.columns + job.after) * job.block;
-    const int64_t row = job.columns * job.block;
     tile.size = tile.pixels * job.block;
     tile.potential = (Real*)scratch;
     tile.total = tile.potential + whole;
     tile.threshold = tile.total + whole;
-    tile.up = (typename Lanes<Real>::integer*)(tile.threshold + whole);
+    tile.base = tile.threshold + whole;
+    tile.up = (typename Lanes<Real>::integer*)(tile.base + whole);
     tile.down = tile.up + chunks * whole;
     tile.current = (Real*)(tile.down + chunks * whole);
     if (!job.out) {
         const Real never = Real(__builtin_huge_val());
-        gather<Real>(job, tile, tile.potential, row, (const Real*)job.potential + image * neurons, job.channels, Real(0));
-        gather<Real>(job, tile, tile.threshold, row, (const Real*)job.threshold, job.threshold_pixel, never);
+        gather<Real>(job, tile, tile.potential, (const Real*)job.potential + image * neurons, job.channels, Real(0));
+        gather<Real>(job, tile, tile.threshold, (const Real*)job.threshold, job.threshold_pixel, never);
         if (job.kind == Kind::tracer)
-            gather<Real>(job, tile, tile.total, row, (const Real*)job.total + image * neurons, job.channels, Real(0));
+            gather<Real>(job, tile, tile.total, (const Real*)job.total + image * neurons, job.channels, Real(0));
         for (int64_t n = 0; n < chunks * tile.size; ++n) tile.up[n] = tile.down[n] = 0;
     }
     if (!job.count && !job.rest_step && !job.out) {  // a constant current
@@ -480,30 +588,98 @@ void run(const Job& job, int64_t block, int64_t image, int64_t number, char* scr
         else
             fire<Real>(job, tile, tile.size, 0, job.steps);
     } else {
-        auto* meetings = (Meeting<Real>*)(tile.current + job.tile_rows * tile.line);
-        int32_t* tables = (int32_t*)(meetings + job.count);
-        for (int i = 0; i < job.count; ++i) tables = meetings[i].meet(job.sources[i], job, block, top, height, tables);
-        for (int t = 0; t < job.steps; ++t) {
-            rest<Real>(job, tile, image, t, tile.current);
-            for (int i = 0; i < job.count; ++i) {
-                if (meetings[i].source->lists.amplitude)
-                    convolution<Real, true>(meetings[i], job, image, block, t, tile.current);
-                else
-                    convolution<Real, false>(meetings[i], job, image, block, t, tile.current);
-            }
-            if (job.out)
-                emit<Real>(job, tile, image, t, tile.current);
-            else
-                fire<Real>(job, tile, 0, t, t + 1);
-        }
+        convolutions<Real>(job, tile, block, image, top, height, (char*)(tile.current + whole));
     }
     if (job.out) return;
-    scatter<Real>(job, tile, tile.potential, row, (Real*)job.potential + image * neurons);
+    scatter<Real>(job, tile, tile.potential, (Real*)job.potential + image * neurons);
     words<Real>(job, tile, tile.up, job.up + image * neurons);
     if (job.kind == Kind::tracer) {
-        scatter<Real>(job, tile, tile.total, row, (Real*)job.total + image * neurons);
+        scatter<Real>(job, tile, tile.total, (Real*)job.total + image * neurons);
         words<Real>(job, tile, tile.down, job.down + image * neurons);
     }
+}
+
+// ---- few-spikes neurons ------------------------------------------------------------------------------------------
+
+constexpr int MOST_FEW = 24;
+
+// What the steps compare with, take off and deliver, for `lanes` neurons.
+template <class Real>
+struct Coefficients {
+    typename Lanes<Real>::vec bounds[MOST_FEW], resets[MOST_FEW], values[MOST_FEW];
+
+    void set(const Few& f, typename Lanes<Real>::vec theta) {
+        for (int t = 0; t < f.steps; ++t) {
+            bounds[t] = theta * Real(f.thresholds[t]);
+            resets[t] = theta * Real(f.resets[t]);
+            values[t] = typename Lanes<Real>::vec{} + Real(f.values[t]);
+        }
+    }
+};
+
+// The steps of V vectors of neurons; `bits` says which have fired, step t in bit t.
+template <class Real, bool ABOVE, int V>
+inline void few(const Coefficients<Real>& c, int steps, typename Lanes<Real>::vec* v, typename Lanes<Real>::vec* delivered,
+                typename Lanes<Real>::mask* bits) {
+    using vec = typename Lanes<Real>::vec;
+    using mask = typename Lanes<Real>::mask;
+    for (int i = 0; i < V; ++i) delivered[i] = vec{}, bits[i] = mask{};
+    for (int t = 0; t < steps; ++t) {
+        const mask bit = mask{} + (typename Lanes<Real>::integer(1) << t);
+        for (int i = 0; i < V; ++i) {
+            const mask fired = ABOVE ? v[i] > c.bounds[t] : v[i] >= c.bounds[t];
+            v[i] -= (vec)((mask)c.resets[t] & fired);
+            delivered[i] += (vec)((mask)c.values[t] & fired);
+            bits[i] |= fired & bit;
+        }
+    }
+}
+
+template <class Real, bool ABOVE>
+void few(const Few& f, int64_t image) {
+    using vec = typename Lanes<Real>::vec;
+    using mask = typename Lanes<Real>::mask;
+    typedef uint64_t wide __attribute__((vector_size(8 * lanes<Real>), aligned(8), may_alias));
+    constexpr int L = lanes<Real>, V = 4;
+    Coefficients<Real> c;
+    vec v[V], out[V];
+    mask bits[V];
+    for (int64_t g = 0; g < f.groups; ++g) {
+        const int64_t size = f.neurons / f.groups, start = image * f.neurons + g * size;
+        const Real* current = (const Real*)f.current + start;
+        Real* delivered = (Real*)f.delivered + start;
+        Real* potential = f.potential ? (Real*)f.potential + start : nullptr;
+        uint64_t* words = f.words ? f.words + start : nullptr;
+        const vec offset = vec{} + ((const Real*)f.offset)[g], value = vec{} + ((const Real*)f.value)[g];
+        c.set(f, vec{} + ((const Real*)f.threshold)[g]);
+        int64_t n = 0;
+        for (; n + V * L <= size; n += V * L) {
+            for (int i = 0; i < V; ++i) v[i] = ((const vec*)(current + n))[i] + offset;
+            few<Real, ABOVE, V>(c, f.steps, v, out, bits);
+            for (int i = 0; i < V; ++i) {
+                ((vec*)(delivered + n))[i] = out[i] * value;
+                if (potential) ((vec*)(potential + n))[i] = v[i];
+                if (words) ((wide*)(words + n))[i] = __builtin_convertvector(bits[i], wide);
+            }
+        }
+        for (; n < size; n += L) {
+            const int count = size - n < L ? int(size - n) : L;
+            v[0] = offset;
+            for (int i = 0; i < count; ++i) v[0][i] += current[n + i];
+            few<Real, ABOVE, 1>(c, f.steps, v, out, bits);
+            out[0] *= value;
+            for (int i = 0; i < count; ++i) {
+                delivered[n + i] = out[0][i];
+                if (potential) potential[n + i] = v[0][i];
+                if (words) words[n + i] = uint64_t(bits[0][i]);
+            }
+        }
+    }
+}
+
+template <class Real>
+void few(const Few& f, int64_t image) {
+    f.above ? few<Real, true>(f, image) : few<Real, false>(f, image);
 }
 
 // ---- between words and values ----------------------------------------------------------------------------------
@@ -584,16 +760,46 @@ void add_counts(const Spikes& s, Real* to) {
     }
 }
 
-void tally(const Spikes& s, int64_t image, const double* fan_out, double (*sums)[2]) {
-    for (int sign = 0; sign < s.signs; ++sign) {
-        const uint64_t* words = s.words + (sign * s.images + image) * s.neurons;
-        for (int64_t n = 0; n < s.neurons; ++n)
-            for (uint64_t word = words[n]; word; word &= word - 1) {
-                double* sum = sums[first(word)];
-                sum[0] += 1;
-                sum[1] += fan_out[n];
+// A full adder for each bit: what is carried out of sum + a + b.
+template <class Word>
+inline Word carry(Word& sum, const Word& a, const Word& b) {
+    const Word either = sum ^ a, both = sum & a;
+    sum = either ^ b;
+    return both | (either & b);
+}
+
+// Adds words to 64 binary counters that lie side by side: bit t of planes[k] is bit k of counter t. Eight vectors at a
+// time go through a tree of adders, of which one carry is left.
+void add_up(const uint64_t* words, int64_t count, uint64_t* planes) {
+    typedef uint64_t vec __attribute__((vector_size(RESPIKE_VECTOR), aligned(8), may_alias));
+    constexpr int width = RESPIKE_VECTOR / 8, places = 12;
+    const auto ripple = [&](uint64_t word, int place) {
+        for (; word; ++place) {
+            const uint64_t both = planes[place] & word;
+            planes[place] ^= word;
+            word = both;
+        }
+    };
+    int64_t n = 0;
+    while (n + 8 * width <= count) {
+        vec sums[places] = {};
+        const int64_t most = n + int64_t(width) * ((1 << places) - 8), end = most < count ? most : count;
+        for (; n + 8 * width <= end; n += 8 * width) {
+            const vec* w = (const vec*)(words + n);
+            const vec a = carry<vec>(sums[0], w[0], w[1]), b = carry<vec>(sums[0], w[2], w[3]);
+            const vec c = carry<vec>(sums[0], w[4], w[5]), d = carry<vec>(sums[0], w[6], w[7]);
+            const vec low = carry<vec>(sums[1], a, b), high = carry<vec>(sums[1], c, d);
+            vec left = carry<vec>(sums[2], low, high);
+            for (int k = 3; k < places; ++k) {
+                const vec both = sums[k] & left;
+                sums[k] ^= left;
+                left = both;
             }
+        }
+        for (int k = 0; k < places; ++k)
+            for (int i = 0; i < width; ++i) ripple(sums[k][i], k);
     }
+    for (; n < count; ++n) ripple(words[n], 0);
 }
 
 // Sums over windows, as binary numbers over planes: each word is added with carries, 64 steps at once.
@@ -622,11 +828,11 @@ void pool(const Spikes& s, int64_t image, const Windows& w, int bits, uint64_t* 
 
 extern const Set RESPIKE_SET;
 const Set RESPIKE_SET = {
-    {sort<float>, run<float>, decode<float>, encode<float>, add_counts<float>},
-    {sort<double>, run<double>, decode<double>, encode<double>, add_counts<double>},
+    {sort<float>, run<float>, decode<float>, encode<float>, add_counts<float>, few<float>},
+    {sort<double>, run<double>, decode<double>, encode<double>, add_counts<double>, few<double>},
     pool,
     count,
-    tally,
+    add_up,
 };
 
 }  // namespace respike

@@ -10,6 +10,8 @@
 namespace respike {
 
 constexpr int MAX_STEPS = 64;
+constexpr int PLANES = 48;   // bits of a number of spikes
+constexpr int AHEAD = 4;     // an image's list has room for so many more behind its end
 constexpr int PADDING = 16;  // blocks of channels are multiples of so many, so that no vector is cut
 
 enum class Kind : int { subtract_at, subtract_above, to_value_at, to_value_above, tracer };
@@ -55,7 +57,6 @@ struct Job {
     int steps;
     int64_t images, rows, columns, channels;
     int64_t block, blocks, tile_rows, tiles;       // an item is a block of channels of a tile of rows of an image
-    int64_t before, after;                         // margins of a row of currents, in columns
     bool flat;                                     // one pixel, matrices only: all steps are accumulated at once
     void* out;                                     // [steps][image][pixel][channel]; null where a population follows
     void* potential;
@@ -74,6 +75,17 @@ struct Windows {
     int64_t in_rows, in_columns, rows, columns, channels;
 };
 
+// A population of few-spikes neurons, [image][group][neuron]; a group's neurons have the same three numbers.
+struct Few {
+    const void *current, *offset, *threshold, *value;
+    int64_t groups, neurons;  // neurons of all groups
+    int steps;
+    const double *thresholds, *resets, *values;  // [steps]
+    bool above;                                  // fires above the threshold, not at it
+    void *delivered, *potential;                 // potential and words: null where nobody asks
+    uint64_t* words;
+};
+
 template <class Real>
 struct Kernels {
     void (*sort)(const Spikes&, int64_t image, int steps, int64_t group, const uint32_t* names, uint32_t* where,
@@ -82,6 +94,7 @@ struct Kernels {
     void (*decode)(const Spikes&, int64_t image, int steps, const Real* scale, Real* out);
     void (*encode)(const Real* values, int64_t images, int64_t neurons, int64_t image, int steps, uint64_t* words);
     void (*add_counts)(const Spikes&, Real* to);
+    void (*few)(const Few&, int64_t image);
 };
 
 struct Set {
@@ -89,7 +102,7 @@ struct Set {
     Kernels<double> twice;
     void (*pool)(const Spikes&, int64_t image, const Windows&, int bits, uint64_t* out);
     int64_t (*count)(const Spikes&, int64_t image);  // spikes of whatever amplitude
-    void (*tally)(const Spikes&, int64_t image, const double* fan_out, double (*sums)[2]);
+    void (*add_up)(const uint64_t* words, int64_t count, uint64_t* planes);  // planes[PLANES]
 };
 
 extern const Set kernels_default;

@@ -7,6 +7,8 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <array>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -72,15 +74,21 @@ Spikes spikes(const Words& words) {
             int64_t(words.shape(3))};
 }
 
+// What the readers of some spikes share: the lists, made by the first of them.
+struct Shared {
+    std::shared_ptr<void> sorted[2];  // Sorted<float>, Sorted<double>
+};
+
 // Spikes on their way through a map.
 struct Part {
     Words words;
+    Shared* shared;
     Array weight;
     Source source;
 
-    Part(Words words, std::tuple<int64_t, int64_t, int64_t> shape, Array weight, Pair kernel, Pair stride, Pair padding,
-         Pair dilation, int64_t groups)
-        : words(std::move(words)), weight(std::move(weight)), source{} {
+    Part(Words words, Shared& shared, std::tuple<int64_t, int64_t, int64_t> shape, Array weight, Pair kernel, Pair stride,
+         Pair padding, Pair dilation, int64_t groups)
+        : words(std::move(words)), shared(&shared), weight(std::move(weight)), source{} {
         std::tie(source.rows, source.columns, source.channels) = shape;
         std::tie(source.kernel_y, source.kernel_x) = kernel;
         std::tie(source.stride_y, source.stride_x) = stride;
@@ -101,11 +109,16 @@ struct Sorted {
     std::unique_ptr<Real[]> amplitude;
     std::vector<int64_t> image;
     Lists lists{};
+    Words words;  // kept, so that no others take their place in memory
+    std::array<int64_t, 4> made_for;
 
-    Sorted(const Spikes& s, const Source& source, int steps, bool flat, int threads) : image(s.images + 1) {
+    Sorted(const Part& part, int steps, bool flat, int threads)
+        : image(part.words.shape(2) + 1), words(part.words), made_for(key(part, steps, flat)) {
+        const Spikes s = spikes(words);
+        const Source& source = part.source;
         const int planes = s.signs * s.bits;
         parallel(threads, s.images, [&](int, int64_t i) { image[i + 1] = kernels().count(s, i); });
-        for (int64_t i = 0; i < s.images; ++i) image[i + 1] += image[i];
+        for (int64_t i = 0; i < s.images; ++i) image[i + 1] += image[i] + AHEAD;
         const int64_t spikes = image[s.images], steps_all = s.images * s.neurons * steps;
         // A matrix is walked in blocks of rows that stay in the first cache, where spikes are many enough to gain by it.
         const bool many = double(spikes) > 0.06 * double(steps_all);
@@ -129,7 +142,22 @@ struct Sorted {
         lists.amplitude = amplitude.get();
         lists.image = image.data();
     }
+
+    static std::array<int64_t, 4> key(const Part& part, int steps, bool flat) {
+        return {steps, flat, part.source.columns, part.source.channels};
+    }
 };
+
+// The lists of a part: those that another reader of the same spikes has left, or new ones.
+template <class Real>
+std::shared_ptr<Sorted<Real>> sorted_of(const Part& part, int steps, bool flat, int threads) {
+    std::shared_ptr<void>& kept = part.shared->sorted[sizeof(Real) == sizeof(double)];
+    auto known = std::static_pointer_cast<Sorted<Real>>(kept);
+    if (known && known->words.data() == part.words.data() && known->made_for == Sorted<Real>::key(part, steps, flat))
+        return known;
+    kept = known = std::make_shared<Sorted<Real>>(part, steps, flat, threads);
+    return known;
+}
 
 // Runs a job whose outlets are set: lists, tiles, threads.
 template <class Real>
@@ -155,26 +183,20 @@ void run(Job& job, const std::vector<Part*>& parts, const std::optional<Array>& 
     require(block % PADDING == 0, "a block of channels is not padded");
     job.block = block;
     job.blocks = (job.channels + block - 1) / block;
-    for (const Part* part : parts) {
-        const Source& s = part->source;
-        if (job.flat || !contiguous(s)) continue;
-        job.before = std::max(job.before, s.kernel_x - 1 - s.padding_x);
-        job.after = std::max(job.after, s.columns + s.padding_x - job.columns);
-    }
-    const int64_t line = (job.before + job.columns + job.after) * block, wanted = 8192 / int64_t(sizeof(Real)) / line;
+    const int64_t line = job.columns * block, wanted = 8192 / int64_t(sizeof(Real)) / line;
     job.tile_rows = wanted < 1 ? 1 : wanted > job.rows ? job.rows : wanted;
     job.tiles = (job.rows + job.tile_rows - 1) / job.tile_rows;
-    std::vector<std::unique_ptr<Sorted<Real>>> sorted;
+    std::vector<std::shared_ptr<Sorted<Real>>> sorted;
     std::vector<Source> sources;
     for (const Part* part : parts) {
-        sorted.push_back(std::make_unique<Sorted<Real>>(spikes(part->words), part->source, job.steps, job.flat, threads));
+        sorted.push_back(sorted_of<Real>(*part, job.steps, job.flat, threads));
         sources.push_back(part->source);
         sources.back().lists = sorted.back()->lists;
     }
     job.sources = sources.data();
     job.count = int(sources.size());
-    int64_t bytes = (job.tile_rows * line) * int64_t(sizeof(Real)) * (7 + (job.flat ? job.steps : 1)) + 64;
-    for (const Source& s : sources) bytes += 128 + 4 * (s.rows * s.kernel_y + s.columns * s.kernel_x);
+    int64_t bytes = (job.tile_rows * line) * int64_t(sizeof(Real)) * (8 + (job.flat ? job.steps : 1)) + 64;
+    for (const Source& s : sources) bytes += 256 + 24 * s.columns + 4 * (s.rows * s.kernel_y + s.columns * s.kernel_x);
     std::vector<std::vector<char>> scratch(threads);
     parallel(threads, job.blocks * job.images * job.tiles, [&](int worker, int64_t item) {
         if (scratch[worker].empty()) scratch[worker].resize(bytes);
@@ -232,15 +254,82 @@ int64_t count(Words words) {
     return sum;
 }
 
-// Per step the number of spikes and the sum of their fan-outs, over all images: out [steps][2].
+// Neurons that have the same number of targets, and how many spikes they send in each step, as bits of words.
+struct Class {
+    std::vector<uint32_t> neurons;
+    std::array<uint64_t, PLANES> spikes{};
+
+    void add(const uint64_t* words) {
+        uint64_t some[64];
+        for (size_t start = 0; start < neurons.size(); start += 64) {
+            const size_t count = std::min<size_t>(64, neurons.size() - start);
+            for (size_t n = 0; n < count; ++n) some[n] = words[neurons[start + n]];
+            kernels().add_up(some, int64_t(count), spikes.data());
+        }
+    }
+
+    double in_step(int t) const {
+        uint64_t count = 0;
+        for (int place = 0; place < PLANES; ++place) count += (spikes[place] >> t & 1) << place;
+        return double(count);
+    }
+};
+
+// Per step the number of spikes and the sum of their fan-outs, over all images: out [steps][2]. All neurons are counted
+// as if they had the commonest number of targets, and those with another one once more, for the difference.
 void tally(Words words, Doubles fan_out, int steps, Doubles out) {
     const Spikes s = spikes(words);
     require(s.bits == 1 && int64_t(fan_out.size()) == s.neurons && int64_t(out.size()) == 2 * steps, "tally");
-    double sums[MAX_STEPS][2] = {};
+    const double* targets = fan_out.data();
     nb::gil_scoped_release unlocked;
-    for (int64_t image = 0; image < s.images; ++image) kernels().tally(s, image, fan_out.data(), sums);
-    for (int t = 0; t < steps; ++t)
-        for (int k = 0; k < 2; ++k) out.data()[2 * t + k] = sums[t][k];
+    std::map<double, int64_t> sizes;
+    for (int64_t n = 0, start = 0; n < s.neurons; ++n)
+        if (n + 1 == s.neurons || targets[n + 1] != targets[n]) sizes[targets[n]] += n + 1 - start, start = n + 1;
+    double commonest = 0;
+    for (const auto& [each, size] : sizes)
+        if (size > sizes[commonest]) commonest = each;
+    std::map<double, Class> classes;
+    Class* current = nullptr;
+    for (int64_t n = 0; n < s.neurons; ++n) {
+        if (targets[n] == commonest) continue;
+        if (!n || targets[n] != targets[n - 1]) current = &classes[targets[n]];
+        current->neurons.push_back(uint32_t(n));
+    }
+    Class all;
+    for (int64_t image = 0; image < s.images * s.signs; ++image) {
+        const uint64_t* from = s.words + image * s.neurons;
+        kernels().add_up(from, s.neurons, all.spikes.data());
+        for (auto& [each, members] : classes) members.add(from);
+    }
+    for (int t = 0; t < steps; ++t) {
+        const double spikes = all.in_step(t);
+        double operations = spikes * commonest;
+        for (const auto& [each, members] : classes) operations += members.in_step(t) * (each - commonest);
+        out.data()[2 * t] = spikes;
+        out.data()[2 * t + 1] = operations;
+    }
+}
+
+// The steps of few-spikes neurons [images][neurons]: what they deliver, and, where asked for, potentials and words.
+void few(Array current, Array offset, Array threshold, Array value, Doubles thresholds, Doubles resets, Doubles values,
+         bool above, Array delivered, const std::optional<Array>& potential, const std::optional<Words>& words, int threads) {
+    require(current.ndim() == 2 && delivered.size() == current.size() && delivered.dtype() == current.dtype(), "current");
+    const int64_t images = int64_t(current.shape(0)), neurons = int64_t(current.shape(1));
+    const int64_t groups = int64_t(offset.size());
+    for (const Array* number : {&offset, &threshold, &value})
+        require(number->dtype() == current.dtype() && int64_t(number->size()) == groups, "a number for each group");
+    require(groups > 0 && neurons % groups == 0, "groups");
+    require(thresholds.size() <= 24 && resets.size() == thresholds.size() && values.size() == thresholds.size(), "steps");
+    require(!potential || (potential->size() == current.size() && potential->dtype() == current.dtype()), "potential");
+    require(!words || words->size() == current.size(), "words");
+    const Few all{current.data(), offset.data(), threshold.data(), value.data(),
+                  groups, neurons, int(thresholds.size()),
+                  thresholds.data(), resets.data(), values.data(), above, delivered.data(),
+                  potential ? potential->data() : nullptr, words ? (uint64_t*)words->data() : nullptr};
+    nb::gil_scoped_release unlocked;
+    with_type(current, [&](auto real) {
+        parallel(threads, images, [&](int, int64_t image) { kernels_of<decltype(real)>().few(all, image); });
+    });
 }
 
 // Adds each neuron's net number of spikes to out [images][neurons].
@@ -297,9 +386,10 @@ void pool(Words words, std::tuple<int64_t, int64_t, int64_t> shape, Numbers row_
 
 NB_MODULE(_native, m) {
     using namespace respike;
+    nb::class_<Shared>(m, "Shared").def(nb::init<>());
     nb::class_<Part>(m, "Part").def(
-        nb::init<Words, std::tuple<int64_t, int64_t, int64_t>, Array, Pair, Pair, Pair, Pair, int64_t>(),
-        "words"_a.noconvert(), "shape"_a, "weight"_a.noconvert(), "kernel"_a, "stride"_a, "padding"_a, "dilation"_a,
+        nb::init<Words, Shared&, std::tuple<int64_t, int64_t, int64_t>, Array, Pair, Pair, Pair, Pair, int64_t>(),
+        nb::keep_alive<1, 3>(), "words"_a.noconvert(), "shared"_a, "shape"_a, "weight"_a.noconvert(), "kernel"_a, "stride"_a, "padding"_a, "dilation"_a,
         "groups"_a);
     m.def("fire", &fire, "parts"_a, "rest"_a.none().noconvert(), "steps"_a, "shape"_a, "block"_a,
           "potential"_a.noconvert(), "total"_a.none().noconvert(), "threshold"_a.noconvert(), "kind"_a, "reset"_a,
@@ -308,6 +398,9 @@ NB_MODULE(_native, m) {
           "out"_a.noconvert(), "threads"_a);
     m.def("count", &count, "words"_a.noconvert());
     m.def("tally", &tally, "words"_a.noconvert(), "fan_out"_a.noconvert(), "steps"_a, "out"_a.noconvert());
+    m.def("few", &few, "current"_a.noconvert(), "offset"_a.noconvert(), "threshold"_a.noconvert(), "value"_a.noconvert(),
+          "thresholds"_a.noconvert(), "resets"_a.noconvert(), "values"_a.noconvert(), "above"_a, "delivered"_a.noconvert(),
+          "potential"_a.none().noconvert(), "words"_a.none().noconvert(), "threads"_a);
     m.def("add_counts", &add_counts, "words"_a.noconvert(), "out"_a.noconvert());
     m.def("decode", &decode, "words"_a.noconvert(), "steps"_a, "scale"_a.none().noconvert(), "out"_a.noconvert(),
           "threads"_a);

@@ -2,19 +2,26 @@
 
 K steps of a few-spikes ReLU are a K-bit quantiser, `n = clip(floor(v / unit), 0, 2^K - 1)`: it delivers `n` units, and
 fires in step t where bit K - t of `n` is one. So one pass gives the outputs, spikes and operations of the K steps,
-exactly. Fitted neurons take their K steps.
+exactly. The compiled part takes the K steps in registers, for neurons of all kinds: one pass over the population, which
+counts on its way. Without it, fitted neurons take their K steps.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import torch
 from torch import Tensor
 
 from respike.errors import InvalidPlan
 from respike.ir import Activation, Input, Network, evaluate
 from respike.neurons import AtOrAbove, FewSpikes, FittedFewSpikes, fire_few
-from respike.plan import Plan, Site
+from respike.plan import Plan
 from respike.record import Probe, Recorder, Recording
 from respike.schedule import Layerwise
+
+if TYPE_CHECKING:
+    from respike.engines.event.record import EventRecorder
 
 
 def few_spikes(
@@ -26,7 +33,7 @@ def few_spikes(
     """
     if not isinstance(plan.schedule, Layerwise):
         raise InvalidPlan(f"the engine few_spikes runs few-spikes plans only, not {plan.method or 'this one'}")
-    recorder = Recorder(probe or Probe())
+    recorder = _recorder(network, probe or Probe())
     values = network.check_inputs((images,))
     last_reader = {name: node.name for node in network.nodes for name in node.inputs}
     for node in network.nodes:
@@ -35,7 +42,7 @@ def few_spikes(
             case Input():
                 continue
             case Activation() if node.name not in plan.analog:
-                values[node.name] = _population(node.name, plan.sites[node.name], inputs[0], recorder)
+                values[node.name] = _population(node.name, network, plan, inputs[0], recorder)
             case _:
                 values[node.name] = evaluate(node, inputs)
         for name in node.inputs:
@@ -45,21 +52,34 @@ def few_spikes(
     return recorder.finish()
 
 
-def _population(name: str, site: Site, current: Tensor, recorder: Recorder) -> Tensor:
+def _recorder(network: Network, probe: Probe) -> Recorder | EventRecorder:
+    """Where the compiled part is there and can work, a recorder of words."""
+    try:
+        from respike.engines.event.record import EventRecorder
+    except ImportError:
+        return Recorder(probe)
+    compiled = network.device.type == "cpu" and network.dtype in (torch.float32, torch.float64)
+    return EventRecorder(probe, network.dtype) if compiled else Recorder(probe)
+
+
+def _population(name: str, network: Network, plan: Plan, current: Tensor, recorder: Recorder | EventRecorder) -> Tensor:
     """What the population delivers for its input."""
+    site = plan.sites[name]
+    if not isinstance(site.neuron, FewSpikes | FittedFewSpikes):
+        raise InvalidPlan(f"layer {name!r} has other neurons than few-spikes ones")
+    if not isinstance(recorder, Recorder):
+        from respike.engines.event import few, memo
+
+        return few.population(name, site, site.neuron, current, recorder, memo.memo_of(network, plan))
     numbers = site.like(current)
     potential = current + (numbers.initial_potential + numbers.extra_current)
-    match site.neuron:
-        case FewSpikes(steps=steps, fires=AtOrAbove()):
-            words = _floor(site.neuron, potential, numbers.threshold)
-            recorder.words(name, words, steps, lambda: potential - words * numbers.threshold)
-            return words * numbers.spike_value
-        case FewSpikes() | FittedFewSpikes():
-            potential, spikes, delivered = fire_few(site.neuron, potential, numbers.threshold)
-            recorder.population(name, spikes, potential)
-            return delivered * numbers.spike_value
-        case _:
-            raise InvalidPlan(f"layer {name!r} has other neurons than few-spikes ones")
+    if isinstance(site.neuron, FewSpikes) and isinstance(site.neuron.fires, AtOrAbove):
+        words = _floor(site.neuron, potential, numbers.threshold)
+        recorder.words(name, words, site.neuron.steps, lambda: potential - words * numbers.threshold)
+        return words * numbers.spike_value
+    potential, spikes, delivered = fire_few(site.neuron, potential, numbers.threshold)
+    recorder.population(name, spikes, potential)
+    return delivered * numbers.spike_value
 
 
 def _floor(neuron: FewSpikes, potential: Tensor, unit: Tensor) -> Tensor:

@@ -7,12 +7,16 @@ from torch import Tensor
 
 _Pair: TypeAlias = tuple[int, int]
 
+class Shared:
+    """What the readers of some spikes share: lists, sorted by the first of them."""
+
 class Part:
     """Spikes (`words`, `[signs, bits, images, neurons]`) on their way through a map."""
 
     def __init__(
         self,
         words: Tensor,
+        shared: Shared,
         shape: tuple[int, int, int],
         weight: Tensor,
         kernel: _Pair,
@@ -47,6 +51,20 @@ def currents(
 ) -> None: ...
 def count(words: Tensor) -> int: ...
 def tally(words: Tensor, fan_out: Tensor, steps: int, out: Tensor) -> None: ...
+def few(
+    current: Tensor,
+    offset: Tensor,
+    threshold: Tensor,
+    value: Tensor,
+    thresholds: Tensor,
+    resets: Tensor,
+    values: Tensor,
+    above: bool,
+    delivered: Tensor,
+    potential: Tensor | None,
+    words: Tensor | None,
+    threads: int,
+) -> None: ...
 def add_counts(words: Tensor, out: Tensor) -> None: ...
 def decode(words: Tensor, steps: int, scale: Tensor | None, out: Tensor, threads: int) -> None: ...
 def encode(values: Tensor, steps: int, out: Tensor, threads: int) -> None: ...

@@ -110,19 +110,19 @@ def _packed(part: Part, layout: Layout, block: int, memo: Memo) -> _native.Part:
     scale = _scale(part, layout, memo)
     assert scale is not None
     given, key = part.map, ("weight", part.key, layout.channels_last, block)
-    words = source.flat(part.events.words)
+    words, shared = source.flat(part.events.words), part.events.shared
     one, zero = (1, 1), (0, 0)
     match given:
         case None:
-            return _native.Part(words, source.sizes, scale, one, one, zero, one, len(scale))
+            return _native.Part(words, shared, source.sizes, scale, one, one, zero, one, len(scale))
         case Linear():
             weight = memo.once(key, lambda: _blocks(given.weight.T * scale.unsqueeze(1), block))
-            return _native.Part(words, source.sizes, weight, one, one, zero, one, 1)
+            return _native.Part(words, shared, source.sizes, weight, one, one, zero, one, 1)
         case Conv():
             weight = memo.once(key, lambda: _conv_weight(given, scale, block))
             kernel = _pair(tuple(given.weight.shape[2:]), 1)
             stride, dilation, padding = _pair(given.stride, 1), _pair(given.dilation, 1), _pair(given.padding, 0)
-            return _native.Part(words, source.sizes, weight, kernel, stride, padding, dilation, given.groups)
+            return _native.Part(words, shared, source.sizes, weight, kernel, stride, padding, dilation, given.groups)
 
 
 def _conv_weight(conv: Conv, scale: Tensor, block: int) -> Tensor:

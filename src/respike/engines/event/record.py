@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -24,6 +25,23 @@ class EventRecorder:
         self._per_step: dict[str, list[Tensor]] = {}
         self._potentials: dict[str, tuple[Layout, Tensor]] = {}
         self._fan_out: dict[str, Tensor] = {}
+        self._room = torch.empty(0, dtype=torch.int64)
+
+    def counts(self, name: str) -> bool:
+        """Whether anything about a population's spikes, or its potential, is asked for."""
+        probe = self._probe
+        return probe.spike_counts or name in probe.spikes or name in probe.fan_out or name in probe.potentials
+
+    def keeps_potential(self, name: str) -> bool:
+        """Whether a population's potential is asked for."""
+        return name in self._probe.potentials
+
+    def room(self, shape: Sequence[int]) -> Tensor:
+        """Words `[1, 1, *shape]` for a population to write and to hand over at once: the same memory each time."""
+        size = math.prod(shape)
+        if self._room.numel() < size:
+            self._room = torch.empty(size, dtype=torch.int64)
+        return self._room[:size].reshape(1, 1, *shape)
 
     def population(self, name: str, words: Tensor, layout: Layout, steps: int, potential: Tensor | None = None) -> None:
         """Takes the spikes of some steps (`[signs, 1, batch, neurons]`), and the potential after them."""

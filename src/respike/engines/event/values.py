@@ -7,7 +7,7 @@ tensors of the map's shape, so what only moves elements (reshape, permute, slice
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -75,6 +75,7 @@ class Events:
     scale: Tensor
     steps: int
     key: Key
+    shared: _native.Shared = field(default_factory=_native.Shared)
 
     @property
     def shape(self) -> tuple[int, ...]:
