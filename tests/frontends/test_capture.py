@@ -251,4 +251,4 @@ class _AttentionOverSamples(nn.Module):
 def test_attention_over_the_samples_of_a_batch_is_refused() -> None:
     """Without a sequence dimension torch takes the batch for one."""
     with pytest.raises(UnsupportedOperator, match="multiplies matrices over the batch"):
-        torch_export(_AttentionOverSamples(), torch.randn(3, 5))
+        torch_export(_AttentionOverSamples().eval(), torch.randn(3, 5))
