@@ -63,7 +63,7 @@ def measure(
         InvalidPlan: early exit by a bound, where none can be had.
         WorkerLost: another worker ended, or measures something else.
     """
-    engine = engine or fastest(spiking.plan)
+    engine = engine or fastest(spiking.network, spiking.plan)
     fan_out = fan_outs(spiking.network)
     rule = exiting(early_exit, spiking.network, spiking.plan) if early_exit is not None else None
 

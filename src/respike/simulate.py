@@ -27,6 +27,6 @@ def simulate(
         engine: who runs it; the fastest that can unless given. All engines but `count` give the same spikes.
         first_image: the number of the first image in its data set, on which random input codings depend.
     """
-    engine = engine or fastest(spiking.plan)
+    engine = engine or fastest(spiking.network, spiking.plan)
     with torch.no_grad():
         return engine(spiking.network, spiking.plan, images, probe, first_image=first_image)

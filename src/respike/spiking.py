@@ -30,7 +30,7 @@ class SpikingNetwork:
 
         `readout / (input steps · gain of the coding)`: the mean current that the last layer has received per step.
         """
-        recording = fastest(self.plan)(self.network, self.plan, images, Probe(spike_counts=False))
+        recording = fastest(self.network, self.plan)(self.network, self.plan, images, Probe(spike_counts=False))
         return recording.outputs / self.decoding
 
     @property

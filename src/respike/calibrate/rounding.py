@@ -37,7 +37,8 @@ def least_squares_units(seen: ActivationStatistics, steps: int, offset: float) -
     # The sum over bins of density times the integral's difference, by parts: a weight for each edge.
     weights = pad(density, (1, 0)) - pad(density, (0, 1))
     best = torch.empty_like(top)
-    for rows in torch.arange(len(top)).split(_CHANNELS):
+    for first_row in range(0, len(top), _CHANNELS):
+        rows = slice(first_row, first_row + _CHANNELS)
         units = top[rows].unsqueeze(1) * _CANDIDATES
         errors = torch.stack([_squared_error(edges, unit, weights[rows], steps, offset) for unit in units.T], 1)
         best[rows] = units.gather(1, errors.argmin(1, keepdim=True)).squeeze(1)

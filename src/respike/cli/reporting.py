@@ -136,7 +136,7 @@ def _runs(
     try:
         # All plans first: an option that a method refuses is told before any method is measured.
         for spiking in [converted(subject, method, own, coding) for method, own in wanted]:
-            witness = Witness(fastest(spiking.plan), network_too=not runs)
+            witness = Witness(fastest(spiking.network, spiking.plan), network_too=not runs)
             found = measured(spiking, images, limit, witness)
             if not runs:
                 network_decisions = witness.network_decisions(found.images)

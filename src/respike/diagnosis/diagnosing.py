@@ -97,7 +97,7 @@ def _observed(
 ) -> Diagnosis:
     """The diagnosis without its findings."""
     network, plan = spiking.network, spiking.plan
-    engine = engine or fastest(plan)
+    engine = engine or fastest(network, plan)
     tallies = [Tally(population, plan) for population in populations(network, plan)]
     before, after = Decisions(), Decisions()
     over_time = torch.zeros(0, dtype=torch.float64)

@@ -35,11 +35,11 @@ ALL: Mapping[str, Engine] = {**STEPPED, **LAYERWISE, "count": count}
 """All; `count` is not a simulation in time but the published ECC tool's idealisation of one."""
 
 
-def fastest(plan: Plan) -> Engine:
-    """The fastest engine that runs a plan exactly."""
+def fastest(network: Network, plan: Plan) -> Engine:
+    """The fastest engine that runs a plan exactly, where the network's tensors are."""
     if isinstance(plan.schedule, Layerwise):
         return few_spikes
-    return event if COMPILED else batched
+    return event if COMPILED and network.device.type == "cpu" else batched
 
 
 __all__ = [

@@ -57,7 +57,9 @@ def effective_operations(converted: Converted, images: Tensor) -> EffectiveOpera
     fan_out = fan_outs(lowered.network)
     given = images / lowered.input_unit
     given = (given if lowered.bits is None else given.round()).to(lowered.network.dtype)
-    recording = fastest(lowered.plan)(lowered.network, lowered.plan, given, Probe(spike_counts=False, fan_out=fan_out))
+    recording = fastest(lowered.network, lowered.plan)(
+        lowered.network, lowered.plan, given, Probe(spike_counts=False, fan_out=fan_out)
+    )
     counted = sum(float(steps.sum()) for name, steps in recording.operations_per_step.items() if name != INPUT)
     analog = float(((given != 0) * fan_out[INPUT]).sum())
     return EffectiveOperations(acs=counted / len(images), macs=analog / len(images))
