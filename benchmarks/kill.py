@@ -1,11 +1,12 @@
 """Kills a command again and again at random moments, and looks whether what it leaves is whole.
 
     python benchmarks/kill.py evaluate [--times 20] [--network mnist-mlp] [--steps 32] [--limit 10000] [--seed 0]
+    python benchmarks/kill.py tune     [--times 20] [--network mnist-mlp] [--trials 30] [--images 500] [--seed 0]
 
 The command runs undisturbed once; then it is started, killed (SIGKILL, with all that it started) after a random time,
 and started again, until it was killed so many times. It is forked off a process that has imported everything, so that
 kills hit the command and not its imports. After each kill no file may be broken, after the last one the
-command runs to its end, and the result must be that of the undisturbed run, but for the seconds. Where a command is
+command runs to its end, and the result must be that of the undisturbed run, but for the seconds and the numbers of trials. Where a command is
 done before it is killed, its result is compared at once, and it starts anew.
 """
 
@@ -15,6 +16,7 @@ import argparse
 import os
 import random
 import signal
+import sqlite3
 import tempfile
 import time
 from collections.abc import Sequence
@@ -42,6 +44,10 @@ class Victim(Protocol):
         """Says what is kept after a kill; AssertionError where something is broken."""
         ...
 
+    def kept(self, file: Path) -> list[Path]:
+        """What stays beside `file` when the command is done."""
+        ...
+
 
 @dataclass(frozen=True)
 class Evaluate:
@@ -67,19 +73,67 @@ class Evaluate:
         assert all(Tally.from_bytes(batch.read_bytes()).images for batch in batches)
         return f"{len(batches)} batches kept"
 
+    def kept(self, file: Path) -> list[Path]:
+        """Nothing."""
+        return []
+
+
+@dataclass(frozen=True)
+class Tune:
+    """`respike tune`."""
+
+    network: str
+    trials: int
+    images: int
+
+    def prepare(self, folder: Path) -> list[str]:
+        """Nothing but a command that ends."""
+        return ["methods"]
+
+    def words(self, file: Path) -> list[str]:
+        """The command line."""
+        (study,) = self.kept(file)
+        options = ["--trials", str(self.trials), "--images", str(self.images), "--longest", "16"]
+        return ["tune", self.network, *options, "--storage", str(study), "--json", str(file)]
+
+    def check(self, file: Path) -> str:
+        """The database is whole, and every trial that is finished has its values."""
+        (study,) = self.kept(file)
+        if not study.exists():
+            return "nothing kept"
+        with sqlite3.connect(study) as database:
+            assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'trial_values'").fetchone():
+                return "no trial kept"
+            finished = "SELECT count(*) FROM trials WHERE state = 'COMPLETE'"
+            without = f"{finished} AND trial_id NOT IN (SELECT trial_id FROM trial_values)"
+            assert database.execute(without).fetchone() == (0,)
+            return f"{database.execute(finished).fetchone()[0]} trials kept"
+
+    def kept(self, file: Path) -> list[Path]:
+        """The study."""
+        return [file.with_suffix(".db")]
+
 
 def main() -> None:
     """Prints a line for each kill, and whether all was well."""
     parser = argparse.ArgumentParser()
     commands = parser.add_subparsers(dest="command", required=True)
-    evaluate = commands.add_parser("evaluate")
-    evaluate.add_argument("--times", type=int, default=20)
-    evaluate.add_argument("--network", default="mnist-mlp")
+    evaluate, tune = commands.add_parser("evaluate"), commands.add_parser("tune")
+    for command in (evaluate, tune):
+        command.add_argument("--times", type=int, default=20)
+        command.add_argument("--network", default="mnist-mlp")
+        command.add_argument("--seed", type=int, default=0)
     evaluate.add_argument("--steps", type=int, default=32)
     evaluate.add_argument("--limit", type=int, default=10_000)
-    evaluate.add_argument("--seed", type=int, default=0)
+    tune.add_argument("--trials", type=int, default=30)
+    tune.add_argument("--images", type=int, default=500)
     options = parser.parse_args()
-    victim = Evaluate(options.network, options.steps, options.limit)
+    victim: Victim
+    if options.command == "evaluate":
+        victim = Evaluate(options.network, options.steps, options.limit)
+    else:
+        victim = Tune(options.network, options.trials, options.images)
     with tempfile.TemporaryDirectory() as folder:
         _torment(victim, Path(folder), options.times, random.Random(options.seed))
 
@@ -95,7 +149,8 @@ def _torment(victim: Victim, folder: Path, times: int, moments: random.Random) -
         after = moments.uniform(0, longest)
         if _run(victim.words(file), after) is not None:
             _compare(file, undisturbed)
-            file.unlink()
+            for path in (file, *victim.kept(file)):
+                path.unlink()
             print("done before it was killed: the same result", flush=True)
             continue
         killed += 1
@@ -104,7 +159,8 @@ def _torment(victim: Victim, folder: Path, times: int, moments: random.Random) -
             _compare(file, undisturbed)
     _run(victim.words(file), None)
     _compare(file, undisturbed)
-    left = {path.name for path in folder.iterdir()} - before - {file.name, undisturbed.name}
+    wanted = {path.name for one in (file, undisturbed) for path in (one, *victim.kept(one))}
+    left = {path.name for path in folder.iterdir()} - before - wanted
     assert not left, f"left behind: {left}"
     print(f"killed {killed} times; resumed, the result is that of the undisturbed run")
 
@@ -144,7 +200,8 @@ def _become(words: Sequence[str]) -> NoReturn:
 
 def _compare(file: Path, wanted: Path) -> None:
     one, other = (
-        [line for line in path.read_text().splitlines() if '"seconds"' not in line] for path in (file, wanted)
+        [line for line in path.read_text().splitlines() if '"seconds"' not in line and '"number"' not in line]
+        for path in (file, wanted)
     )
     assert one == other, f"{file} differs from {wanted}"
 

@@ -45,10 +45,11 @@ class Tuned:
     complete: bool
 
     def to_json(self) -> str:
-        """All trials, and the numbers of those on the front."""
+        """All trials, and the places in that list of those on the front."""
+        front = {trial.number for trial in self.front}
         tree = {
             "objectives": [objective.name for objective in self.objectives],
-            "front": [trial.number for trial in self.front],
+            "front": [place for place, trial in enumerate(self.trials) if trial.number in front],
             "trials": [{**vars(trial), "options": plain(trial.options)} for trial in self.trials],
             "failed": self.failed,
             "complete": self.complete,
