@@ -5,9 +5,9 @@
 
 The command runs undisturbed once; then it is started, killed (SIGKILL, with all that it started) after a random time,
 and started again, until it was killed so many times. It is forked off a process that has imported everything, so that
-kills hit the command and not its imports. After each kill no file may be broken, after the last one the
-command runs to its end, and the result must be that of the undisturbed run, but for the seconds and the numbers of trials. Where a command is
-done before it is killed, its result is compared at once, and it starts anew.
+kills hit the command and not its imports. After each kill no file may be broken, after the last one the command runs to
+its end, and the result must be that of the undisturbed run, but for the seconds and the numbers of trials. Where a
+command is done before it is killed, its result is compared at once, and it starts anew.
 """
 
 from __future__ import annotations

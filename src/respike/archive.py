@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from respike import coding, ir, neurons, plan, schedule
+from respike import coding, files, ir, neurons, plan, schedule
 from respike.errors import InvalidFile, RespikeError
 from respike.ir import Network
 from respike.plan import Plan, Site
@@ -38,15 +38,7 @@ def write(path: str | os.PathLike[str], network: Network, plan: Plan) -> None:
     tensors: _Numbered = {}
     tree = {"network": _encode(network, tensors), "plan": _encode(plan, tensors)}
     header = {"format": FORMAT, "respike": json.dumps(tree)}
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(save({str(number): _plain(tensor) for number, tensor in tensors.values()}, header))
-        partial.replace(target)
-    except OSError as error:
-        raise InvalidFile(f"cannot write {target}: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    files.write(Path(path), save({str(number): _plain(tensor) for number, tensor in tensors.values()}, header))
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Network, Plan]:

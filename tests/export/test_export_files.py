@@ -20,7 +20,7 @@ from respike.cli import main
 from respike.coding import Bernoulli
 from respike.engines import reference
 from respike.errors import InvalidFile
-from respike.export import CannotExport, UnitIntegrateFire, UnitModule, files, write_folder, write_nir
+from respike.export import CannotExport, UnitIntegrateFire, UnitModule, write_folder, write_nir
 from respike.export.neurobench import effective_operations, neurobench_model
 from respike.export.torch_archive import to_program, write_torch_archive
 from respike.ir import Activation, Input, Linear, Network, ReLU
@@ -202,30 +202,12 @@ def test_neurobench_counts_what_we_count() -> None:
     assert (found["Effective_ACs"], found["Effective_MACs"]) == pytest.approx((ours.acs, ours.macs), rel=1e-12)
 
 
-@pytest.mark.parametrize("folder", [False, True])
-def test_what_is_there_stays_unless_forced(tmp_path: Path, folder: bool) -> None:
-    path = tmp_path / "net"
-    for text in ("old", "new"):
-        with files.new(path, force=text == "new", folder=folder) as partial:
-            (partial / "a" if folder else partial).write_text(text)
-        if text == "old":
-            with pytest.raises(InvalidFile, match="--force"), files.new(path, force=False, folder=folder):
-                pass
-    assert (path / "a" if folder else path).read_text() == "new"
-    with pytest.raises(ZeroDivisionError), files.new(path, force=True, folder=folder) as partial:
-        (partial / "a" if folder else partial).write_text(f"half {1 // 0}")
-    assert (path / "a" if folder else path).read_text() == "new"
-    assert [file.name for file in tmp_path.iterdir()] == ["net"]
-    with pytest.raises(InvalidFile, match="it is a"), files.new(path, force=True, folder=not folder):
-        pass
-
-
 def test_places_that_cannot_be_written_are_refused_first(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for write in (write_nir, write_torch_archive, write_folder):
         with pytest.raises(InvalidFile, match="no folder"):
             write(tmp_path / "missing" / "net", _perceptron())
-        with pytest.raises(InvalidFile, match=r"not overwritten|it is a file"):
+        with pytest.raises(InvalidFile, match=r"is there already|it is a file"):
             write(tmp_path / "file", _perceptron())
     assert (tmp_path / "file").read_bytes() == b""
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from report.samples import REPORT
-from respike.errors import InvalidFile, InvalidOption
-from respike.report import accuracy_over_time, check_writable, save, write
+from respike.errors import InvalidOption
+from respike.report import accuracy_over_time, save
 
 LONG = replace(REPORT, method="model_norm", steps=1000, accuracy=[0.1] * 999 + [0.98])
 
@@ -56,27 +56,3 @@ def test_the_global_state_of_matplotlib_is_left_alone(monkeypatch: pytest.Monkey
     monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)  # others may have brought it
     accuracy_over_time([REPORT])
     assert "matplotlib.pyplot" not in sys.modules
-
-
-def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "a.json"
-    path.write_text("old")
-
-    def full(partial: Path, content: bytes) -> int:
-        with partial.open("wb") as file:
-            file.write(content[:1])
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(InvalidFile, match=r"cannot write .*No space left"):
-        write(path, b"new")
-    assert path.read_text() == "old"
-    assert [found.name for found in tmp_path.iterdir()] == ["a.json"]
-
-
-def test_places_that_cannot_be_written_are_found_early(tmp_path: Path) -> None:
-    check_writable(tmp_path / "a")
-    with pytest.raises(InvalidFile, match="there is no folder"):
-        check_writable(tmp_path / "missing" / "a")
-    with pytest.raises(InvalidFile, match="it is a folder"):
-        check_writable(tmp_path)

@@ -25,7 +25,7 @@ from respike.cli.arguments import (
 from respike.cli.evaluating import spiking_network
 from respike.cli.networks import find
 from respike.cli.running import check_outputs
-from respike.report import write
+from respike.files import write
 from respike.report.diagnosis import diagnosed
 
 

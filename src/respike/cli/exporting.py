@@ -10,7 +10,7 @@ from respike import SpikingNetwork
 from respike.cli.networks import CONVERTED
 from respike.errors import InvalidOption
 from respike.export import Converted, Pooling, targets, write_folder, write_nir, write_torch_archive
-from respike.export.files import check_new
+from respike.files import check_new
 from respike.lower import fixed_point
 
 

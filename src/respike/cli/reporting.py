@@ -20,6 +20,7 @@ from respike.cli.running import converted, measured, stop_if_interrupted
 from respike.coding import Coding
 from respike.data import Dataset
 from respike.engines import Engine, fastest
+from respike.files import check_folder, check_new, write
 from respike.ir import Network
 from respike.methods import Method
 from respike.plan import Plan
@@ -28,15 +29,12 @@ from respike.report import (
     PageData,
     Run,
     Shown,
-    check_folder,
-    check_new,
     collect,
     page,
     sample_size,
     save_figures,
     summary,
     worth_showing,
-    write,
 )
 
 

@@ -13,7 +13,8 @@ from respike.cli.arguments import DatasetName, JsonFile, NetworkName
 from respike.cli.networks import find
 from respike.cli.running import INTERRUPTED
 from respike.errors import InvalidOption
-from respike.report import check_writable, save, write
+from respike.files import check_writable, write
+from respike.report import save
 from respike.report.figures import figure_format
 
 

@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from respike.data.catalogue import IMAGENET, Member, Spec, find
-from respike.data.files import replace, unpacked, verify
+from respike.data.files import unpacked, verify
 from respike.data.places import locate, roots
 from respike.data.sources import Source
 from respike.errors import InvalidData, InvalidFile
+from respike.files import write
 
 
 @dataclass(frozen=True)
@@ -61,14 +62,14 @@ def bring(spec: Spec, directory: Path | None, progress: bool) -> Fetched:
 
 
 def _collect(source: Source, missing: list[Member], target: Path, bars: Progress) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
+    target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=target.parent) as scratch:
         for _ in source.bring(Path(scratch), [member.name for member in missing], bars):
             for member in tuple(missing):
                 for path in sorted(Path(scratch).rglob(f"{member.name}*")):
                     if path.name in (member.name, f"{member.name}.gz"):
                         name = f"{member.name} from {source.name}"
-                        replace(target / member.name, verify(unpacked(path), member.md5, name))
+                        write(target / member.name, verify(unpacked(path), member.md5, name))
                         missing.remove(member)
                         break
     if missing:

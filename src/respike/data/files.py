@@ -1,11 +1,9 @@
-"""Files that are read whole, checked, and replaced in one step."""
+"""Files that are read whole and checked."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-import os
-import tempfile
 import zlib
 from pathlib import Path
 
@@ -35,17 +33,3 @@ def verify(content: bytes, md5: str, name: str) -> bytes:
     if found != md5:
         raise InvalidFile(f"{name} has the wrong checksum: MD5 {found}, not {md5}; delete it and fetch it again")
     return content
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Writes a file in one step: whoever reads it sees the old content or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from respike.export.files import check_new, new
 from respike.export.portable import Converted, Portable, portable
+from respike.files import check_new, new
 from respike.ir import Activation, Node
 from respike.neurons import Above, IntegrateFire, SignedIntegrateFire, ToValue
 from respike.plan import AccumulatedMax, Membrane, Quantity, Site

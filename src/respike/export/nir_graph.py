@@ -20,9 +20,9 @@ import numpy as np
 import torch
 
 from respike.errors import RespikeError
-from respike.export.files import check_new, new
 from respike.export.nir_nodes import Wiring, nir_name
 from respike.export.portable import CannotExport, Converted, Pooling, Portable, portable
+from respike.files import check_new, new
 from respike.neurons import Above, AtOrAbove, IntegrateFire, Subtract, ToValue
 from respike.plan import Membrane, Quantity, Site, SpikeCount
 from respike.record import OUTPUT

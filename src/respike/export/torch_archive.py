@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from respike.coding import ConstantCurrent
-from respike.export.files import check_new, new
 from respike.export.portable import CannotExport
+from respike.files import check_new, new
 from respike.spiking import SpikingNetwork
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from respike.data import files
+from respike.data.files import read
 from respike.errors import InvalidFile
+from respike.files import write
 from respike.measuring.batches import Batch
 from respike.measuring.fingerprint import difference, fingerprint
 from respike.measuring.tally import Tally
@@ -41,7 +42,8 @@ class Kept:
             elif folder.exists() and any(folder.glob(f"*{_SUFFIX}")):
                 raise InvalidFile(f"{folder} holds batches, but no {_RUN} that says of which run: delete the folder")
             else:
-                files.replace(file, (json.dumps(dict(run), indent=1) + "\n").encode())
+                folder.mkdir(parents=True, exist_ok=True)
+                write(file, (json.dumps(dict(run), indent=1) + "\n").encode())
         except OSError as error:
             raise InvalidFile(f"cannot keep batches in {folder}: {error.strerror or error}") from error
         return cls(folder)
@@ -54,7 +56,7 @@ class Kept:
         try:
             with safe_open(path, framework="pt") as file:
                 images = (file.metadata() or {}).get("images")
-            tally = Tally.from_bytes(files.read(path))
+            tally = Tally.from_bytes(read(path))
         except (SafetensorError, KeyError) as error:
             raise InvalidFile(f"{path} is corrupted or truncated: delete it and resume again ({error})") from error
         if images != _images(batch):
@@ -66,11 +68,7 @@ class Kept:
 
     def write(self, batch: Batch, tally: Tally) -> None:
         """Keeps what a batch has contributed."""
-        path = self._path(batch)
-        try:
-            files.replace(path, tally.to_bytes({"images": _images(batch)}))
-        except OSError as error:
-            raise InvalidFile(f"cannot write {path}: {error.strerror or error}") from error
+        write(self._path(batch), tally.to_bytes({"images": _images(batch)}))
 
     def _path(self, batch: Batch) -> Path:
         return self.folder / f"{batch.number:06}{_SUFFIX}"
@@ -91,7 +89,7 @@ def _images(batch: Batch) -> str:
 
 def _read_run(file: Path) -> Mapping[str, object]:
     try:
-        found = json.loads(files.read(file))
+        found = json.loads(read(file))
     except ValueError as error:
         raise InvalidFile(f"{file} is not JSON: delete its folder ({error})") from error
     if not isinstance(found, dict):

@@ -2,7 +2,6 @@
 
 from respike.report.collect import Run, Shown, collect, sample_size, worth_showing
 from respike.report.figures import accuracy_over_time, save
-from respike.report.files import check_folder, check_new, check_writable, write
 from respike.report.html import page
 from respike.report.page_data import Bounds, PageData
 from respike.report.page_figures import save_figures
@@ -14,9 +13,6 @@ __all__ = [
     "Run",
     "Shown",
     "accuracy_over_time",
-    "check_folder",
-    "check_new",
-    "check_writable",
     "collect",
     "human",
     "page",
@@ -25,5 +21,4 @@ __all__ = [
     "save_figures",
     "summary",
     "worth_showing",
-    "write",
 ]

@@ -14,8 +14,8 @@ from safetensors.torch import save as pack_tensors
 from torch import nn
 from torch.optim import Optimizer
 
-from respike.data.files import replace
 from respike.errors import InvalidFile, InvalidOption
+from respike.files import write
 from respike.zoo.records import Epoch, fill
 
 
@@ -36,7 +36,8 @@ class Checkpoint:
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{key}": value.contiguous() for key, value in state.items()}
         facts = {"identity": dict(self.identity), "history": [asdict(epoch) for epoch in history]}
-        replace(self.path, pack_tensors(tensors, metadata={"training": json.dumps(facts)}))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write(self.path, pack_tensors(tensors, metadata={"training": json.dumps(facts)}))
 
     def restore(self, network: nn.Module, optimizer: Optimizer) -> tuple[Epoch, ...]:
         """Puts the saved state into network and optimizer, and gives the epochs done; none where nothing was saved.

@@ -23,8 +23,8 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from respike import data
 from respike.data import Dataset, Split
-from respike.data.files import replace
 from respike.errors import InvalidData, InvalidOption
+from respike.files import write
 from respike.zoo.checkpoint import Checkpoint
 from respike.zoo.entries import Descent, Entry, Recipe
 from respike.zoo.records import Epoch, TrainingRecord
@@ -241,6 +241,7 @@ def _keep(run: _Run, network: nn.Module, history: tuple[Epoch, ...], directory: 
         threads=torch.get_num_threads(),
         date=datetime.now(UTC).date().isoformat(),
     )
-    replace(directory / f"{run.entry.name}.safetensors", content)
-    replace(directory / f"{run.entry.name}.json", result.to_json().encode())
+    directory.mkdir(parents=True, exist_ok=True)
+    write(directory / f"{run.entry.name}.safetensors", content)
+    write(directory / f"{run.entry.name}.json", result.to_json().encode())
     return result
