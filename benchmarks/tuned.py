@@ -30,6 +30,8 @@ from respike.tuning.front import written
 
 STEPS = (16, 32, 64)
 FEW_STEPS = (4, 5, 6, 8, 10)
+_LOST = 0.1
+"""What loses more accuracy than this is no use, however cheap."""
 STEPPED = (
     methods.data_norm,
     methods.max_norm,
@@ -130,9 +132,11 @@ def _kept(
 
 
 def _front(points: Sequence[Point]) -> list[Point]:
-    """Those that no other beats, from the cheapest to the most accurate."""
+    """Those that no other beats, from the cheapest to the most accurate, but those that lose more than `_LOST`."""
     front: list[Point] = []
     for point in sorted(points, key=lambda point: (point.energy, -point.accuracy)):
+        if point.accuracy < point.network_accuracy - _LOST:
+            continue
         if not front or point.accuracy > front[-1].accuracy:
             front.append(point)
     return front
