@@ -171,14 +171,15 @@ def _few(good: dict[str, Record]) -> str:
         return ""
     first = good[names[0]]
     ratios = [
-        f"{good[name]['seconds'] / first['seconds']:.1f} times as long {what}"
-        for name, what in zip(names[1:], ("as K dense steps a layer", "step by step, pipelined"), strict=True)
+        f"{what} {good[name]['seconds'] / first['seconds']:.1f} times as long"
+        for name, what in zip(
+            names[1:], ("K dense steps a layer", "steps simulated one by one, pipelined"), strict=True
+        )
         if name in good
     ]
     return (
         "### Few spikes: cifar10-resnet20, K = 8, batch 64\n\nOne pass, spikes and operations counted, takes "
-        f"**{_share(first):.2f} times** the network's own time"
-        + (f"; it takes {', and '.join(ratios)}." if ratios else ".")
+        f"**{_share(first):.2f} times** the network's own time" + (f"; {', and '.join(ratios)}." if ratios else ".")
     )
 
 
@@ -200,7 +201,7 @@ def _growth(good: dict[str, Record]) -> str:
 
 
 def _picture(good: dict[str, Record]) -> None:
-    figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(13.5, 3.6), layout="constrained")
     for row in ("event", "batched", "SpikingJelly, multi-step", "SpikingJelly, compiled"):
         at = [good[name] for t in LENGTHS if (name := _case(row, "mnist-mlp", t, 32)["name"]) in good]
         steps = [record["steps"] for record in at]
@@ -214,7 +215,7 @@ def _picture(good: dict[str, Record]) -> None:
         axes[2].bar([n + 0.13 * (place - 2.5) for n in range(len(MAIN))], shares, 0.13, label=row)
     axes[2].set_xticks(range(len(MAIN)), [name.removeprefix("cifar10-") for name, _, _ in MAIN], fontsize=7)
     axes[2].set(ylabel="time / (T · network)", yscale="log")
-    axes[2].legend(fontsize=6)
+    figure.legend(*axes[2].get_legend_handles_labels(), fontsize=7, frameon=False, loc="outside right upper")
     figure.savefig(PICTURE, dpi=110)
     plt.close(figure)
 

@@ -63,6 +63,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=500, help="training images that trials are scored on")
     parser.add_argument("--limit", type=int, default=10_000, help="test images of the two fronts")
     parser.add_argument("--longest", type=int, default=64, help="the most time steps")
+    parser.add_argument("--methods", help="only these, with commas between (balancing deep networks takes long)")
+    parser.add_argument("--calibration", type=int, default=2000, help="calibration images")
     parser.add_argument("--out", type=Path, default=Path("out/tuned"))
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
@@ -76,7 +78,10 @@ def main() -> None:
 def _fronts(name: str, given: argparse.Namespace) -> tuple[list[Point], list[Point]]:
     """The hand-set and the tuned front, which are kept as JSON so that a second run finds them."""
     dataset = zoo.find(name).dataset
-    calibration, test = data.load(dataset, "calibration").images, data.load(dataset, "test").take(given.limit)
+    calibration = data.load(dataset, "calibration").images
+    calibration = calibration[:: max(1, len(calibration) // given.calibration)]
+    test = data.load(dataset, "test").take(given.limit)
+    among = methods.ALL if given.methods is None else tuple(map(methods.find, given.methods.split(",")))
     network = load(zoo.load(name), calibration[:8])
     scored = data.load(dataset, "train").last(given.images)
     found = tuning.tune(
@@ -84,6 +89,7 @@ def _fronts(name: str, given: argparse.Namespace) -> tuple[list[Point], list[Poi
         calibration,
         (scored.images, scored.labels),
         objectives=(tuning.ACCURACY, tuning.ENERGY),
+        among=among,
         trials=given.trials,
         longest=given.longest,
         storage=given.out / "tuning.db",
@@ -96,7 +102,8 @@ def _fronts(name: str, given: argparse.Namespace) -> tuple[list[Point], list[Poi
         kept = given.out / f"{name}.{kind}.json"
         return _front([_kept(kept, network, calibration, test, conversion) for conversion in track(wanted, kind)])
 
-    return front("hand-set", list(_by_hand(given.longest))), front("tuned", chosen)
+    by_hand = [conversion for conversion in _by_hand(given.longest) if methods.find(conversion[0]) in among]
+    return front("hand-set", by_hand), front("tuned", chosen)
 
 
 def _by_hand(longest: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
