@@ -10,19 +10,21 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from networks import Builder, images
-from respike import methods, plan
+from respike import measure, methods, plan
 from respike.errors import InvalidData, InvalidFile, InvalidOption, UnknownName
 from respike.ir import Activation, Input, Multiply, Network, ReLU
 
 pytest.importorskip("optuna", reason="optuna is not installed")
 
 from respike.tuning import ACCURACY, ENERGY, LATENCY, SPIKES, Tuned, from_study, objectives, tune
+from respike.tuning import search as search_module
 from respike.tuning.spaces import spaces
 
 QUICK = (methods.max_norm, methods.few_spikes)
@@ -181,3 +183,28 @@ def test_objectives_by_name() -> None:
         objectives.named(["enrgy"])
     with pytest.raises(InvalidOption, match="different objectives"):
         objectives.named(["energy", "energy"])
+
+
+def test_a_database_that_goes_away_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked again, then told; the trials that were finished are kept."""
+    database, aside = tmp_path / "study.db", tmp_path / "aside"
+    waited: list[float] = []
+    measured: list[int] = []
+
+    def measure_and_lose(*args: Any, **options: Any) -> Any:
+        measured.append(1)
+        if len(measured) == 3:
+            database.rename(aside)
+            database.mkdir()  # SQLite cannot open it
+        return measure(*args, **options)
+
+    monkeypatch.setattr(search_module, "measure", measure_and_lose)
+    monkeypatch.setattr(time, "sleep", waited.append)
+    with pytest.raises(InvalidFile, match=r"cannot be used: .*the same command goes on"):
+        search(tmp_path, 5)
+    assert len(waited) >= 3
+    database.rmdir()
+    aside.rename(database)
+    monkeypatch.undo()
+    (tmp_path / "whole").mkdir()
+    assert tried(search(tmp_path, 5)) == tried(search(tmp_path / "whole", 5))

@@ -155,7 +155,10 @@ class Study:
         return PartialFixedSampler(starts[number], sampler) if number < len(starts) else sampler
 
     def _forget_the_killed(self) -> None:
-        """Ends trials of processes of this machine that are no more; of other machines nothing is known."""
+        """Ends trials of processes of this machine that are no more, and earlier ones of this process.
+
+        Of other machines nothing is known.
+        """
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             host, _, process = trial.user_attrs.get(_WORKER, "").partition(":")
             if not host or (host == socket.gethostname() and not _alive(int(process))):
@@ -188,6 +191,9 @@ def _worker() -> str:
 
 
 def _alive(process: int) -> bool:
+    """Whether another process of that number runs."""
+    if process == os.getpid():
+        return False
     try:
         os.kill(process, 0)
     except ProcessLookupError:
