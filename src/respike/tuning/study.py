@@ -17,7 +17,7 @@ import optuna
 from optuna.samplers import PartialFixedSampler, TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from respike.errors import InvalidFile, InvalidOption, RespikeError
 from respike.measuring.fingerprint import difference
@@ -66,7 +66,7 @@ class Study:
         database cannot be opened.
         """
         with _quiet(), _database(storage):
-            engine = RDBStorage(url(storage))
+            engine = _made(storage)
             known = {summary.study_name for summary in optuna.get_all_study_summaries(engine, include_best_trial=False)}
             study = optuna.create_study(storage=engine, study_name=name, directions=directions, load_if_exists=True)
             if name not in known or _IDENTITY not in study.user_attrs:
@@ -179,6 +179,15 @@ class Study:
                 time.sleep(seconds)
         with _quiet(), _database(self._study.study_name):
             return action()
+
+
+def _made(storage: str | Path) -> RDBStorage:
+    """A database with its tables; where two machines make them at the same time, one of them comes second."""
+    try:
+        return RDBStorage(url(storage))
+    except IntegrityError:
+        time.sleep(_PATIENCE[0])
+        return RDBStorage(url(storage))
 
 
 def url(storage: str | Path) -> str:
