@@ -46,8 +46,6 @@ _EPOCHS = (
 REASONS = {
     "fashion-mlp-train": _EPOCHS,
     "fashion-cnn-diehl-train": _EPOCHS,
-    "fashion-cnn-diehl-model": "These images are hard for the network too. After 2,000 steps on the first 1,000 images "
-    "the spiking network is right on 91.0 %, the network on 90.6 %.",
     "fashion-cnn-diehl-direct-below-data": "The other way round, by 15 images. Saturation costs our network nothing: "
     "its direct copy is above the network's own 89.86 %.",
     "fashion-best": "The direct copy of the same network is right on 15 images more.",
@@ -349,7 +347,7 @@ def percent(share: float) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
-    return workbench.main(HOME, "Diehl 2015", tuple(PAPER), 100, program, arguments)
+    return workbench.main(HOME, "Diehl 2015", tuple(PAPER), 2000, program, arguments)
 
 
 if __name__ == "__main__":
