@@ -52,7 +52,7 @@ def test_what_is_there_is_not_written_over_and_nothing_is_measured(
     folder.mkdir()
     (folder / "mine.png").write_text("mine")
     monkeypatch.setattr(reporting, "find", lambda *_: pytest.fail("the network was loaded"))
-    assert "is there already: --force writes over it" in respike.refused(*WORDS, "--out", page)
+    assert "is there already: --force" in respike.refused(*WORDS, "--out", page)
     assert "is not empty: --force" in respike.refused(*WORDS, "--out", tmp_path / "new.html", "--figures", folder)
     assert "there is no folder" in respike.refused(*WORDS, "--out", tmp_path / "no" / "page.html")
     assert "it is no folder" in respike.refused(*WORDS, "--out", tmp_path / "new.html", "--figures", page)
