@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from respike.export.portable import Pooling
-from respike.export.targets.target import Spikes, Target, read_graph, stepped
+from respike.export.targets.target import Target, read_graph, stepped_with_state
 from respike.export.targets.wired import stateless
 
 
@@ -40,17 +40,6 @@ def load(path: str | Path) -> nn.Module:
     return module
 
 
-def run(module: nn.Module, currents: Tensor, populations: tuple[str, ...]) -> Spikes:
-    """Step after step, handing the state on."""
-    state: Any = None
-
-    def once(current: Tensor) -> None:
-        nonlocal state
-        _, state = module(current, state)
-
-    return stepped(once, {name: module.get_submodule(name) for name in populations}, currents)
-
-
 NIRTORCH = Target(
     name="nirtorch",
     pooling=Pooling.SUM,
@@ -59,5 +48,5 @@ NIRTORCH = Target(
     configure="a node map with neurons of ours (`IntegrateAndFire`), and with `Affine` that loads its bias, as "
     "nirtorch's own does not",
     load=load,
-    run=run,
+    run=stepped_with_state,
 )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from respike.export.portable import Pooling
-from respike.export.targets.target import Spikes, Target, read_graph, stepped
+from respike.export.targets.target import Target, read_graph, stepped_with_state
 
 
 def load(path: str | Path) -> nn.Module:
@@ -28,17 +27,6 @@ def load(path: str | Path) -> nn.Module:
     return module
 
 
-def run(module: nn.Module, currents: Tensor, populations: tuple[str, ...]) -> Spikes:
-    """Step after step, handing the state on."""
-    state: Any = None
-
-    def once(current: Tensor) -> None:
-        nonlocal state
-        _, state = module(current, state)
-
-    return stepped(once, {name: module.get_submodule(name) for name in populations}, currents)
-
-
 SPIKINGJELLY = Target(
     name="spikingjelly",
     pooling=Pooling.AVERAGE,
@@ -47,5 +35,5 @@ SPIKINGJELLY = Target(
     configure="`import_from_nir(graph, dt=1.0)`, then `v_reset=None` on every `IFNode`; it knows no sum pools, so the "
     "file has averages; one threshold for a layer, no grouped convolutions",
     load=load,
-    run=run,
+    run=stepped_with_state,
 )

@@ -76,6 +76,17 @@ def stepped(module: Callable[[Tensor], object], watched: dict[str, nn.Module], c
     return {name: torch.stack(spikes) for name, spikes in kept.items()}
 
 
+def stepped_with_state(module: nn.Module, currents: Tensor, populations: tuple[str, ...]) -> Spikes:
+    """The same for a module that gives `(output, state)` and takes the state of the step before."""
+    state: Any = None
+
+    def once(current: Tensor) -> None:
+        nonlocal state
+        _, state = module(current, state)
+
+    return stepped(once, {name: module.get_submodule(name) for name in populations}, currents)
+
+
 def _watching(child: nn.Module, kept: list[Tensor]) -> Any:
     def keep(_: nn.Module, __: object, result: Any) -> None:
         kept.append((result[0] if isinstance(result, tuple) else result).detach())
