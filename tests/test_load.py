@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.export import Dim, export
 
 from frontends.torch_models import ResNet, trained
-from respike.errors import InvalidData, InvalidFile, InvalidNetwork, NotEquivalent
+from respike.errors import InvalidData, InvalidFile, InvalidNetwork, NotEquivalent, RespikeWarning
 from respike.frontends import operators
 from respike.frontends.capture import quiet
 from respike.frontends.operators import Call, Result
@@ -134,6 +134,29 @@ def test_a_wrong_pass_is_caught_and_named() -> None:
 
     with pytest.raises(NotEquivalent, match="pass halve"):
         load(perceptron(), torch.rand(4, 6), passes=[halve])
+
+
+def test_a_pass_that_only_rounds_is_told_from_a_wrong_one() -> None:
+    def lose_digits(network: Network) -> Network:
+        nodes = tuple(map_tensors(node, lambda t: t + 1e4 - 1e4) for node in network.nodes)
+        return dataclasses.replace(network, nodes=nodes)
+
+    x = torch.rand(4, 6)
+    with pytest.warns(RespikeWarning, match="magnifies rounding: .* the pass lose_digits in float32"):
+        load(perceptron(), x, passes=[lose_digits])
+    load(perceptron().double(), x.double(), passes=[lose_digits])
+
+
+def test_a_network_that_magnifies_rounding_is_not_taken_for_an_error_of_ours() -> None:
+    linear, norm = nn.Linear(6, 64), nn.BatchNorm1d(64)
+    model = nn.Sequential(linear, norm).eval()
+    with torch.no_grad():
+        linear.bias.fill_(1e6)  # takes all digits but one, and is taken off again
+        norm.get_buffer("running_mean").fill_(1e6)
+    x = torch.rand(16, 6)
+    with pytest.raises(NotEquivalent, match="the network magnifies rounding"):
+        load(model, x)
+    load(model.double(), x.double())
 
 
 def test_a_network_without_weights_loads_in_any_type() -> None:

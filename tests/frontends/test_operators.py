@@ -58,6 +58,7 @@ NORMS: list[tuple[Case, tuple[int, ...]]] = [
     (nn.LayerNorm(3, elementwise_affine=False), (3,)),
     (nn.GroupNorm(2, 4, eps=0.1), (4, 3, 3)),
     (nn.GroupNorm(1, 4), (4,)),
+    (nn.GroupNorm(1, 1), (1,)),
     (nn.InstanceNorm1d(3), (3, 5)),
     (nn.InstanceNorm2d(3, affine=True), (3, 5, 4)),
     (nn.InstanceNorm2d(3, affine=True, track_running_stats=True), (3, 5, 4)),

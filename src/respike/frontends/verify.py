@@ -48,10 +48,25 @@ def verify(captured: Readable, inputs: tuple[Tensor, ...], expected: tuple[Tenso
     """
     if (wrong := first_wrong_output(captured.network, inputs, expected)) is not None:
         place = _first_difference(captured, inputs) or wrong
-        raise NotEquivalent(
-            f"the loaded network differs from the original, first at node {place!r}; this is an error of respike, "
-            "please report it with the model"
-        )
+        found = f"the loaded network differs from the original, first at node {place!r}"
+        if _magnifies_rounding(captured.network, inputs):
+            raise NotEquivalent(
+                f"{found}; the network magnifies rounding so much that float32 shows nothing: load it as model.double()"
+            )
+        raise NotEquivalent(f"{found}; this is an error of respike, please report it with the model")
+
+
+def in_double(network: Network, inputs: tuple[Tensor, ...]) -> tuple[Network, tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """A network in float64, inputs for it, and its outputs."""
+    exact = network.to(torch.float64)
+    doubles = tuple(x.double() if x.is_floating_point() else x for x in inputs)
+    values = exact.values(doubles, set(exact.outputs))
+    return exact, doubles, tuple(values[name] for name in exact.outputs)
+
+
+def _magnifies_rounding(network: Network, inputs: tuple[Tensor, ...]) -> bool:
+    """Whether the network itself gives other outputs in float64."""
+    return first_wrong_output(network, inputs, in_double(network, inputs)[2]) is not None
 
 
 def first_wrong_output(network: Network, inputs: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> str | None:

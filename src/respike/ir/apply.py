@@ -136,7 +136,9 @@ def apply_analog(node: Analog, inputs: Sequence[Tensor]) -> Tensor:
         case LayerNorm():
             return F.layer_norm(x, node.shape, node.weight, node.bias, node.epsilon)
         case GroupNorm():
-            return F.group_norm(x, node.groups, node.weight, node.bias, node.epsilon)
+            return torch.group_norm(
+                x, node.groups, node.weight, node.bias, node.epsilon
+            )  # F refuses groups of one value
         case Embedding():
             return F.embedding(x.long(), node.weight)
         case _:
