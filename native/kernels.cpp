@@ -59,8 +59,13 @@ void sort(const Spikes& s, int64_t image, int steps, int64_t group, const uint32
             uint64_t* to = scratch + p * padded;
             for (int64_t n = 0; n < size; ++n) to[n] = from[n];
             for (int64_t n = size; n < padded; ++n) to[n] = 0;
-            for (int64_t b = 0; b < padded; b += 64) transpose(to + b);
-            for (int64_t n = 0; n < padded; ++n) any[n] |= to[n];
+            for (int64_t b = 0; b < padded; b += 64) {
+                uint64_t spikes = 0;
+                for (int64_t n = b; n < b + 64; ++n) spikes |= to[n];
+                if (!spikes) continue;
+                transpose(to + b);
+                for (int64_t n = b; n < b + 64; ++n) any[n] |= to[n];
+            }
         }
         for (int t = 0; t < steps; ++t) {
             *begin++ = position;
@@ -173,26 +178,33 @@ struct Row {
 // Rows of taps of RUN spikes of one pixel, added up on the way through the tile. A row is LENGTH paddings long, or,
 // where that is 0, as long as its span says.
 template <class Real, bool GRADED, int LENGTH, int RUN>
-void together(const uint32_t* where, const Real* amplitudes, const Row<Real>& rows, const Span& span) {
+inline void together(const uint32_t* where, const Real* amplitudes, const Row<Real>& rows, const Span& span) {
     using vec = typename Lanes<Real>::vec;
     const Real* own[RUN];
-    for (int r = 0; r < RUN; ++r)
+    vec amplitude[RUN];
+    for (int r = 0; r < RUN; ++r) {
         own[r] = rows.weight + (where[r] & ((1u << COLUMN) - 1)) * rows.channel_size + span.from;
+        if (GRADED) amplitude[r] = vec{} + amplitudes[r];
+    }
+    Real* to = rows.to + span.to;
     for (int i = 0; i < rows.count; ++i) {
-        Real* row = rows.to + rows.lines[i].to + span.to;
+        Real* row = to + rows.lines[i].to;
+        const Real* from[RUN];
+        for (int r = 0; r < RUN; ++r) from[r] = own[r] + rows.lines[i].from;
         for (int64_t n = 0; n < (LENGTH ? LENGTH : span.length) * PADDING; n += lanes<Real>) {
             vec sum = *(vec*)(row + n);
             for (int r = 0; r < RUN; ++r) {
-                const vec value = *(const vec*)(own[r] + rows.lines[i].from + n);
-                sum += GRADED ? value * amplitudes[r] : value;
+                const vec value = *(const vec*)(from[r] + n);
+                sum += GRADED ? value * amplitude[r] : value;
             }
             *(vec*)(row + n) = sum;
         }
     }
 }
 
+// One or two spikes: short, so that rows of known length gain.
 template <class Real, bool GRADED, int RUN>
-void together(const uint32_t* where, const Real* amplitudes, const Row<Real>& rows, const Span& span) {
+void few_together(const uint32_t* where, const Real* amplitudes, const Row<Real>& rows, const Span& span) {
     switch (span.length) {
         case 1: return together<Real, GRADED, 1, RUN>(where, amplitudes, rows, span);
         case 2: return together<Real, GRADED, 2, RUN>(where, amplitudes, rows, span);
@@ -206,19 +218,30 @@ void together(const uint32_t* where, const Real* amplitudes, const Row<Real>& ro
     }
 }
 
+// More of them: not inlined, since they need all registers.
+template <class Real, bool GRADED, int RUN>
+__attribute__((noinline)) void many_together(const uint32_t* where, const Real* amplitudes, const Row<Real>& rows,
+                                             const Span& span) {
+    together<Real, GRADED, 0, RUN>(where, amplitudes, rows, span);
+}
+
 // All spikes of one step and row, those of one pixel together.
 template <class Real, bool GRADED>
 void spikes(const uint32_t* where, const Real* amplitudes, uint32_t first, uint32_t last, const Row<Real>& rows) {
     for (uint32_t k = first, run; k < last; k += run) {
         const uint32_t column = where[k] >> COLUMN;
-        for (run = 1; run < 4 && k + run < last && where[k + run] >> COLUMN == column;) ++run;
+        for (run = 1; run < 8 && k + run < last && where[k + run] >> COLUMN == column;) ++run;
         const Span& span = rows.spans[column];
         const Real* amplitude = GRADED ? amplitudes + k : nullptr;
         switch (run) {
-            case 1: together<Real, GRADED, 1>(where + k, amplitude, rows, span); break;
-            case 2: together<Real, GRADED, 2>(where + k, amplitude, rows, span); break;
-            case 3: together<Real, GRADED, 3>(where + k, amplitude, rows, span); break;
-            default: together<Real, GRADED, 4>(where + k, amplitude, rows, span);
+            case 1: few_together<Real, GRADED, 1>(where + k, amplitude, rows, span); break;
+            case 2: few_together<Real, GRADED, 2>(where + k, amplitude, rows, span); break;
+            case 3: many_together<Real, GRADED, 3>(where + k, amplitude, rows, span); break;
+            case 4: many_together<Real, GRADED, 4>(where + k, amplitude, rows, span); break;
+            case 5: many_together<Real, GRADED, 5>(where + k, amplitude, rows, span); break;
+            case 6: many_together<Real, GRADED, 6>(where + k, amplitude, rows, span); break;
+            case 7: many_together<Real, GRADED, 7>(where + k, amplitude, rows, span); break;
+            default: many_together<Real, GRADED, 8>(where + k, amplitude, rows, span);
         }
     }
 }
@@ -387,18 +410,35 @@ struct Tile {
     int64_t size, pixels, first_pixel, first_channel, channels;
 };
 
+// Whether neurons stay as they are, step after step: no current, and below the threshold.
+template <class Real, int V>
+inline bool idle(const Real* current, const Real* potential, const Real* threshold) {
+    using vec = typename Lanes<Real>::vec;
+    typename Lanes<Real>::mask moved{};
+    for (int i = 0; i < V; ++i) {
+        const vec z = ((const vec*)current)[i], v = ((const vec*)potential)[i], theta = ((const vec*)threshold)[i];
+        moved |= ~((z == Real(0)) & (v < theta));
+    }
+    typename Lanes<Real>::integer any = 0;
+    for (int l = 0; l < lanes<Real>; ++l) any |= moved[l];
+    return !any;
+}
+
 // Several steps, the state in registers.
 template <class Real, Kind KIND>
 void fire(const Tile<Real>& tile, int64_t stride, int from, int until, Real reset) {
     constexpr int wide = KIND == Kind::tracer ? 1 : 4;
+    const bool steady = !stride && until - from > 1 && KIND != Kind::tracer;  // much of an image is often background
     while (from < until) {
         const int part = from / chunk<Real>, stop = (part + 1) * chunk<Real>;
         const int last = until < stop ? until : stop;
         typename Lanes<Real>::integer *up = tile.up + part * tile.size, *down = tile.down + part * tile.size;
         int64_t n = 0;
-        for (; n + wide * lanes<Real> <= tile.size; n += wide * lanes<Real>)
+        for (; n + wide * lanes<Real> <= tile.size; n += wide * lanes<Real>) {
+            if (steady && idle<Real, wide>(tile.current + n, tile.potential + n, tile.threshold + n)) continue;
             fire<Real, KIND, wide>(tile.current + n, stride, from, last, tile.potential + n, tile.total + n,
                                    tile.threshold + n, reset, up + n, down + n);
+        }
         for (; n < tile.size; n += lanes<Real>)
             fire<Real, KIND, 1>(tile.current + n, stride, from, last, tile.potential + n, tile.total + n,
                                 tile.threshold + n, reset, up + n, down + n);
