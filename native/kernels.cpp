@@ -256,6 +256,10 @@ void reach(int64_t inputs, int64_t kernel, int64_t stride, int64_t padding, int6
         }
 }
 
+int64_t taps_of(const Source& s, int64_t phase) {
+    return phase < s.kernel_x ? (s.kernel_x - phase + s.stride_x - 1) / s.stride_x : 0;
+}
+
 // A map as it meets a tile of the population behind it.
 template <class Real>
 struct Meeting {
@@ -272,10 +276,13 @@ struct Meeting {
         width = s.groups == 1 ? job.block : job.channels / s.groups;
         spans = (Span*)scratch;
         for (int64_t x = 0; x < s.columns; ++x) {
-            const int64_t ahead = s.kernel_x - 1 - s.padding_x - x;  // taps before the tile's first column
-            const int64_t left = ahead > 0 ? ahead : 0, taps = job.columns + ahead;
-            const int64_t right = taps < s.kernel_x ? taps : s.kernel_x;
-            spans[x] = {(left - ahead) * width, left * width, left < right ? (right - left) * width / PADDING : 0};
+            // The taps that meet this column are every stride-th; they stand together, and lead to neighbouring outputs.
+            const int64_t at = x + s.padding_x, phase = at % s.stride_x, taps = taps_of(s, phase);
+            int64_t from = 0;
+            for (int64_t other = 0; other < phase; ++other) from += taps_of(s, other);
+            const int64_t ahead = taps - 1 - at / s.stride_x;  // taps before the tile's first column
+            const int64_t left = ahead > 0 ? ahead : 0, end = job.columns + ahead, right = end < taps ? end : taps;
+            spans[x] = {(left - ahead) * width, (from + left) * width, left < right ? (right - left) * width / PADDING : 0};
         }
         rows = (int32_t*)(spans + s.columns);
         columns = rows + s.rows * s.kernel_y;

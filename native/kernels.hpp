@@ -36,8 +36,9 @@ constexpr int COLUMN = 20;
 constexpr int TALLEST = 32;  // rows of a kernel at most
 
 // A map that spikes go through: a convolution, or (one pixel, all channels) a matrix, or (as many groups as channels,
-// a kernel of 1) a factor for each channel. Weights are [block][in][ky][kx, last first][block's channels], or, where
-// groups > 1, [in][ky][kx, last first][out / groups].
+// a kernel of 1) a factor for each channel. Weights are [block][in][ky][kx][block's channels], or, where groups > 1,
+// [in][ky][kx][out / groups]; the columns kx of a kernel stand last first, and, where `contiguous`, those with the same
+// remainder by the stride together.
 struct Source {
     Lists lists;
     const void* weight;
@@ -45,8 +46,8 @@ struct Source {
     int64_t kernel_y, kernel_x, stride_y, stride_x, padding_y, padding_x, dilation_y, dilation_x, groups;
 };
 
-// Whether the taps of a row fall on neighbouring outputs.
-inline bool contiguous(const Source& s) { return s.groups == 1 && s.stride_x == 1 && s.dilation_x == 1; }
+// Whether taps that stand together fall on neighbouring outputs.
+inline bool contiguous(const Source& s) { return s.groups == 1 && s.dilation_x == 1; }
 
 // The current of a population (or of a readout) over some steps: sources, plus a dense rest, and what becomes of it.
 struct Job {

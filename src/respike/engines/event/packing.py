@@ -126,10 +126,13 @@ def _packed(part: Part, layout: Layout, block: int, memo: Memo) -> _native.Part:
 
 
 def _conv_weight(conv: Conv, scale: Tensor, block: int) -> Tensor:
-    """`[block][in][ky][kx, last first][channel]`; with groups `[in][ky][kx, last first][out / groups]`."""
+    """`[block][in][ky][kx][channel]`; with groups `[in][ky][kx][out / groups]`; kx stands as `native/kernels.hpp` says."""
     outputs, per_group, *kernel = conv.weight.shape
     weight = conv.weight.reshape(conv.groups, outputs // conv.groups, per_group, *_pair(tuple(kernel), 1))
-    weight = weight.flip(-1).permute(0, 2, 3, 4, 1).flatten(0, 1) * scale.reshape(-1, 1, 1, 1)
+    columns, stride, dilation = weight.shape[-1], conv.stride[-1], conv.dilation[-1]
+    phases = stride if conv.groups == 1 and dilation == 1 else 1
+    order = [kx for phase in range(phases) for kx in reversed(range(phase, columns, phases))]
+    weight = weight[..., order].permute(0, 2, 3, 4, 1).flatten(0, 1) * scale.reshape(-1, 1, 1, 1)
     return weight.contiguous().detach() if conv.groups > 1 else _blocks(weight, block)
 
 
