@@ -126,7 +126,7 @@ def _packed(part: Part, layout: Layout, block: int, memo: Memo) -> _native.Part:
 
 
 def _conv_weight(conv: Conv, scale: Tensor, block: int) -> Tensor:
-    """`[block][in][ky][kx][channel]`; with groups `[in][ky][kx][out / groups]`; kx stands as `native/kernels.hpp` says."""
+    """`[block][in][ky][kx][channel]`, with groups `[in][ky][kx][out / groups]`, ordered as in `native/kernels.hpp`."""
     outputs, per_group, *kernel = conv.weight.shape
     weight = conv.weight.reshape(conv.groups, outputs // conv.groups, per_group, *_pair(tuple(kernel), 1))
     columns, stride, dilation = weight.shape[-1], conv.stride[-1], conv.dilation[-1]
