@@ -49,7 +49,7 @@ def test_efficientnet_lite0_spikes_like_itself(folder: Path, monkeypatch: pytest
     assert len(network.activations) == 33  # 17 instances of ReLU6, most of them called twice
     wanted = in_batches(model, batch, 5)
     assert int((wanted.argmax(1) == right).sum()) == 18
-    for steps, least in ((8, 19), (6, 0)):
+    for steps, least in ((8, 19), (6, 19)):
         agreeing = _agreeing(network, batch, wanted, steps)
         print(f"EfficientNet-Lite0, K = {steps}: agrees on {agreeing} of 20 photos")
         assert agreeing >= least
@@ -146,7 +146,7 @@ def test_features_of_mobilenet_v2_keep_what_a_linear_probe_reads(folder: Path) -
     right, spiking_right = (int((g == test.labels).sum()) for g in (guesses, spiking_guesses))
     similarity = float(F.cosine_similarity(features, spiked).mean())
     print(f"MobileNetV2: {right} of 500, with spikes {spiking_right}; cosine {similarity:.4f}")
-    assert right > 350
+    assert right > 300
     assert spiking_right >= right - 10
 
 
