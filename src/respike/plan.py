@@ -146,8 +146,8 @@ class Plan:
         if len(network.inputs) != 1:
             inputs = ", ".join(node.name for node in network.inputs)
             raise InvalidPlan(
-                f"the network has the inputs {inputs}; spiking networks take one: give it one tensor and split that in "
-                "forward()"
+                f"the network has the inputs {inputs}; spiking networks take one: join them by "
+                "respike.passes.join_inputs(network)"
             )
         self._check_analog(network)
         spiking = [node for node in network.activations if node.name not in self.analog]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from respike import archive
 from respike.engines import fastest
+from respike.errors import RespikeWarning
 from respike.ir import Network
 from respike.plan import Plan
 from respike.record import Probe
@@ -17,13 +19,22 @@ from respike.training import SpikingModule, Surrogate, Triangle
 
 @dataclass(frozen=True, eq=False)
 class SpikingNetwork:
-    """A converted network. The constructor checks that the plan fits (`InvalidPlan` names the layer where not)."""
+    """A converted network. The constructor checks that the plan fits (`InvalidPlan` names the layer where not).
+
+    Only the network's first output spikes; a `RespikeWarning` says so where there are more.
+    """
 
     network: Network
     plan: Plan
 
     def __post_init__(self) -> None:
         self.plan.check(self.network)
+        first, *others = self.network.outputs
+        if others:
+            message = f"of the network's outputs only {first!r} is simulated, not {', '.join(map(repr, others))}: "
+            warnings.warn(
+                message + "respike.passes.join_outputs(network) makes one of all", RespikeWarning, stacklevel=3
+            )
 
     def __call__(self, images: Tensor) -> Tensor:
         """Outputs in the units of the network's own, for a batch of images `[batch, *shape]`.

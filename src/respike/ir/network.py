@@ -124,7 +124,8 @@ class Network:
     def check_inputs(self, inputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """The inputs by node name, in the network's type; `InvalidData` where a shape does not fit."""
         if len(inputs) != len(self.inputs):
-            raise InvalidData(f"the network has {len(self.inputs)} inputs, {len(inputs)} were given")
+            fix = "; to convert it, join them by respike.passes.join_inputs(network)" if len(self.inputs) > 1 else ""
+            raise InvalidData(f"the network has {len(self.inputs)} inputs, {len(inputs)} were given{fix}")
         given = {}
         for node, value in zip(self.inputs, inputs, strict=True):
             if tuple(value.shape[1:]) != node.shape:
