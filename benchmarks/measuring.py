@@ -1,7 +1,8 @@
 """One measurement, in a process of its own: `python measuring.py '{"row": …}'` prints one line of JSON.
 
-Seconds are CPU seconds of the process, one thread: on an idle machine they are seconds. Runs of the row and of the
-plain network take turns. Peak memory is what the row's first run adds to what the process holds before it.
+Seconds are CPU seconds of the process, one thread: on an idle machine they are seconds. Runs of the row take turns with
+those of the plain network and, at a given activity, of the batched engine. Peak memory is what the row's first run adds
+to what the process holds before it.
 """
 
 from __future__ import annotations
@@ -41,17 +42,17 @@ def main(case: dict[str, Any]) -> dict[str, Any]:
     with torch.no_grad():
         run = _row(case, model, calibration, batch, found)
         found["memory"] = _memory(lambda: run(batch))
-        times: dict[str, list[float]] = {"seconds": [], "network_seconds": []}
+        turns: dict[str, Forward] = {"seconds": run, "network_seconds": model}
+        if "activity" in case:
+            turns["batched_seconds"] = _own({**case, "row": "batched"}, model, calibration, batch, {})
+        times: dict[str, list[float]] = {name: [] for name in turns}
         model(batch)
         for _ in range(case["repeats"]):
-            for name, forward in (("seconds", run), ("network_seconds", model)):
+            for name, forward in turns.items():
                 started = time.process_time()
                 forward(batch)
                 times[name].append(time.process_time() - started)
-        found |= {
-            "seconds": statistics.median(times["seconds"]),
-            "network_seconds": statistics.median(times["network_seconds"]),
-        }
+        found |= {name: statistics.median(some) for name, some in times.items()}
         found["versions"] = _versions()
         outputs = torch.cat([run(part) for part in torch.split(test.images, case["batch"]) if len(part) == len(batch)])
         right = outputs.argmax(1) == test.labels[: len(outputs)]
