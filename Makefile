@@ -24,7 +24,7 @@ check: $(READY)  ## style, types, the import contract, the documentation's code
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --markdown-docs README.md docs -p no:cacheprovider
 
-papers: $(READY)  ## the papers' tables and figures again (about an hour)
+papers: $(READY)  ## the papers' tables and figures again (some hours)
 	for run in papers/*/run.py; do $(BIN)/python $$run || exit 1; done
 
 train: $(READY)  ## the shipped networks again (about an hour)
