@@ -63,9 +63,9 @@ def load(
             if not _only_rounding(captured.network, steps, inputs):
                 raise NotEquivalent(f"the pass {guilty} changes what the network computes, at output {wrong!r}")
             message = (
-                f"the network magnifies rounding: its output {wrong!r} changes with the pass {guilty} in float32, "
+                f"the network magnifies rounding: its output {wrong!r} changes with the pass {guilty} in float32, and "
+                "not in float64; model.double() avoids it"
             )
-            message += "and not in float64; model.double() avoids it"
             warnings.warn(message, RespikeWarning, stacklevel=2)
     return network
 

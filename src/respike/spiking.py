@@ -31,10 +31,11 @@ class SpikingNetwork:
         self.plan.check(self.network)
         first, *others = self.network.outputs
         if others:
-            message = f"of the network's outputs only {first!r} is simulated, not {', '.join(map(repr, others))}: "
-            warnings.warn(
-                message + "respike.passes.join_outputs(network) makes one of all", RespikeWarning, stacklevel=3
+            message = (
+                f"of the network's outputs only {first!r} is simulated, not {', '.join(map(repr, others))}: "
+                "respike.passes.join_outputs(network) makes one of all"
             )
+            warnings.warn(message, RespikeWarning, stacklevel=3)
 
     def __call__(self, images: Tensor) -> Tensor:
         """Outputs in the units of the network's own, for a batch of images `[batch, *shape]`.
