@@ -5,7 +5,7 @@ READY := .venv/ready
 
 .PHONY: demo test check papers train clean
 
-$(READY): pyproject.toml constraints.txt $(wildcard native/*)
+$(READY): pyproject.toml constraints.txt $(wildcard src/respike/engines/event/native/*)
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -c constraints.txt --editable . --group dev

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import NoReturn, Protocol
 
 from respike.cli import main as respike
-from respike.measuring import Tally
+from respike.measure import Tally
 
 
 class Victim(Protocol):

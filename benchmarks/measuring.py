@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 import respike
-from respike import Plan, Probe, Site, data, engines, methods, metrics, zoo
+from respike import Plan, Probe, Site, cost, data, engines, methods, zoo
 
 WEIGHTS = {"cifar10-vgg16-half": Path(__file__).parents[1] / "papers" / "ecc" / "weights"}
 CALIBRATION = 1000
@@ -90,7 +90,7 @@ def _own(case: dict[str, Any], model: nn.Module, calibration: Tensor, batch: Ten
         plan = _active(plan, case["activity"])
     if name == "pipelined":
         return lambda images: engines.pipelined(network, plan, images).outputs
-    probe = Probe(spike_counts=False, fan_out=metrics.fan_outs(network))
+    probe = Probe(spike_counts=False, fan_out=cost.fan_outs(network))
     record = engine(network, plan, batch, probe)
     spikes = sum(float(sums.sum()) for sums in record.spikes_per_step.values())
     found["operations"] = sum(float(sums.sum()) for sums in record.operations_per_step.values()) / len(batch)

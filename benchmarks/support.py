@@ -24,9 +24,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from respike import SpikingNetwork, load, methods
+from respike.cost import macs
 from respike.errors import InvalidPlan, RespikeError, RespikeWarning
 from respike.ir import Analog, Network, ReLU
-from respike.metrics import macs
 
 ROWS = Path(__file__).with_suffix(".json")
 PAGE = Path(__file__).parents[1] / "docs" / "support.md"

@@ -14,13 +14,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from papers.claims import Claim, explained
+from papers.published import ecc_mops
 from papers.workbench import Subject, Workbench
 
 from papers import figures, workbench
 from respike import Plan, Report, engines, load, lower, methods, zoo
 from respike.calibrate import observe
 from respike.ir import BatchNorm, Network
-from respike.metrics import ecc_mops
 from respike.passes import STANDARD, prepare
 from respike.schedule import Steady
 

@@ -4,7 +4,7 @@ Five verbs, each returning a new value and touching nothing it was given: `load`
 `respike.methods`, `simulate`, `measure`.
 """
 
-from respike import calibrate, coding, data, engines, errors, ir, methods, metrics, neurons, passes, report, zoo
+from respike import calibrate, coding, cost, data, engines, errors, fitting, ir, methods, neurons, passes, report, zoo
 from respike.diagnosis import Diagnosis, diagnose
 from respike.load import load
 from respike.measure import Report, measure
@@ -33,15 +33,16 @@ __all__ = [
     "__version__",
     "calibrate",
     "coding",
+    "cost",
     "data",
     "diagnose",
     "engines",
     "errors",
+    "fitting",
     "ir",
     "load",
     "measure",
     "methods",
-    "metrics",
     "neurons",
     "passes",
     "prepare",

@@ -225,7 +225,7 @@ class Plan:
             case _, function:
                 raise InvalidPlan(
                     f"layer {node.name!r} computes {function}, which needs a fitted neuron: use the method few_spikes, "
-                    f"or neurons.fit_activation({function}) and a site with what it gives"
+                    f"or fitting.fit_activation({function}) and a site with what it gives"
                 )
 
     def _check_layerwise(self) -> None:

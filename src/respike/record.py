@@ -22,7 +22,7 @@ class Probe:
         spike_counts: keep every neuron's number of spikes, `[batch, *shape]` per population.
         spikes: populations whose spikes are kept at every step, `[steps, batch, *shape]` each.
         potentials: populations whose potentials after the last step are kept.
-        fan_out: per population, the number of targets of each neuron (`metrics.fan_outs`); with it, spikes and synaptic
+        fan_out: per population, the number of targets of each neuron (`cost.fan_outs`); with it, spikes and synaptic
             operations are summed up at every step.
     """
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from networks import Builder, images, networks, perceptrons
 from respike.coding import IntegrateEncoder
+from respike.cost import fan_outs
 from respike.engines import batched
 from respike.engines.count import count
 from respike.errors import InvalidOption, InvalidPlan
 from respike.ir import Activation, Linear, Network, evaluate
-from respike.metrics import fan_outs
 from respike.neurons import Above, AtOrAbove, Firing, IntegrateFire, Neuron, SignedIntegrateFire, ToValue
 from respike.plan import MomentaryMax, Plan, Site, SpikeCount
 from respike.record import INPUT, OUTPUT, Probe

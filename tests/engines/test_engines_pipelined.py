@@ -13,6 +13,7 @@ from torch import Tensor
 
 from engines import golden
 from networks import images, networks, perceptrons
+from respike.cost.latency import depth, depths, interval, latency
 from respike.engines.batched import batched
 from respike.engines.pipelined import PipelinedRun, pipelined
 from respike.errors import InvalidData, InvalidOption, InvalidPlan
@@ -31,7 +32,6 @@ from respike.ir import (
     Reshape,
     Sigmoid,
 )
-from respike.metrics.latency import depth, depths, interval, latency
 from respike.neurons import Above, AtOrAbove, FewSpikes, FittedFewSpikes
 from respike.plan import Plan, Site
 from respike.record import Probe

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from networks import Builder, images
 from respike import engines, methods
+from respike.cost import fan_outs
 from respike.engines import event as engine
 from respike.engines.event import COMPILED
 from respike.errors import EngineWarning
@@ -32,7 +33,6 @@ from respike.ir import (
     Reshape,
     Slice,
 )
-from respike.metrics import fan_outs
 from respike.neurons import IntegrateFire, SignedIntegrateFire
 from respike.plan import Plan, Site
 from respike.record import Probe, Recording

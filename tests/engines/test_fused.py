@@ -22,12 +22,12 @@ from torch import Tensor
 from networks import Builder, images, networks, perceptrons
 from respike import engines, methods
 from respike.coding import Bernoulli, Coding, ConstantCurrent, IntegrateEncoder
+from respike.cost import fan_outs
 from respike.engines import fused
 from respike.engines.fused import IntegerProducts, SplitProducts
 from respike.errors import InvalidOption
 from respike.ir import Linear, Network, Reshape, map_tensors
 from respike.lower import fixed_point, unit_spikes
-from respike.metrics import fan_outs
 from respike.neurons import Above, IntegrateFire, SignedIntegrateFire, SteppedNeuron, ToValue, step
 from respike.plan import Plan, Site, SpikeCount
 from respike.record import INPUT, Probe, Recording

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from engines import golden
+from respike.cost import fan_outs
 from respike.engines import LAYERWISE, STEPPED, Engine, batched
 from respike.engines.event import COMPILED
-from respike.metrics import fan_outs
 from respike.record import Probe
 
 NEEDS_COMPILER = pytest.mark.skipif(not COMPILED, reason="the event engine was not compiled")

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 import respike
 from frontends.torch_models import Function
+from respike.cost.latency import depth, interval
 from respike.engines.pipelined import pipelined
 from respike.errors import InvalidPlan, UnsupportedOperator
 from respike.frontends import torch_export
 from respike.frontends.capture import run_model
 from respike.ir import Activation, Linear, Multiply, Network
-from respike.metrics.latency import depth, interval
 from respike.neurons import FewSpikes
 from respike.plan import Plan, Site
 from respike.schedule import Layerwise, Steady

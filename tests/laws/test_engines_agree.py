@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from networks import images, networks, perceptrons
 from respike import engines, methods
 from respike.coding import Bernoulli, Coding, ConstantCurrent, IntegrateEncoder
+from respike.cost import fan_outs
 from respike.engines.event import COMPILED
 from respike.errors import DeadLayerWarning
 from respike.ir import Network
 from respike.methods import Method
-from respike.metrics import fan_outs
 from respike.neurons import Above, AtOrAbove, IntegrateFire, Neuron, SignedIntegrateFire, Subtract, ToValue
 from respike.plan import AccumulatedMax, MomentaryMax, Plan, Site, SpikeCount
 from respike.record import INPUT, Probe

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from networks import images, networks
-from respike import engines, metrics
+from respike import cost, engines
 from respike.ir import Network
 from respike.neurons import Above, FewSpikes, fire_few
 from respike.plan import Plan, Site
@@ -68,7 +68,7 @@ def test_one_pass_is_the_time_stepped_run(
     sites = {node.name: site(network.shapes[node.name][0]) for node in network.activations}
     plan = Plan(sites, Layerwise(steps))
     given_images = images(network, 3)
-    probe = Probe(spikes=tuple(sites), potentials=tuple(sites), fan_out=metrics.fan_outs(network))
+    probe = Probe(spikes=tuple(sites), potentials=tuple(sites), fan_out=cost.fan_outs(network))
     expected = engines.reference(network, plan, given_images, probe)
     for engine in (engines.few_spikes, engines.batched):
         found = engine(network, plan, given_images, probe)

@@ -16,6 +16,7 @@ import respike
 from networks import Builder, images, networks, perceptrons
 from respike import data, engines, zoo
 from respike.coding import Bernoulli, IntegrateEncoder
+from respike.engines.integers import bounds
 from respike.errors import InvalidOption, InvalidPlan
 from respike.ir import (
     Activation,
@@ -35,7 +36,6 @@ from respike.ir import (
     tensors,
 )
 from respike.lower import FixedPoint, SaturationWarning, fixed_point
-from respike.lower.integers import bounds
 from respike.methods import max_norm
 from respike.neurons import FewSpikes, IntegrateFire, SignedIntegrateFire, ToValue
 from respike.plan import Plan, Site, SpikeCount

@@ -20,8 +20,8 @@ from typing import Any
 
 from respike import simulate
 from respike.cli import main
-from respike.measuring import Tally, workers
-from respike.measuring.workers import WorkerLost
+from respike.measure import Tally, workers
+from respike.measure.workers import WorkerLost
 
 IMAGES = 1280
 BATCHES = IMAGES // 64

@@ -16,7 +16,7 @@ from respike import SpikeCount, SpikingNetwork, measure, simulate
 from respike.cli.evaluating import exit_rule
 from respike.errors import InvalidOption, InvalidPlan
 from respike.ir import Activation, Input, Linear, MaxPool, Network, ReLU
-from respike.metrics.early_exit import Bound, Margin, exiting
+from respike.measure.early_exit import Bound, Margin, exiting
 from respike.neurons import FewSpikes, IntegrateFire, Neuron, SignedIntegrateFire
 from respike.plan import Plan, Site
 from respike.schedule import InputThenDrain, Layerwise, Schedule, Steady

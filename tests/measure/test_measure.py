@@ -13,11 +13,11 @@ from torch import Tensor
 
 from networks import Builder, images, networks
 from respike import Probe, SpikingNetwork, engines, measure, methods, simulate
-from respike import metrics as m
+from respike import cost as m
 from respike.coding import Bernoulli
 from respike.errors import InvalidData
 from respike.ir import Activation, Conv, Input, Linear, Multiply, Network, ReLU
-from respike.measuring.report import first_to_stay
+from respike.measure.report import first_to_stay
 from respike.plan import Plan, Site
 from respike.record import INPUT
 from respike.schedule import Steady

@@ -21,9 +21,9 @@ from respike.coding import Bernoulli
 from respike.data import Dataset
 from respike.errors import InvalidFile
 from respike.ir import Network
-from respike.measuring import BATCH_SIZE, Report, Tally, discard
-from respike.measuring.fingerprint import fingerprint
-from respike.metrics.early_exit import Margin
+from respike.measure import BATCH_SIZE, Report, Tally, discard
+from respike.measure.early_exit import Margin
+from respike.measure.fingerprint import fingerprint
 from respike.plan import Plan, Site
 from respike.schedule import Steady
 

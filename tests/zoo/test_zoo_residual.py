@@ -25,7 +25,7 @@ def neurons(network: Network) -> int:
 def test_the_neurons_of_the_papers_tables(depth: int, count: int) -> None:
     network = loaded(cifar_resnet(depth), 3, 32, 32)
     assert neurons(network) == count
-    assert respike.metrics.depth(network) == depth - 1
+    assert respike.cost.depth(network) == depth - 1
 
 
 def test_resnet_50_for_imagenet_has_9_6_million() -> None:

@@ -39,9 +39,9 @@ from respike.cli.running import (
 )
 from respike.coding import Coding
 from respike.errors import InvalidOption
-from respike.measuring import WorkerLost, discard
+from respike.measure import WorkerLost, discard
+from respike.measure.early_exit import Bound, EarlyExit, Margin
 from respike.methods import Method
-from respike.metrics.early_exit import Bound, EarlyExit, Margin
 
 Given = Mapping[str, str | bool]
 

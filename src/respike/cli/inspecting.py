@@ -8,7 +8,7 @@ import torch
 from rich import box
 from rich.table import Table
 
-from respike import ir, metrics
+from respike import cost, ir
 from respike.calibrate import ActivationStatistics, observe
 from respike.cli import console
 from respike.cli.arguments import DatasetName, NetworkName
@@ -46,7 +46,7 @@ def _table(network: Network, seen: Mapping[str, ActivationStatistics], plan: Pla
     table.add_column("kind", no_wrap=True)
     for heading in (*_HEADINGS, *(["threshold"] if plan else [])):
         table.add_column(heading, justify="right", no_wrap=True)
-    macs, fan_outs = metrics.macs(network), metrics.fan_outs(network)
+    macs, fan_outs = cost.macs(network), cost.fan_outs(network)
     for node in network.nodes:
         weights = sum(tensor.numel() for tensor in ir.tensors(node))
         cells = [
@@ -83,7 +83,7 @@ def _spiking(
 def _totals(subject: Subject, seen: Mapping[str, ActivationStatistics]) -> list[str]:
     network = subject.network
     neurons = sum(network.neurons(node.name) for node in network.activations)
-    macs = sum(metrics.macs(network).values())
+    macs = sum(cost.macs(network).values())
     lines = [
         f"{network.parameters:,} weights, {human(macs)} multiply-accumulates, "
         f"{neurons:,} neurons in {len(network.activations)} populations"

@@ -19,9 +19,9 @@ from respike.data import Dataset
 from respike.engines import Engine
 from respike.errors import InvalidOption
 from respike.files import check_writable, write
-from respike.measuring import ALONE, Exits, WorkerLost, Workers, workers
+from respike.measure import ALONE, Exits, WorkerLost, Workers, workers
+from respike.measure.early_exit import EarlyExit
 from respike.methods import Method
-from respike.metrics.early_exit import EarlyExit
 from respike.report import accuracy_over_time, save, summary
 from respike.report.figures import figure_format
 from respike.schedule import InputThenDrain

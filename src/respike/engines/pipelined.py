@@ -19,11 +19,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from respike.cost.latency import depths
+from respike.cost.latency import interval as shortest_interval
 from respike.engines.wiring import Port, constants, wire
 from respike.errors import InvalidData, InvalidOption, InvalidPlan
 from respike.ir import Activation, Affine, Input, Network, Node, evaluate
-from respike.metrics.latency import depths
-from respike.metrics.latency import interval as shortest_interval
 from respike.neurons import Above, FewSpikes, FittedFewSpikes
 from respike.plan import Plan, SiteTensors
 from respike.record import OUTPUT
@@ -62,7 +62,7 @@ def pipelined(network: Network, plan: Plan, images: Tensor, *, interval: int | N
         network: a network.
         plan: its few-spikes plan.
         images: in the order in which they arrive.
-        interval: steps between images, K at least; `metrics.interval` (2 K in a feed-forward network) unless given. A
+        interval: steps between images, K at least; `cost.interval` (2 K in a feed-forward network) unless given. A
             shorter one costs more accumulators.
 
     Raises:

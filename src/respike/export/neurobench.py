@@ -14,12 +14,12 @@ from typing import Any
 
 from torch import Tensor
 
+from respike.cost import fan_outs
 from respike.engines import fastest
 from respike.errors import RespikeError
 from respike.export.portable import CannotExport, Converted, Pooling, portable
 from respike.export.unit_module import UnitIntegrateFire, UnitModule
 from respike.ir import Add, AvgPool, Network
-from respike.metrics import fan_outs
 from respike.record import INPUT, Probe
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from respike.coding import Bernoulli, Coding, IntegrateEncoder
+from respike.engines.integers import IntegerRun, run
 from respike.errors import InvalidOption, InvalidPlan
 from respike.ir import (
     Activation,
@@ -26,7 +27,6 @@ from respike.ir import (
     batch_norm_shift,
     map_tensors,
 )
-from respike.lower.integers import IntegerRun, run
 from respike.lower.regauge import Gauge, regauge
 from respike.lower.unit_spikes import thresholds
 from respike.lower.units import handed_on, uniform

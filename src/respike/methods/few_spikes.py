@@ -20,11 +20,12 @@ from respike.calibrate import (
     observe,
 )
 from respike.errors import InvalidOption, OutsideFitWarning
+from respike.fitting import Density, fit_activation
 from respike.ir import Activation, Analog, Network, ReLU, ceiling, evaluate
 from respike.methods.citations import FEW_SPIKES
 from respike.methods.method import published
 from respike.methods.scales import site
-from respike.neurons import Density, FewSpikes, FittedFewSpikes, LayerwiseNeuron, fire_few, fit_activation
+from respike.neurons import FewSpikes, FittedFewSpikes, LayerwiseNeuron, fire_few
 from respike.plan import Plan, Quantity, Site
 from respike.schedule import Layerwise
 
@@ -52,7 +53,7 @@ def few_spikes(
     """Few-spikes neurons: K bits an activation, about one spike a neuron.
 
     The neuron of a ReLU delivers `u · clip(floor(x / u), 0, 2^K - 1)` with the unit `u = alpha · 2^-K`. Other functions
-    get neurons fitted to the inputs that their layer sees (`neurons.fit_activation`). What no neuron computes
+    get neurons fitted to the inputs that their layer sees (`fitting.fit_activation`). What no neuron computes
     (attention, gates) must be named in `analog`.
 
     *Paper*: one global alpha = 25, K = 10; Eq. 1 to 3. Its program fires at `v > T`; see `neurons.FewSpikes`.

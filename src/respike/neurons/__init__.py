@@ -3,7 +3,6 @@
 from typing import TypeAlias
 
 from respike.neurons.few_spikes import Coefficients, FewSpikes, FittedFewSpikes, LayerwiseNeuron, fire_few
-from respike.neurons.fitting import Density, fit_activation
 from respike.neurons.integrate_fire import (
     RESETS,
     Above,
@@ -25,7 +24,6 @@ __all__ = [
     "Above",
     "AtOrAbove",
     "Coefficients",
-    "Density",
     "FewSpikes",
     "Firing",
     "FittedFewSpikes",
@@ -38,6 +36,5 @@ __all__ = [
     "Subtract",
     "ToValue",
     "fire_few",
-    "fit_activation",
     "step",
 ]

@@ -62,7 +62,7 @@ class FittedFewSpikes:
     """The FS neuron of another function, with fitted sequences T, h and d of K numbers each.
 
     The sequences are in the units of the function's input (T, h) and output (d); the site's threshold and spike value
-    are 1. `respike.neurons.fit_activation` makes them.
+    are 1. `respike.fitting.fit_activation` makes them.
 
     Args:
         function: what it approximates.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from respike.metrics import depths
+from respike.cost import depths
 from respike.record import Probe
 from respike.report.page_data import Bounds, Raster, RasterLayer, rounded
 from respike.schedule import Layerwise

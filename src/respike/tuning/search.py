@@ -14,7 +14,7 @@ from respike import methods
 from respike.errors import InvalidData, InvalidOption
 from respike.ir import Network
 from respike.measure import measure
-from respike.measuring.fingerprint import fingerprint
+from respike.measure.fingerprint import fingerprint
 from respike.methods import Method
 from respike.spiking import SpikingNetwork
 from respike.tuning.objectives import ACCURACY, ENERGY, Objective

@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from respike.errors import InvalidFile, InvalidOption, RespikeError
-from respike.measuring.fingerprint import difference
+from respike.measure.fingerprint import difference
 from respike.tuning.spaces import METHOD, Space
 
 T = TypeVar("T")

@@ -1,12 +1,12 @@
-"""The fits in the package. `python -m respike.neurons.fit_defaults` makes those that are missing (minutes)."""
+"""The fits in the package. `python -m respike.fitting.defaults` makes those that are missing (minutes)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from respike.fitting.activation import RESTARTS, fit_activation
+from respike.fitting.store import SHIPPED, fit_key, write_fit
 from respike.ir.functions import ELU, GELU, Function, Hardswish, Sigmoid, SiLU, Tanh
-from respike.neurons.fit_store import SHIPPED, fit_key, write_fit
-from respike.neurons.fitting import RESTARTS, fit_activation
 
 STEPS = (4, 6, 8)
 """K of the fits of every function."""

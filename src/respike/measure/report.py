@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from respike.cost import EnergyModel, analog_macs, interval, latency, macs
 from respike.engines import Engine
-from respike.measuring.tally import Tally
-from respike.metrics import EnergyModel, analog_macs, interval, latency, macs
-from respike.metrics.early_exit import EarlyExit
+from respike.measure.early_exit import EarlyExit
+from respike.measure.tally import Tally
 from respike.record import INPUT, OUTPUT
 from respike.schedule import Layerwise
 from respike.spiking import SpikingNetwork

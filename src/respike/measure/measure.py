@@ -7,21 +7,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+from respike.cost import HOROWITZ_45NM, EnergyModel, fan_outs
 from respike.engines import Engine, fastest
 from respike.errors import InvalidData
-from respike.measuring import ALONE, BATCH_SIZE, Batch, Kept, Labelled, Report, Tally, Workers, batches
-from respike.measuring.fingerprint import run_of
-from respike.measuring.report import report
-from respike.measuring.tally import tally
-from respike.metrics import HOROWITZ_45NM, EnergyModel, fan_outs
-from respike.metrics.early_exit import EarlyExit, exiting
+from respike.measure.batches import BATCH_SIZE, Batch, Labelled, batches
+from respike.measure.early_exit import EarlyExit, exiting
+from respike.measure.fingerprint import run_of
+from respike.measure.kept import Kept
+from respike.measure.report import Report, report
+from respike.measure.tally import Tally, tally
+from respike.measure.workers import ALONE, Workers
 from respike.record import Probe
 from respike.simulate import simulate
 from respike.spiking import SpikingNetwork
 
 Progress: TypeAlias = Callable[[int], None]
-
-__all__ = ["BATCH_SIZE", "Labelled", "Report", "measure"]
 
 
 def measure(
@@ -51,11 +51,11 @@ def measure(
         energy: the energy model behind `energy_ratio`.
         tolerance: by how much accuracy may fall short of the network's and still count as reached.
         limit: the number of images at most; all unless said.
-        early_exit: also report what exiting early by this rule would give (`metrics.early_exit`).
+        early_exit: also report what exiting early by this rule would give (`cost.early_exit`).
         dataset_name: for the report.
         progress: called after each batch with the number of images up to its end.
         resume: a folder in which finished batches are kept, and taken from where they are there already.
-        workers: who shares the run (`measuring.workers()` under torchrun); every one of them gets the whole report.
+        workers: who shares the run (`measure.workers()` under torchrun); every one of them gets the report.
 
     Raises:
         InvalidData: no images, wrong shapes, labels that are not integers or do not fit.

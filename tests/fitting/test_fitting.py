@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from respike.errors import InvalidData, InvalidOption
+from respike.fitting import Density, fit_activation
+from respike.fitting.activation import RESTARTS
+from respike.fitting.defaults import RANGES, STEPS, FitRange
+from respike.fitting.search import Array, Curve, descend, error_and_gradient
 from respike.ir import Function, ReLU, Sigmoid, SiLU, Tanh
 from respike.ir.functions import apply_function
-from respike.neurons import Density, FittedFewSpikes, fire_few, fit_activation
-from respike.neurons.fit_defaults import RANGES, STEPS, FitRange
-from respike.neurons.fit_search import Array, Curve, descend, error_and_gradient
-from respike.neurons.fitting import RESTARTS
+from respike.neurons import FittedFewSpikes, fire_few
 
 ONE = torch.ones((), dtype=torch.float64)
 
@@ -124,8 +125,8 @@ def test_outside_the_range_the_ends_go_on(at: FitRange) -> None:
 
 @pytest.fixture
 def short_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("respike.neurons.fit_search.CHAINS", 8)
-    monkeypatch.setattr("respike.neurons.fit_search.ROUNDS", 3)
+    monkeypatch.setattr("respike.fitting.search.CHAINS", 8)
+    monkeypatch.setattr("respike.fitting.search.ROUNDS", 3)
 
 
 def small(function: Function, cache: Path, **options: Any) -> FittedFewSpikes:
@@ -175,7 +176,7 @@ def test_density_of_samples_counts_them(samples: list[float]) -> None:
 def test_a_fit_is_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fit = small(Sigmoid(), tmp_path)
     (file,) = tmp_path.iterdir()
-    monkeypatch.setattr("respike.neurons.fitting.search", lambda *_: pytest.fail("searched again"))
+    monkeypatch.setattr("respike.fitting.activation.search", lambda *_: pytest.fail("searched again"))
     assert small(Sigmoid(), tmp_path) == fit
     with pytest.raises(pytest.fail.Exception, match="searched again"):
         small(Sigmoid(), tmp_path, seed=1)
@@ -233,7 +234,7 @@ def test_a_broken_cache_file_is_replaced(
         searches.append(1)
         return np.array(fit.thresholds), np.array(fit.resets)
 
-    monkeypatch.setattr("respike.neurons.fitting.search", found)
+    monkeypatch.setattr("respike.fitting.activation.search", found)
     small(Tanh(), tmp_path, steps=1)
     (file,) = tmp_path.iterdir()
     file.write_text(damage(text))

@@ -5,18 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 from hypothesis import given, settings
+from papers.published import ecc_macs, ecc_mops, ecc_synaptic_operations, fs_spikes, fs_spikes_per_neuron
 
 from networks import Builder, images, networks, perceptrons
 from respike import SpikingNetwork, measure, methods
+from respike.cost import fan_outs
 from respike.ir import Activation, Conv, Linear, Network, ReLU, Reshape
-from respike.metrics import (
-    ecc_macs,
-    ecc_mops,
-    ecc_synaptic_operations,
-    fan_outs,
-    fs_spikes,
-    fs_spikes_per_neuron,
-)
 from respike.record import INPUT
 
 

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 
 from networks import BLOCKS, RESAMPLING, Builder, networks, perceptrons
+from respike.cost import analog_macs, fan_out, fan_outs, macs, probed_fan_out
 from respike.ir import (
     Activation,
     Add,
@@ -24,7 +25,6 @@ from respike.ir import (
     Reshape,
     Slice,
 )
-from respike.metrics import analog_macs, fan_out, fan_outs, macs, probed_fan_out
 from respike.neurons import FewSpikes
 from respike.plan import Plan, Site
 from respike.record import INPUT

@@ -20,8 +20,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from respike.errors import RespikeError
-from respike.measuring.fingerprint import difference
-from respike.measuring.tally import Tally
+from respike.measure.fingerprint import difference
+from respike.measure.tally import Tally
 
 TIMEOUT = timedelta(minutes=30)
 """For how long a worker that is done waits for another one."""

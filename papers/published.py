@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
+from respike.cost.fan_out import fan_out
+from respike.cost.operations import macs
 from respike.ir import Activation, Conv, Linear, Network
-from respike.metrics.fan_out import fan_out
-from respike.metrics.operations import macs
 from respike.record import INPUT
 
 

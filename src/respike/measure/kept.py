@@ -17,9 +17,9 @@ from safetensors import SafetensorError, safe_open
 from respike.data.files import read
 from respike.errors import InvalidFile
 from respike.files import write
-from respike.measuring.batches import Batch
-from respike.measuring.fingerprint import difference, fingerprint
-from respike.measuring.tally import Tally
+from respike.measure.batches import Batch
+from respike.measure.fingerprint import difference, fingerprint
+from respike.measure.tally import Tally
 
 _RUN = "run.json"
 _SUFFIX = ".safetensors"
