@@ -20,9 +20,9 @@ from torch.export import Dim, export
 
 from frontends.torch_models import ResNet, trained
 from respike.errors import InvalidData, InvalidFile, InvalidNetwork, NotEquivalent, RespikeWarning
-from respike.frontends import operators
-from respike.frontends.capture import quiet
-from respike.frontends.operators import Call, Result
+from respike.frontends.semantics import Call, Result
+from respike.frontends.torch.capture import quiet
+from respike.frontends.torch.operators import OPERATORS
 from respike.ir import BatchNorm, Conv, Network, map_tensors
 from respike.load import load
 
@@ -106,22 +106,22 @@ def test_several_inputs_and_outputs() -> None:
 
 @pytest.mark.parametrize("place", ["0", "3"])
 def test_a_wrong_translation_is_caught_and_named(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = operators.OPERATORS[torch.ops.aten.linear]
+    right = OPERATORS[torch.ops.aten.linear]
 
     def wrong(call: Call, x: Any, weight: Tensor, bias: Tensor) -> Result:
         return right(call, x, weight * (1.01 if call.name == place else 1.0), bias)
 
-    monkeypatch.setitem(operators.OPERATORS, torch.ops.aten.linear, wrong)
+    monkeypatch.setitem(OPERATORS, torch.ops.aten.linear, wrong)
     with pytest.raises(NotEquivalent, match=f"first at node '{place}'"):
         load(perceptron(), torch.rand(4, 6))
 
 
 def test_a_difference_that_only_another_batch_shows_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_relu(call: Call, x: Any) -> Result:
-        return operators.OPERATORS[torch.ops.aten.mul](call, x, 1.0)
+        return OPERATORS[torch.ops.aten.mul](call, x, 1.0)
 
     model = nn.Sequential(nn.ReLU(), nn.Linear(6, 2)).eval()
-    monkeypatch.setitem(operators.OPERATORS, torch.ops.aten.relu, no_relu)
+    monkeypatch.setitem(OPERATORS, torch.ops.aten.relu, no_relu)
     load(model, torch.rand(4, 6))
     with pytest.raises(NotEquivalent, match="first at node '0'"):
         load(model, torch.rand(4, 6), verify=-torch.rand(4, 6))

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from respike.errors import InvalidFile, NotEquivalent, RespikeWarning
-from respike.frontends.archive import read_program
-from respike.frontends.capture import Example, capture, check_examples
+from respike.frontends.examples import Example, check_examples
 from respike.frontends.keras import SUFFIXES as KERAS_FILES
 from respike.frontends.keras import capture_keras, is_keras_model
+from respike.frontends.torch import capture, read_program
 from respike.frontends.verify import Readable, first_wrong_output, in_double, original_outputs
 from respike.frontends.verify import verify as check
 from respike.ir import Network, Softmax

@@ -12,7 +12,7 @@ from torch.export import Dim
 
 from frontends.torch_models import ResNet, trained
 from respike import zoo
-from respike.frontends.capture import quiet
+from respike.frontends.torch.capture import quiet
 
 EXPORTED = Path(__file__).parent.parent / "golden" / "torch_exported.onnx"
 

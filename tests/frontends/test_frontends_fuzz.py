@@ -16,7 +16,7 @@ from torch import Tensor
 from frontends.random_models import RandomModel, models
 from respike import load
 from respike.errors import InvalidNetwork, UnsupportedOperator
-from respike.frontends.capture import run_model
+from respike.frontends.torch.capture import run_model
 from respike.passes import STANDARD
 
 EXAMPLES = int(os.environ.get("RESPIKE_FUZZ", "12"))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from frontends.torch_models import Function, trained
 from respike.frontends import torch_export
-from respike.frontends.capture import run_model
+from respike.frontends.torch.capture import run_model
 from respike.ir import ELU, GELU, Analog, Hardswish, Network, ReLU, Sigmoid, SiLU, Tanh, ceiling
 
 Case = nn.Module | Callable[..., Any]

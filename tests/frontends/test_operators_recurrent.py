@@ -15,7 +15,7 @@ from respike.cost.latency import depth, interval
 from respike.engines.pipelined import pipelined
 from respike.errors import InvalidPlan, UnsupportedOperator
 from respike.frontends import torch_export
-from respike.frontends.capture import run_model
+from respike.frontends.torch.capture import run_model
 from respike.ir import Activation, Linear, Multiply, Network
 from respike.neurons import FewSpikes
 from respike.plan import Plan, Site

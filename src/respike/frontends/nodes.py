@@ -7,13 +7,28 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from respike.errors import UnsupportedOperator
-from respike.frontends.naming import Names
-from respike.frontends.operators import Refused
-from respike.ir import Input, Node, evaluate, map_tensors
+from respike.errors import InvalidNetwork, UnsupportedOperator
+from respike.frontends.semantics import Refused
+from respike.ir import BatchNorm, Input, Network, Node, evaluate, map_tensors, tensors
 
 LARGEST = 2**28
 """More elements than any value for one sample may have, so that a small file cannot claim the whole memory."""
+
+
+class Names:
+    """Gives names out once: the second `relu` becomes `relu@2`."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def take(self, wanted: str) -> str:
+        """`wanted`, or it with the first free number."""
+        name, count = wanted, 1
+        while name in self._taken:
+            count += 1
+            name = f"{wanted}@{count}"
+        self._taken.add(name)
+        return name
 
 
 class Nodes:
@@ -55,3 +70,12 @@ def check_refused(refused: dict[str, str]) -> None:
     if refused:
         listed = "\n".join(f"  {place}: {reason}" for place, reason in refused.items())
         raise UnsupportedOperator(f"respike cannot convert {len(refused)} part(s) of the network:\n{listed}")
+
+
+def check_weights(network: Network) -> None:
+    """Raise `InvalidNetwork` for weights that are not finite, and for variances that are not positive."""
+    if bad := [node.name for node in network.nodes if not all(bool(torch.isfinite(t).all()) for t in tensors(node))]:
+        raise InvalidNetwork(f"weights that are NaN or infinite in: {', '.join(bad)}; load a sound checkpoint")
+    for node in network.nodes:
+        if isinstance(node, BatchNorm) and bool((node.variance + node.epsilon <= 0).any()):
+            raise InvalidNetwork(f"the variance of {node.name!r} is not positive; load a sound checkpoint")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from respike.errors import InvalidNetwork
 from respike.frontends.nodes import Nodes
-from respike.frontends.operators import Refused
+from respike.frontends.semantics import Refused
 from respike.ir import Input, Node, Permute
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from respike.errors import InvalidData, InvalidNetwork, RespikeWarning
-from respike.frontends.capture import Example, check_examples
+from respike.frontends.examples import Example, check_examples
 from respike.frontends.keras.call import Signal
 from respike.frontends.keras.clean import MODELS
 from respike.frontends.keras.files import read_file

@@ -12,9 +12,8 @@ from respike.frontends.keras.call import Call, Draft, Signal
 from respike.frontends.keras.graph import Layer, Model, Value
 from respike.frontends.keras.layers import LAYERS, OPERATIONS
 from respike.frontends.keras.weights import Weights
-from respike.frontends.nodes import check_refused
-from respike.frontends.operators import Refused
-from respike.frontends.translate import check_weights
+from respike.frontends.nodes import check_refused, check_weights
+from respike.frontends.semantics import Refused
 from respike.ir import Input, Network
 
 _LOST = object()

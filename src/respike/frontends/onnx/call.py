@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from respike.frontends import operators
+from respike.frontends import semantics
 from respike.frontends.nodes import LARGEST
-from respike.frontends.operators.call import Layout, Refused, number, weights
+from respike.frontends.semantics.call import Layout, Refused, number, weights
 from respike.ir import Node
 
 __all__ = ["BATCH", "Operand", "Operator", "Refused", "Result", "Signal", "Translator", "number", "weights"]
@@ -88,7 +88,7 @@ class Operator:
             return None if listed is None else tuple(map(int, listed))
         return whole_numbers(given, name)
 
-    def by(self, translator: operators.Translator, *operands: Operand | float) -> Signal:
+    def by(self, translator: semantics.Translator, *operands: Operand | float) -> Signal:
         """The signal that a translator of the PyTorch frontend makes of these operands."""
         emitted: dict[str, Signal] = {x.name: x for x in operands if isinstance(x, Signal)}
 
@@ -98,8 +98,8 @@ class Operator:
             return result.name
 
         shape = broadcast(*(x.shape for x in emitted.values()))
-        call = operators.Call(self.name, Layout(shape), self.dtype, torch.device("cpu"), emit)
-        given = (operators.Signal(x.name, Layout(x.shape)) if isinstance(x, Signal) else x for x in operands)
+        call = semantics.Call(self.name, Layout(shape), self.dtype, torch.device("cpu"), emit)
+        given = (semantics.Signal(x.name, Layout(x.shape)) if isinstance(x, Signal) else x for x in operands)
         result = translator(call, *given)
         return emitted[result if isinstance(result, str) else result.name]  # type: ignore[union-attr]
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from respike.errors import InvalidData, InvalidNetwork
-from respike.frontends.capture import Example, check_examples
+from respike.frontends.examples import Example, check_examples
 from respike.frontends.nodes import LARGEST
 from respike.frontends.onnx.original import evaluate, run
 from respike.frontends.onnx.reading import check_model, needed_part, read_model

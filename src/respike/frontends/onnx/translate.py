@@ -10,13 +10,12 @@ import torch
 from torch import Tensor
 
 from respike.errors import InvalidFile, InvalidNetwork
-from respike.frontends.nodes import Nodes, check_refused
+from respike.frontends.nodes import Nodes, check_refused, check_weights
 from respike.frontends.onnx.call import BATCH, Operator, Refused, Result, Signal
 from respike.frontends.onnx.constants import FOLDS, read
 from respike.frontends.onnx.operators import OPERATORS, advice
 from respike.frontends.onnx.patterns import find_activations
 from respike.frontends.onnx.reading import opset
-from respike.frontends.translate import check_weights
 from respike.ir import Activation, Input, Network, Node
 
 _LOST = object()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from respike.frontends.keras.call import Call, Signal, Translator
-from respike.frontends.operators import Refused
+from respike.frontends.semantics import Refused
 from respike.ir import (
     ELU,
     GELU,

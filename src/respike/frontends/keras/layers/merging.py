@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from respike.frontends.keras.call import Call, Signal, Translator
 from respike.frontends.keras.layers.activations import named
-from respike.frontends.operators import Refused
+from respike.frontends.semantics import Refused
 from respike.ir import Add, Concat, ElementwiseAffine, Multiply, Reshape
 
 Operand = Signal | float

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from respike.frontends.keras.call import Call, Signal, Translator
-from respike.frontends.operators import Refused
+from respike.frontends.semantics import Refused
 from respike.ir import BatchNorm, ElementwiseAffine, GroupNorm, LayerNorm
 
 _SMALLEST_DEVIATION = 1e-7  # keras.config.epsilon(), by which Normalization bounds the deviation from below

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from respike.frontends.keras.call import Call, Signal, Translator
 from respike.frontends.keras.layers.windows import same_sides, spread
-from respike.frontends.operators import Refused
+from respike.frontends.semantics import Refused
 from respike.ir import AdaptiveAvgPool, AdaptiveMaxPool, AvgPool, MaxPool, Reshape, Slice
 
 

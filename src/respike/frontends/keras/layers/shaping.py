@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from respike.frontends.keras.call import Call, Signal, Translator
 from respike.frontends.keras.layers.windows import spread
-from respike.frontends.operators import Refused
+from respike.frontends.semantics import Refused
 from respike.ir import FixedLinear, Pad, Permute, Reshape
 
 _LARGEST = 2**26

@@ -7,7 +7,7 @@ from torch import Tensor
 from respike.frontends.keras.call import Call, Signal, Translator
 from respike.frontends.keras.layers.activations import activate
 from respike.frontends.keras.layers.windows import Sides, padded, same_sides, spread
-from respike.frontends.operators import Refused
+from respike.frontends.semantics import Refused
 from respike.ir import Conv, ConvTranspose, Linear, Pad
 
 

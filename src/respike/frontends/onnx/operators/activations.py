@@ -7,7 +7,7 @@ import math
 import torch
 
 from respike.frontends.onnx.call import Operand, Operator, Refused, Signal, Translator, signal, weights
-from respike.frontends.operators import activations as torch_activations
+from respike.frontends.semantics import activations as torch_activations
 from respike.ir import ELU, GELU, Activation, ElementwiseAffine, Function, Hardswish, ReLU, Sigmoid, SiLU, Tanh
 
 

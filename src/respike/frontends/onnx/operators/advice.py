@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from respike.frontends.operators import ADVICE as SHARED
-from respike.frontends.operators import DEFAULT
+from respike.frontends.semantics import ADVICE as SHARED
+from respike.frontends.semantics import DEFAULT
 
 _QUANTISED = "is quantised; export the network before quantisation (respike counts and quantises by itself)"
 _CONTROL = "is control flow, whose graphs are not run; export the one path that is taken"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from respike.frontends.onnx.call import Operand, Operator, Refused, Signal, Translator, number, signal
-from respike.frontends.operators import arithmetic as torch_arithmetic
+from respike.frontends.semantics import arithmetic as torch_arithmetic
 from respike.ir import Add, ElementwiseAffine
 
 _RANKS = "combines signals of different ranks, which broadcasts the batch; unsqueeze the smaller one"

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from respike.frontends.operators.call import Call, Layout, Operand, Refused, Signal, Translator, anywhere, weights
+from respike.frontends.semantics.call import Call, Layout, Operand, Refused, Signal, Translator, anywhere, weights
 from respike.ir import (
     Activation,
     Add,
@@ -181,7 +181,7 @@ def lstm(call: Call, x: Operand, initial: Sequence[Operand], *options: Any) -> t
     return unroll(lstm_step, call, x, initial, *options)
 
 
-def _single(step: Step) -> Translator:
+def single(step: Step) -> Translator:
     def translate(call: Call, x: Operand, initial: Operand, *options: Any) -> tuple[Signal, ...]:
         return unroll(step, call, x, (initial,), *options)
 
@@ -222,12 +222,3 @@ def _stacked(call: Call, names: Sequence[str], size: int, batch: int) -> Signal:
     """Vectors of `size` elements one behind the other, along a new dimension."""
     rows = tuple(call.emit(Reshape(f"{call.name}.unsqueeze", (name,), (1, size))) for name in names)
     return Signal(call.emit(Concat(f"{call.name}.stack", rows, 1)), Layout((len(rows), size), batch))
-
-
-aten = torch.ops.aten
-RECURRENT: dict[object, Translator] = {
-    aten.rnn_relu.input: _single(rnn_relu_step),
-    aten.rnn_tanh.input: _single(rnn_tanh_step),
-    aten.gru.input: _single(gru_step),
-    aten.lstm.input: lstm,
-}

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from respike.frontends.operators.call import (
+from respike.frontends.semantics.call import (
     MIXES,
     Call,
     Operand,
     Refused,
     Result,
     Signal,
-    Translator,
     anywhere,
     optional,
     signal,
@@ -201,21 +199,3 @@ def embedding(call: Call, weight: Operand, x: Operand, *_: object) -> str:
     if not isinstance(x, Signal) or not x.layout.is_plain:
         raise Refused(MIXES)
     return call.emit(Embedding(call.name, (x.name,), weights(weight).contiguous()))
-
-
-aten = torch.ops.aten
-LAYERS: dict[object, Translator] = {
-    aten.linear: linear,
-    aten.addmm: addmm,
-    **dict.fromkeys((aten.conv1d, aten.conv2d, aten.conv3d), conv),
-    **dict.fromkeys((aten.conv_transpose1d, aten.conv_transpose2d, aten.conv_transpose3d), conv_transpose),
-    aten.convolution: convolution,
-    aten._native_batch_norm_legit_no_training: batch_norm,
-    aten._native_batch_norm_legit: batch_norm_training,
-    aten._native_batch_norm_legit_functional: batch_norm_training,
-    aten.layer_norm: layer_norm,
-    aten.native_layer_norm: native_layer_norm,
-    aten.group_norm: group_norm,
-    aten.instance_norm: instance_norm,
-    aten.embedding: embedding,
-}

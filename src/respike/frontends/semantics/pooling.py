@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-
-from respike.frontends.operators.call import Call, Operand, Refused, Translator, signal, spread
+from respike.frontends.semantics.call import Call, Operand, Refused, signal, spread
 from respike.ir import AdaptiveAvgPool, AdaptiveMaxPool, AvgPool, MaxPool, Reshape
 
 Ints = Sequence[int]
@@ -74,14 +72,3 @@ def global_max(call: Call, x: Operand, dims: Ints = (), keepdim: bool = False) -
         raise Refused("a maximum over something other than all spatial dimensions")
     name = call.emit(AdaptiveMaxPool(call.name, (source.name,), (1,) * len(over)))
     return name if keepdim else call.emit(Reshape(f"{call.name}.flatten", (name,), call.shape))
-
-
-aten = torch.ops.aten
-POOLING: dict[object, Translator] = {
-    **dict.fromkeys((aten.avg_pool1d, aten.avg_pool2d, aten.avg_pool3d), avg_pool),
-    **dict.fromkeys((aten.max_pool1d, aten.max_pool2d, aten.max_pool3d), max_pool),
-    **dict.fromkeys((aten.max_pool2d_with_indices, aten.max_pool3d_with_indices), max_pool_with_indices),
-    **dict.fromkeys((aten.adaptive_avg_pool1d, aten.adaptive_avg_pool2d, aten.adaptive_avg_pool3d), adaptive_avg_pool),
-    **dict.fromkeys((aten.adaptive_max_pool1d, aten.adaptive_max_pool2d, aten.adaptive_max_pool3d), adaptive_max_pool),
-    aten.amax: global_max,
-}

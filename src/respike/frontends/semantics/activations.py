@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import torch
 
-from respike.frontends.operators.arithmetic import affine, mul, sub
-from respike.frontends.operators.call import Call, Operand, Refused, Signal, Translator, alike, anywhere, number
-from respike.ir import ELU, GELU, Activation, Add, Function, Hardswish, ReLU, Sigmoid, SiLU, Slice, Tanh
+from respike.frontends.semantics.arithmetic import affine, mul, sub
+from respike.frontends.semantics.call import Call, Operand, Refused, Signal, alike, anywhere, number
+from respike.ir import ELU, GELU, Activation, Add, Function, ReLU, Sigmoid, Slice
 
 
 def activation(call: Call, x: Operand, function: Function, part: str = "") -> str:
@@ -161,35 +161,3 @@ def _part(call: Call, x: Signal, scale: float, shift: float, part: str) -> Signa
 
 def _signal_first(x: Operand, y: Operand) -> tuple[Operand, Operand]:
     return (x, number(y)) if isinstance(x, Signal) else (y, number(x))
-
-
-aten = torch.ops.aten
-ACTIVATIONS: dict[object, Translator] = {
-    aten.relu: of(ReLU()),
-    aten.relu6: of(ReLU(6.0)),
-    aten.sigmoid: of(Sigmoid()),
-    aten.tanh: of(Tanh()),
-    aten.silu: of(SiLU()),
-    aten.hardswish: of(Hardswish()),
-    aten.hardsigmoid: hardsigmoid,
-    aten.gelu: gelu,
-    aten.elu: elu,
-    aten.selu: selu,
-    aten.celu: celu,
-    aten.glu: glu,
-    aten.clamp: clamp,
-    aten.clamp_min: clamp,
-    aten.clamp_max: clamp_max,
-    aten.clip: clamp,
-    aten.hardtanh: hardtanh,
-    aten.maximum: maximum,
-    aten.minimum: minimum,
-    aten.max.other: maximum,
-    aten.min.other: minimum,
-    aten.threshold: threshold,
-    aten.leaky_relu: leaky_relu,
-    aten.rrelu: rrelu,
-    aten.prelu: prelu,
-    aten._prelu_kernel: prelu,
-    aten.abs: absolute,
-}

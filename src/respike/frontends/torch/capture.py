@@ -15,8 +15,9 @@ from torch.export import Dim, ExportedProgram, ShapesCollection, export
 from torch.utils._pytree import tree_leaves
 
 from respike.errors import InvalidData, InvalidNetwork
-from respike.frontends.interpret import graph_values
-from respike.frontends.translate import translate
+from respike.frontends.examples import Example, check_examples
+from respike.frontends.torch.interpret import graph_values
+from respike.frontends.torch.translate import translate
 from respike.ir import Network
 
 _RANDOM_IN_TRAINING = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd, nn.RReLU)
@@ -25,7 +26,6 @@ _CHATTER = (
     "Using padding='same' with even kernel",
     "The tensor attributes? .* assigned during export",
 )
-Example = Tensor | tuple[Tensor, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,25 +100,6 @@ def run_model(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...
         reason = f"{type(error).__name__}: {_first_line(error)}"
         raise InvalidData(f"the network cannot run on a batch of shape {shapes} (batch first): {reason}") from error
     return tuple(leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor))
-
-
-def check_examples(example: Example) -> tuple[Tensor, ...]:
-    """The inputs as a tuple; `InvalidData` if they are not batches of real numbers."""
-    examples = example if isinstance(example, tuple) else (example,)
-    for x in examples:
-        if not isinstance(x, Tensor):
-            raise InvalidData(f"an example must be a tensor, or a tuple of tensors; got {type(x).__name__}")
-        if x.is_complex() or x.dtype == torch.bool:
-            raise InvalidData(f"an example must hold floating-point numbers, got {x.dtype}")
-        if x.ndim < 2 or x.shape[0] == 0:
-            raise InvalidData(f"an example must be a batch [batch, ...] of at least one sample, got {list(x.shape)}")
-        if not bool(torch.isfinite(x).all()):
-            raise InvalidData("an example holds NaN or infinite numbers")
-    if not examples:
-        raise InvalidData("an example is needed: a batch of inputs [batch, ...]")
-    if len({x.shape[0] for x in examples}) != 1:
-        raise InvalidData(f"the inputs differ in batch size: {[x.shape[0] for x in examples]}")
-    return examples
 
 
 def _capture_program(program: ExportedProgram, example: Example | None) -> Captured:

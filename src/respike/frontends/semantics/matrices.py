@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from respike.frontends.operators.call import (
+from respike.frontends.semantics.call import (
     Call,
     Operand,
     Refused,
@@ -181,25 +181,3 @@ def index(call: Call, x: Operand, indices: Sequence[Operand | None]) -> Result:
             return index_select(call, x, dim, numbers.nonzero() if numbers.dtype == torch.bool else numbers)
         case _:
             raise Refused("picks elements along several dimensions at once, or by numbers that depend on the input")
-
-
-aten = torch.ops.aten
-MATRICES: dict[object, Translator] = {
-    **{getattr(aten, f"upsample_nearest{n}d"): interpolation("nearest") for n in (1, 2, 3)},
-    **{getattr(aten, f"_upsample_nearest_exact{n}d"): interpolation("nearest-exact") for n in (1, 2, 3)},
-    **dict.fromkeys((aten.upsample_linear1d, aten.upsample_bilinear2d), interpolation("bilinear")),
-    aten.upsample_trilinear3d: interpolation("bilinear"),
-    aten.upsample_bicubic2d: interpolation("bicubic"),
-    aten._upsample_bilinear2d_aa: interpolation("bilinear", antialias=True),
-    aten._upsample_bicubic2d_aa: interpolation("bicubic", antialias=True),
-    aten.pad: pad,
-    aten.constant_pad_nd: constant_pad,
-    aten.mean: mean,
-    aten.sum: total,
-    aten.expand: expand,
-    aten.repeat_interleave: repeat_interleave,
-    aten.flip: flip,
-    aten.cumsum: cumulative_sum,
-    aten.index_select: index_select,
-    aten.index: index,
-}

@@ -9,7 +9,7 @@ from torch import Tensor, fx
 from torch.export import ExportedProgram
 
 from respike.errors import InvalidData
-from respike.frontends.translate import state
+from respike.frontends.torch.translate import state
 
 
 def graph_values(program: ExportedProgram, inputs: tuple[Tensor, ...]) -> dict[str, Tensor]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-import operator
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from respike.frontends.operators.call import (
+from respike.frontends.semantics.call import (
     MIXES,
     Call,
     Layout,
@@ -18,7 +17,6 @@ from respike.frontends.operators.call import (
     Refused,
     Result,
     Signal,
-    Translator,
     alike,
     anywhere,
     broadcast,
@@ -233,30 +231,3 @@ def zeros_like(call: Call, x: Operand, *_: object, **__: object) -> Tensor:
     """Zeros in the shape of a signal, for one sample."""
     signal(x)
     return torch.zeros(1, *call.shape, dtype=call.dtype, device=call.device)
-
-
-aten = torch.ops.aten
-SHAPING: dict[object, Translator] = {
-    operator.getitem: getitem,
-    **dict.fromkeys((aten.view, aten.reshape, aten._unsafe_view, aten.flatten, aten.unflatten), reshape),
-    **dict.fromkeys((aten.squeeze, aten.unsqueeze), reshape),
-    aten.permute: permute,
-    aten.transpose: transpose,
-    aten.t: transpose,
-    aten.slice: slice_,
-    aten.select: select,
-    aten.split: split,
-    aten.split_with_sizes: split,
-    aten.chunk: chunk,
-    aten.tensor_split: tensor_split,
-    aten.unbind: unbind,
-    aten.cat: concat,
-    aten.stack: stack,
-    aten.roll: roll,
-    aten.repeat: repeat,
-    aten.pixel_shuffle: pixel_shuffle,
-    aten.pixel_unshuffle: pixel_unshuffle,
-    aten.channel_shuffle: channel_shuffle,
-    **dict.fromkeys((aten.clone, aten.detach, aten.alias, aten.contiguous, aten._to_copy), unchanged),
-    aten.zeros_like: zeros_like,
-}

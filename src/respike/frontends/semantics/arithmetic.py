@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from respike.frontends.operators.call import Call, Operand, Refused, Signal, Translator, alike, anywhere, broadcast
+from respike.frontends.semantics.call import Call, Operand, Refused, Signal, alike, anywhere, broadcast
 from respike.ir import Add, Divide, ElementwiseAffine, Multiply
 
 
@@ -77,16 +77,3 @@ def _scaled(call: Call, x: Signal, factor: float) -> Signal:
 
 def _times(value: Operand, factor: float) -> Operand:
     return value * factor if isinstance(value, Tensor | float | int) else value
-
-
-aten = torch.ops.aten
-ARITHMETIC: dict[object, Translator] = {
-    aten.add: add,
-    aten.sub: sub,
-    aten.rsub: rsub,
-    aten.mul: mul,
-    aten.div: div,
-    aten.neg: neg,
-    aten.square: square,
-    aten.pow: power,
-}

@@ -23,22 +23,6 @@ _SPOKEN = {
 }
 
 
-class Names:
-    """Gives names out once: the second `relu` becomes `relu@2`."""
-
-    def __init__(self) -> None:
-        self._taken: set[str] = set()
-
-    def take(self, wanted: str) -> str:
-        """`wanted`, or it with the first free number."""
-        name, count = wanted, 1
-        while name in self._taken:
-            count += 1
-            name = f"{wanted}@{count}"
-        self._taken.add(name)
-        return name
-
-
 def operator_name(node: fx.Node) -> str:
     """The operator of a call, without its overload: `relu`, `conv2d`."""
     if isinstance(node.target, OpOverload):

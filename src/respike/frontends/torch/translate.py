@@ -13,10 +13,11 @@ from torch.export.graph_signature import InputKind, OutputKind, TensorArgument
 from torch.utils._pytree import tree_leaves
 
 from respike.errors import InvalidNetwork, UnsupportedOperator
-from respike.frontends.naming import Names, label, layer_type, operator_name, user_name
-from respike.frontends.nodes import check_refused
-from respike.frontends.operators import ADVICE, DEFAULT, MIXES, OPERATORS, Call, Layout, Refused, Signal, Translator
-from respike.ir import BatchNorm, Input, Network, Node, tensors
+from respike.frontends.nodes import Names, check_refused, check_weights
+from respike.frontends.semantics import ADVICE, DEFAULT, MIXES, Call, Layout, Refused, Signal, Translator
+from respike.frontends.torch.naming import label, layer_type, operator_name, user_name
+from respike.frontends.torch.operators import OPERATORS
+from respike.ir import Input, Network, Node
 
 _LOST = object()
 """Stands for the value of an operator that mixes the batch: what reads it cannot be judged."""
@@ -43,15 +44,6 @@ def state(program: ExportedProgram, name: str | None) -> Tensor:
     if not isinstance(value, Tensor):
         raise InvalidNetwork(f"the network holds {name!r}, which is not a tensor")
     return value.detach().clone()
-
-
-def check_weights(network: Network) -> None:
-    """Raise `InvalidNetwork` for weights that are not finite, and for variances that are not positive."""
-    if bad := [node.name for node in network.nodes if not all(bool(torch.isfinite(t).all()) for t in tensors(node))]:
-        raise InvalidNetwork(f"weights that are NaN or infinite in: {', '.join(bad)}; load a sound checkpoint")
-    for node in network.nodes:
-        if isinstance(node, BatchNorm) and bool((node.variance + node.epsilon <= 0).any()):
-            raise InvalidNetwork(f"the variance of {node.name!r} is not positive; load a sound checkpoint")
 
 
 class _Walk:

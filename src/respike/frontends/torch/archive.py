@@ -13,7 +13,7 @@ import torch
 from torch.export import ExportedProgram
 
 from respike.errors import InvalidFile
-from respike.frontends.capture import quiet
+from respike.frontends.torch.capture import quiet
 
 _PICKLES = {".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin"}
 _SAFE_FILE = re.compile(

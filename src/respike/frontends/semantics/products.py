@@ -8,9 +8,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from respike.frontends.operators.arithmetic import affine
-from respike.frontends.operators.call import Call, Operand, Refused, Signal, Translator, alike, anywhere, weights
-from respike.frontends.operators.layers import linear, transposed
+from respike.frontends.semantics.arithmetic import affine
+from respike.frontends.semantics.call import Call, Operand, Refused, Signal, alike, anywhere, weights
+from respike.frontends.semantics.layers import linear, transposed
 from respike.ir import Linear, MatMul, Permute, Softmax
 
 _MASKED = -1e30
@@ -95,14 +95,3 @@ def _additive(mask: Tensor) -> Tensor:
             raise Refused("masks all keys of a query, whose result is then not defined")
         return torch.zeros(mask.shape).masked_fill(~mask, _MASKED)
     return mask.clamp(min=_MASKED)
-
-
-aten = torch.ops.aten
-PRODUCTS: dict[object, Translator] = {
-    aten.matmul: matmul,
-    aten.mm: matmul,
-    aten.bmm: matmul,
-    aten.softmax: softmax,
-    aten._softmax: softmax,
-    aten.scaled_dot_product_attention: attention,
-}
