@@ -15,6 +15,7 @@ from respike import data, zoo
 from respike.data import Dataset
 from respike.errors import InvalidData, InvalidFile, InvalidOption
 from respike.zoo import Entry, Epoch, Recipe, TrainingRecord
+from respike.zoo.muon import Muon, orthogonalised
 
 _RECIPE = Recipe(3, batch_size=32, weight_decay=0.01)
 
@@ -84,6 +85,57 @@ def test_interrupted_and_resumed_is_undisturbed(entry: Entry, number: int, image
     assert [epoch.number for epoch in seen] == list(range(number + 1, 4))
     assert _facts(resumed) == _facts(undisturbed)
     assert {path.name for path in (tmp_path / "2").iterdir()} == {f"{entry.name}.safetensors", f"{entry.name}.json"}
+
+
+@pytest.fixture(scope="module")
+def averaged() -> Entry:
+    """A network with batch norms, whose weights are averaged over the last two of three epochs."""
+    recipe = replace(zoo.find("cifar10-resnet50").recipe, epochs=3, batch_size=16, averaged_epochs=2)
+    return replace(zoo.find("cifar10-resnet8"), recipe=recipe)
+
+
+@pytest.fixture(scope="module")
+def coloured() -> Dataset:
+    pixels = torch.randint(256, (48, 3, 32, 32), generator=torch.Generator().manual_seed(3), dtype=torch.uint8)
+    classes = tuple(str(label) for label in range(10))
+    return Dataset("cifar10", "train", pixels, torch.arange(48) % 10, classes, "made")
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_an_average_of_weights_is_resumed_too(averaged: Entry, number: int, coloured: Dataset, tmp_path: Path) -> None:
+    undisturbed = _train(averaged, tmp_path / "1", coloured)
+    with pytest.raises(InterruptedError):
+        _train(averaged, tmp_path / "2", coloured, on_epoch=_stop_after(number, InterruptedError()))
+    assert _facts(_train(averaged, tmp_path / "2", coloured)) == _facts(undisturbed)
+
+
+def test_the_average_is_that_of_the_weights_after_every_step(
+    averaged: Entry, coloured: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[torch.Tensor] = []
+    step = Muon.step
+
+    def record(optimizer: Muon) -> None:
+        step(optimizer)
+        kept.append(optimizer.param_groups[0]["params"][0].detach().clone())
+
+    monkeypatch.setattr(Muon, "step", record)
+    _train(averaged, tmp_path, coloured)
+    first = next(zoo.load("cifar10-resnet8", tmp_path).parameters())
+    assert len(kept) == 9
+    # The weights are stored in half precision.
+    assert torch.allclose(first, torch.stack(kept[3:]).mean(0), atol=1e-3)
+    assert not torch.allclose(first, kept[-1], atol=1e-3)
+
+
+def test_the_batch_norms_of_an_average_have_the_statistics_of_the_training_images(
+    averaged: Entry, coloured: Dataset, tmp_path: Path
+) -> None:
+    plain = replace(averaged.recipe, shift=0, flip=False)
+    _train(replace(averaged, recipe=plain), tmp_path, coloured)
+    weights = zoo.load("cifar10-resnet8", tmp_path).state_dict()
+    mean = torch.conv2d(coloured.images, weights["conv.weight"], padding=1).mean((0, 2, 3))
+    assert torch.allclose(weights["norm.running_mean"], mean, rtol=1e-2, atol=2e-3)
 
 
 def test_ctrl_c_within_an_epoch_keeps_the_finished_ones(
@@ -156,3 +208,35 @@ def test_a_record_with_other_fields_is_refused(change: dict[str, object], images
     (tmp_path / "mnist-cnn.json").write_text(json.dumps(asdict(record) | change))
     with pytest.raises(InvalidFile, match=r"mnist-cnn\.json"):
         zoo.record("mnist-cnn", tmp_path)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(16, 144), (40, 40), (64, 27)])
+def test_an_update_is_orthogonalised(rows: int, columns: int) -> None:
+    """The singular vectors stay, the values become nearly equal; an independent decomposition is the judge."""
+    matrix = torch.randn(rows, columns, generator=torch.Generator().manual_seed(rows), dtype=torch.float64)
+    result = orthogonalised(matrix) / max(1, rows / columns) ** 0.5
+    left, values, right = torch.linalg.svd(matrix, full_matrices=False)
+    rotated = left.T @ result @ right.T
+    assert torch.allclose(rotated, torch.diag(rotated.diagonal()), atol=1e-9)
+    large = rotated.diagonal()[values > 0.3 * values.max()]
+    assert large.min() > 0.6
+    assert large.max() < 1.3
+
+
+def test_muon_follows_its_equation() -> None:
+    torch.manual_seed(0)
+    kernel, bias = torch.nn.Parameter(torch.randn(4, 2, 3, 3)), torch.nn.Parameter(torch.randn(4))
+    optimizer = Muon([kernel, bias], weight_decay=0.5)
+    optimizer.param_groups[0]["lr"] = 0.1
+    wanted = [kernel.detach().clone(), bias.detach().clone()]
+    momenta = [torch.zeros_like(kernel), torch.zeros_like(bias)]
+    for _ in range(3):
+        kernel.grad, bias.grad = torch.randn_like(kernel), torch.randn_like(bias)
+        gradients = [kernel.grad, bias.grad]
+        momenta = [0.9 * momentum + gradient for momentum, gradient in zip(momenta, gradients, strict=True)]
+        updates = [gradient + 0.9 * momentum for momentum, gradient in zip(momenta, gradients, strict=True)]
+        wanted[0] = 0.95 * wanted[0] - 0.1 * orthogonalised(updates[0].reshape(4, 18)).reshape(4, 2, 3, 3)
+        wanted[1] = wanted[1] - 0.3 * updates[1]
+        optimizer.step()
+    assert torch.allclose(kernel, wanted[0], atol=1e-5)
+    assert torch.allclose(bias, wanted[1], atol=1e-5)

@@ -9,12 +9,13 @@ from torch import Tensor, nn
 from respike.errors import InvalidOption
 
 
-def cifar_resnet(depth: int, classes: int = 10) -> nn.Sequential:
+def cifar_resnet(depth: int, classes: int = 10, *, input_norm: bool = False) -> nn.Sequential:
     """ResNet of `depth` = 6 n + 2 layers for 32x32 images; [m, 3, 32, 32] to [m, classes] logits.
 
     Three stages of n blocks with 16, 32 and 64 channels; the first block of a later stage has stride 2 and a projected
     shortcut. One ReLU behind the stem and two in each block: 73,728 of them for depth 8, 131,072 for 14, 188,416 for
-    20, 475,136 for 50, as in the FS paper's Table 2.
+    20, 475,136 for 50, as in the FS paper's Table 2. input_norm: a batch norm without factors stands in front, so that
+    pixels are standardised by the mean and variance of each colour in the training images.
 
     Source: He et al. 2016, Section 4.2, with projections (option B), as the TensorFlow models have them.
     Raises InvalidOption where `depth` is not 6 n + 2.
@@ -22,9 +23,10 @@ def cifar_resnet(depth: int, classes: int = 10) -> nn.Sequential:
     blocks, rest = divmod(depth - 2, 6)
     if rest or blocks < 1:
         raise InvalidOption(f"a CIFAR ResNet has 8, 14, 20, ... (6 n + 2) layers, not {depth}")
-    layers: OrderedDict[str, nn.Module] = OrderedDict(
-        conv=nn.Conv2d(3, 16, 3, padding=1, bias=False), norm=nn.BatchNorm2d(16), relu=nn.ReLU()
-    )
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    if input_norm:
+        layers["input_norm"] = nn.BatchNorm2d(3, affine=False)
+    layers |= {"conv": nn.Conv2d(3, 16, 3, padding=1, bias=False), "norm": nn.BatchNorm2d(16), "relu": nn.ReLU()}
     channels = 16
     for stage, width in enumerate((16, 32, 64), 1):
         for block in range(1, blocks + 1):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import assert_never
 
@@ -20,6 +21,7 @@ from safetensors.torch import save as pack_tensors
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
 from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.swa_utils import AveragedModel, update_bn
 
 from respike import data
 from respike.data import Dataset, Split
@@ -27,6 +29,7 @@ from respike.errors import InvalidData, InvalidOption
 from respike.files import write
 from respike.zoo.checkpoint import Checkpoint
 from respike.zoo.entries import Descent, Entry, Recipe
+from respike.zoo.muon import Muon
 from respike.zoo.records import Epoch, TrainingRecord
 
 _HALF_TOLERANCE = 2e-4
@@ -68,7 +71,8 @@ def train(
 
     seed, epochs: those of the recipe where not given. resume: continue from the checkpoint that an interrupted
     training left in `directory`. train_set, test_set: those of the entry's data set where not given. The weights are
-    those of the last epoch; the test set is only measured on. On one machine, torch version and number of threads, the
+    those of the last step, or their average over the last epochs where the recipe says so; the test set is only
+    measured on. On one machine, torch version and number of threads, the
     weights are the same bit for bit for the same seed, however often the training was interrupted.
 
     Raises InvalidData where the data set is absent or empty, InvalidOption where the checkpoint is of another training,
@@ -84,8 +88,8 @@ def train(
     checkpoint = Checkpoint(directory / f"{entry.name}.checkpoint.safetensors", run.identity)
     if not resume:
         checkpoint.path.unlink(missing_ok=True)
-    network, history = run.follow(checkpoint, progress, on_epoch or (lambda _: None))
-    result = _keep(run, network.eval(), history, directory)
+    weights, history = run.follow(checkpoint, progress, on_epoch or (lambda _: None))
+    result = _keep(run, run.result(weights), history, directory)
     checkpoint.path.unlink()
     return result
 
@@ -112,60 +116,89 @@ class _Run:
 
     def follow(
         self, checkpoint: Checkpoint, show: bool, on_epoch: Callable[[Epoch], None]
-    ) -> tuple[nn.Module, tuple[Epoch, ...]]:
-        network = _seeded_network(self.entry, self.seed)
-        optimizer = _optimizer(network, self.entry.recipe)
-        history = checkpoint.restore(network, optimizer)
-        images = self.train_set.images.contiguous(memory_format=torch.channels_last)
+    ) -> tuple[_Weights, tuple[Epoch, ...]]:
+        recipe = self.entry.recipe
+        weights = _Weights(_seeded_network(self.entry, self.seed), bool(recipe.averaged_epochs))
+        optimizer = _optimizer(weights.network, recipe)
+        history = checkpoint.restore(weights, optimizer)
         with _progress(show) as bar:
-            steps = -(-len(images) // self.entry.recipe.batch_size)
+            steps = -(-len(self.train_set) // recipe.batch_size)
             task = bar.add_task(self.entry.name, total=self.epochs * steps, completed=len(history) * steps)
             while len(history) < self.epochs:
                 try:
-                    epoch = self._epoch(len(history) + 1, network, optimizer, images, lambda: bar.advance(task))
+                    epoch = self._epoch(len(history) + 1, weights, optimizer, lambda: bar.advance(task))
                     history = (*history, epoch)
-                    checkpoint.save(network, optimizer, history)
+                    checkpoint.save(weights, optimizer, history)
                     on_epoch(epoch)
                 except KeyboardInterrupt as stop:
                     stop.add_note(f"{checkpoint.path} holds all finished epochs: train again to continue from there")
                     raise
-        return network, history
+        return weights, history
 
-    def _epoch(
-        self, number: int, network: nn.Module, optimizer: Optimizer, images: Tensor, tick: Callable[[], None]
-    ) -> Epoch:
+    def result(self, weights: _Weights) -> nn.Module:
+        """The trained network in evaluation mode; an average gets batch-norm statistics from one more epoch."""
+        if weights.average is None:
+            return weights.network.eval()
+        with _seeded(self.seed, self.epochs + 1):
+            update_bn((batch for batch, _ in self._batches()), weights.average)
+        network: nn.Module = weights.average.module
+        return network.eval()
+
+    def _epoch(self, number: int, weights: _Weights, optimizer: Optimizer, tick: Callable[[], None]) -> Epoch:
         start = time.perf_counter()
         with _seeded(self.seed, number):
-            loss = self._descend(number, network.train(), optimizer, images, tick)
-        score = evaluate(network.eval(), self.test_set)
+            loss = self._descend(number, weights, optimizer, tick)
+        score = evaluate(weights.network.eval(), self.test_set)
         return Epoch(number, loss, score.loss, score.accuracy, time.perf_counter() - start)
 
-    def _descend(
-        self, number: int, network: nn.Module, optimizer: Optimizer, images: Tensor, tick: Callable[[], None]
-    ) -> float:
-        recipe, total = self.entry.recipe, 0.0
-        order = torch.randperm(len(images))
-        for start in range(0, len(images), recipe.batch_size):
-            batch = order[start : start + recipe.batch_size]
-            rate = recipe.learning_rate((number - 1 + start / len(images)) / self.epochs)
+    def _descend(self, number: int, weights: _Weights, optimizer: Optimizer, tick: Callable[[], None]) -> float:
+        recipe, network, total, done = self.entry.recipe, weights.network.train(), 0.0, 0
+        for batch, labels in self._batches():
+            rate = recipe.learning_rate((number - 1 + done / len(self.train_set)) / self.epochs)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            loss = cross_entropy(network(augmented(images[batch], recipe)), self.train_set.labels[batch])
+            loss = cross_entropy(network(batch), labels, label_smoothing=recipe.label_smoothing)
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             optimizer.step()
+            if weights.average is not None and number > self.epochs - recipe.averaged_epochs:
+                weights.average.update_parameters(network)
+            done += len(batch)
             total += float(loss.detach()) * len(batch)
             tick()
-        return total / len(images)
+        return total / done
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """One epoch of the training images in random order, augmented, with their labels."""
+        recipe, order = self.entry.recipe, torch.randperm(len(self.train_set))
+        for batch in torch.split(order, recipe.batch_size):
+            yield augmented(self._images[batch], recipe), self.train_set.labels[batch]
+
+    @cached_property
+    def _images(self) -> Tensor:
+        return self.train_set.images.contiguous(memory_format=torch.channels_last)
+
+
+class _Weights(nn.Module):
+    """What a training changes and a checkpoint keeps: the network and, where it is wanted, its running average."""
+
+    average: AveragedModel | None
+
+    def __init__(self, network: nn.Module, averaged: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.average = AveragedModel(network) if averaged else None
 
 
 def _optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
+    parameters, decay = network.parameters(), recipe.weight_decay
     match recipe.descent:
         case Descent.ADAM:
-            return AdamW(network.parameters(), weight_decay=recipe.weight_decay, fused=True)
+            return AdamW(parameters, weight_decay=decay, fused=True)
         case Descent.NESTEROV:
-            decay = recipe.weight_decay
-            return SGD(network.parameters(), momentum=0.9, nesterov=True, weight_decay=decay, fused=True)
+            return SGD(parameters, momentum=0.9, nesterov=True, weight_decay=decay, fused=True)
+        case Descent.MUON:
+            return Muon(parameters, decay)
         case _:
             assert_never(recipe.descent)
 
@@ -177,12 +210,9 @@ def augmented(images: Tensor, recipe: Recipe) -> Tensor:
     if not recipe.shift:
         return images
     height, width = images.shape[2:]
-    padded = pad(images, (recipe.shift,) * 4)
-    corners = torch.randint(2 * recipe.shift + 1, (len(images), 2)).tolist()
-    moved = [
-        image[:, top : top + height, left : left + width] for image, (top, left) in zip(padded, corners, strict=True)
-    ]
-    return torch.stack(moved).contiguous(memory_format=torch.channels_last)
+    windows = pad(images, (recipe.shift,) * 4).unfold(2, height, 1).unfold(3, width, 1)
+    top, left = torch.randint(2 * recipe.shift + 1, (len(images), 2)).T
+    return windows[torch.arange(len(images)), :, top, left].contiguous(memory_format=torch.channels_last)
 
 
 @contextmanager
@@ -215,7 +245,7 @@ def _source(images: Dataset) -> str:
 
 
 def _keep(run: _Run, network: nn.Module, history: tuple[Epoch, ...], directory: Path) -> TrainingRecord:
-    exact = history[-1].test_accuracy
+    exact = evaluate(network, run.test_set).accuracy
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     half = {name: value.half() for name, value in weights.items()}
     network.load_state_dict(half)
