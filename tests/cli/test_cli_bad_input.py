@@ -127,7 +127,7 @@ class _Interrupted:
 @pytest.fixture
 def interrupt(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Interrupts the simulation after so many batches."""
-    module = sys.modules["respike.measure"]  # the name `respike.measure` is the verb
+    module = sys.modules["respike.measure.measure"]  # the name `respike.measure` is the verb
     return lambda after: monkeypatch.setattr(module, "simulate", _Interrupted(after, vars(module)["simulate"]))
 
 

@@ -25,10 +25,11 @@ def test_it_names_the_layer_and_the_option(respike: Runner, tmp_path: Path) -> N
     assert outcome.code == 0
     assert "mnist-cnn by percentile_norm, 64 images of mnist" in outcome.out
     assert "first and most" in outcome.out
-    assert "--percentile 99.9 in place of 20" in outcome.out
+    assert "--percentile 99.9; or --method max_norm" in outcome.out
     content = json.loads(file.read_text())
     assert content["first_loss"] == "relu1"
     assert content["findings"][0]["rule"] == "saturation"
+    assert content["findings"][0]["advice"] == "percentile=99.9; or methods.max_norm"
     assert f"→ {100 * content['findings'][0]['tried']:.2f} %" in outcome.out
     assert content["options"]["percentile"] == 20
     assert content["options"]["reset"] == "Subtract()"

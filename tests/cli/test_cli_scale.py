@@ -19,7 +19,7 @@ def test_an_interrupted_run_goes_on_where_it_was(
 ) -> None:
     whole, file = tmp_path / "whole.json", tmp_path / "resumed.json"
     respike(*WORDS, "--json", whole)
-    module: Any = sys.modules["respike.measure"]  # the name `respike.measure` is the verb
+    module: Any = sys.modules["respike.measure.measure"]  # the name `respike.measure` is the verb
     simulate, images = module.simulate, []
 
     def interrupted(*arguments: Any, first_image: int, **options: Any) -> Any:

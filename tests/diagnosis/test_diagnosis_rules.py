@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -121,13 +122,13 @@ def test_a_percentile_that_is_far_too_low() -> None:
     assert best.rule == "saturation"
     assert FIRST in best.layers
     assert best.observed > 0.5
-    assert best.advice == "--percentile 99.9 in place of 5, or --method max_norm"
+    assert best.advice == "percentile=99.9; or methods.max_norm"
     assert _diagnosed(methods.percentile_norm(NETWORK, IMAGES, steps=STEPS, percentile=99.9)).healthy
 
 
 def test_too_few_steps() -> None:
     found = _diagnosed(methods.max_norm(NETWORK, IMAGES, steps=3))
-    assert "more time: --steps 6" in [one.advice for one in found.findings if one.rule == "steps"]
+    assert "steps=6, more time" in [one.advice for one in found.findings if one.rule == "steps"]
     assert "saturation" not in _found(found)
 
 
@@ -147,7 +148,7 @@ def test_few_bits_of_few_spikes_neurons() -> None:
     )
     found = _undecided(plan)
     advice = {one.rule: one.advice for one in found.findings}
-    assert advice["rounding_down"] == "--half-unit, which rounds to the nearest"
+    assert advice["rounding_down"] == "half_unit=True, which rounds to the nearest"
     assert max(one.tried for one in found.findings) > found.after.agreement
 
 
@@ -155,7 +156,7 @@ def test_an_alpha_that_is_too_small() -> None:
     found = _diagnosed(methods.few_spikes(NETWORK, IMAGES, steps=6, alpha=0.05))
     best = found.findings[0]
     assert best.rule == "saturation"
-    assert best.advice.startswith("leave --alpha out")
+    assert best.advice.startswith("alpha=None")
     assert best.tried >= 0.98
 
 
@@ -167,7 +168,7 @@ def test_a_reset_that_forgets() -> None:
     }
     found = _diagnosed(replace(plan, sites=small))
     hard = next(one for one in found.findings if one.rule == "hard_reset")
-    assert hard.advice == "--reset subtract"
+    assert hard.advice == "reset=Subtract()"
     assert hard.tried > found.after.agreement
     assert "rounding_down" not in _found(found)
 
@@ -176,7 +177,7 @@ def test_neurons_that_round_down() -> None:
     found = _diagnosed(HEALTHY.with_schedule(Steady(6)))
     down = next(one for one in found.findings if one.rule == "rounding_down")
     assert down.observed < -0.05
-    assert "ecc" in down.advice
+    assert "refine.initial_potential" in down.advice
     assert down.tried > found.after.accuracy
 
 
@@ -205,7 +206,7 @@ def test_output_neurons_that_saturate() -> None:
 def test_biases_that_flow_on_while_draining() -> None:
     found = _undecided(methods.fit(NETWORK, input_steps=32, drain_steps=96, bias_while_draining=True))
     best = found.findings[0]
-    assert (best.rule, best.advice) == ("draining_bias", "--no-bias-while-draining")
+    assert (best.rule, best.advice) == ("draining_bias", "bias_while_draining=False")
     assert best.tried > found.after.agreement
 
 
@@ -298,6 +299,20 @@ def test_where_no_rule_speaks_the_first_layer_to_lose_is_named() -> None:
     found = diagnose(spiking, close)
     assert _found(found) == {"unexplained": ("a",)}
     assert "the loss begins with a" in found.findings[0].why
+
+
+@pytest.mark.parametrize("method", methods.ALL, ids=lambda method: method.name)
+def test_what_methods_advise_can_be_done(method: methods.Method[Any]) -> None:
+    options = {name: option.default for name, option in method.options.items()} | {"drain_steps": 3}
+    plan = replace(HEALTHY, method=method.name, options=options)
+    rules = {rule.__name__ for rule in (*ALWAYS, *RULES)}
+    assert method.remedies.keys() <= rules
+    for rule, advise in method.remedies.items():
+        for switched in ({}, {name: True for name, value in options.items() if value is False}):
+            for remedy in advise(replace(plan, options=options | switched), 0.5):
+                owner = methods.find(remedy.method) if remedy.method else method
+                assert remedy.options.keys() <= owner.options.keys(), rule
+                assert remedy.options or remedy.method
 
 
 def test_every_rule_has_a_test_and_a_line_in_the_documentation() -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import itertools
+import pydoc
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 
+import respike
 from networks import Builder, images, networks, perceptrons
 from respike import engines, methods
 from respike.calibrate import observe
@@ -167,6 +171,30 @@ def test_every_method_documents_itself_and_its_options(method: Method[Any]) -> N
     plan = method.plan(_network(), torch.rand(10, 5), **options)
     assert (plan.method, plan.cites) == (method.name, method.cites)
     assert options.items() <= plan.options.items()
+
+
+@pytest.mark.parametrize("method", methods.ALL, ids=lambda m: m.name)
+def test_signature_and_help_are_those_of_the_function(method: Method[Any]) -> None:
+    assert inspect.signature(method) == inspect.signature(method.function)
+    shown = pydoc.plain(pydoc.render_doc(method))
+    assert f"{method.name}(network: " in shown
+    for name, option in method.options.items():
+        assert f"{name}: '{method.function.__annotations__[name]}' = {option.default!r}" in shown
+
+
+@pytest.mark.parametrize("method", methods.ALL, ids=lambda m: m.name)
+def test_a_search_looks_at_options_that_there_are(method: Method[Any]) -> None:
+    assert method.ranges.keys() <= method.options.keys()
+    assert method.ranges
+
+
+def test_no_module_matches_on_the_name_of_a_method() -> None:
+    names = {method.name for method in methods.ALL}
+    for path in Path(respike.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Compare | ast.MatchValue):
+                compared = {part.value for part in ast.walk(node) if isinstance(part, ast.Constant)}
+                assert not compared & names, (path, node.lineno)
 
 
 def test_an_unknown_method_gets_the_nearest_match() -> None:

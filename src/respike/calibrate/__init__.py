@@ -3,6 +3,7 @@
 from respike.calibrate.batches import Batch, Calibration, image_batches
 from respike.calibrate.bounds import activation_bounds
 from respike.calibrate.rounding import largest_units, least_squares_units
+from respike.calibrate.scales import largest_weights, site, sites
 from respike.calibrate.statistics import ActivationStatistics, Statistics, observe
 
 __all__ = [
@@ -13,6 +14,9 @@ __all__ = [
     "activation_bounds",
     "image_batches",
     "largest_units",
+    "largest_weights",
     "least_squares_units",
     "observe",
+    "site",
+    "sites",
 ]

@@ -21,7 +21,13 @@ NetworkName: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
-METHOD = typer.Option("--method", "-m", metavar="NAME", help="How to convert (respike methods).", show_default=False)
+METHOD = typer.Option(
+    "--method",
+    "-m",
+    metavar="NAME",
+    help="How to convert (respike methods), or a method of your own, as module:function.",
+    show_default=False,
+)
 MethodName: TypeAlias = Annotated[str | None, METHOD]
 DatasetName: TypeAlias = Annotated[
     str | None,

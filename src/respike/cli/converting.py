@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from respike import SpikingNetwork, methods
+from respike import SpikingNetwork
 from respike.cli import choices, console, options
 from respike.cli.arguments import CodingName, DatasetName, MethodName, NetworkName, Rate, Seed
 from respike.cli.exporting import Export, Format, format_of
+from respike.cli.importing import is_own
 from respike.cli.networks import CONVERTED, Subject, find
 from respike.cli.running import converted
 from respike.coding import Coding
 from respike.errors import InvalidOption
 from respike.export import targets
+from respike.methods import Method
 
 _EXPORT, _STUDY = "For others", "What a search found"
 
@@ -81,9 +83,10 @@ def convert(
     subject = find(network, dataset)
     chosen = choices.coding(coding, rate=rate, seed=seed)
     if from_study is not None:
-        if method is not None or chosen is not None or given or subject.plan is not None:
+        if (method and not is_own(method)) or chosen is not None or given or subject.plan is not None:
             raise InvalidOption("a study says how to convert: leave the method, its options and the coding out")
-        spiking = _tuned(subject, from_study, study_name or network, trial)
+        own = [choices.method(method)] if method is not None else []
+        spiking = _tuned(subject, from_study, study_name or network, trial, own)
     elif trial is not None or study_name is not None:
         raise InvalidOption("--trial and --study-name belong to --from-study")
     else:
@@ -108,12 +111,12 @@ def _place(out: Path | None, to: str | None) -> tuple[Path, Format]:
     return out, Format.RESPIKE
 
 
-def _tuned(subject: Subject, storage: str, name: str, trial: int | None) -> SpikingNetwork:
+def _tuned(subject: Subject, storage: str, name: str, trial: int | None, own: Sequence[Method[Any]]) -> SpikingNetwork:
     """The network as a trial of a study converts it."""
     from respike import tuning
 
     with console.progress(f"{name}: planning"):
-        return tuning.from_study(subject.network, subject.calibration, storage, name, trial)
+        return tuning.from_study(subject.network, subject.calibration, storage, name, trial, own=own)
 
 
 def _spiking(
@@ -126,5 +129,5 @@ def _spiking(
         return SpikingNetwork(subject.network, subject.plan)
     if method is None:
         raise InvalidOption("Missing option '--method': say how to convert the network (respike methods lists them)")
-    found = methods.find(method)
+    found = choices.method(method)
     return converted(subject, found, options.read(found, given), coding)

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from respike import diagnose as diagnosis_of
-from respike import methods
 from respike.cli import choices, console, options
 from respike.cli.arguments import (
     CodingName,
@@ -59,7 +58,7 @@ def diagnose(
     check_outputs(json, None)
     simulator = choices.engine(engine)
     chosen = choices.coding(coding, rate=rate, seed=seed)
-    found = methods.find(method) if method is not None else None
+    found = choices.method(method) if method is not None else None
     arguments = options.read(found, given) if found is not None else {}
     subject = find(network, dataset)
     spiking = spiking_network(subject, found, arguments, given, chosen)
@@ -73,9 +72,10 @@ def diagnose(
             try_changes=try_changes,
             engine=simulator,
             dataset_name=images.name,
+            method=found,
             progress=progress,
         )
-    console.OUT.print(diagnosed(diagnosis))
+    console.OUT.print(diagnosed(diagnosis, options.remedy))
     if json is not None:
         write(json, f"{diagnosis.to_json()}\n".encode())
         console.note(f"wrote {json}")

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from respike import SpikingNetwork, methods
+from respike import SpikingNetwork
 from respike.cli import choices, console, options
 from respike.cli.arguments import (
     CodingName,
@@ -86,7 +86,7 @@ def evaluate(
     rule = exit_rule(early_exit)
     simulator = choices.engine(engine)
     chosen = choices.coding(coding, rate=rate, seed=seed)
-    found = methods.find(method) if method is not None else None
+    found = choices.method(method) if method is not None else None
     arguments = options.read(found, given) if found is not None else {}
     with _kept_told(folder), shared() as workers:
         subject = find(network, dataset)
@@ -127,7 +127,7 @@ def compare(
     check_outputs(json, plot)
     simulator = choices.engine(engine)
     chosen = choices.coding(coding, rate=rate, seed=seed)
-    named = [methods.find(name.strip()) for name in names.split(",")]
+    named = [choices.method(name.strip()) for name in names.split(",")]
     arguments = [options.read(method, share(method, named, given)) for method in named]
     with shared() as workers:
         subject = unconverted(find(network, dataset))

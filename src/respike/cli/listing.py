@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from respike import methods, zoo
-from respike.cli import options
+from respike.cli import choices, options
 from respike.cli.console import OUT
 from respike.errors import InvalidFile
 from respike.methods import Method
@@ -36,7 +36,7 @@ def list_methods(
 ) -> None:
     """The conversion methods; with NAME, all about one: what it does, its options, its paper."""
     if name is not None:
-        _describe(methods.find(name))
+        _describe(choices.method(name))
         return
     for method in methods.ALL:
         OUT.print(f"[bold]{method.name}[/bold]  {method.summary}", soft_wrap=True)

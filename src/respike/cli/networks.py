@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import re
-import sys
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor, nn
 
 from respike import SpikingNetwork, data, load, zoo
+from respike.cli.importing import imported, is_own, own_code
 from respike.data import Dataset
-from respike.errors import InvalidFile, InvalidNetwork, InvalidOption, UnknownName
+from respike.errors import InvalidFile, InvalidNetwork, InvalidOption
 from respike.ir import Network
 from respike.plan import Plan
 
@@ -24,7 +18,6 @@ CONVERTED = ".respike"
 """The suffix of files of converted networks."""
 
 _EXAMPLES = 8
-_FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +48,7 @@ class Subject:
 
 def find(name: str, dataset: str | None) -> Subject:
     """The network that NETWORK names, loaded and checked. `dataset` is what the user said, if anything."""
-    if _FACTORY.fullmatch(name):
+    if is_own(name):
         return _loaded(name, _made(name), dataset)
     path = Path(name)
     if path.suffix == CONVERTED:
@@ -92,32 +85,10 @@ def _home(name: str) -> str | None:
 
 
 def _made(name: str) -> nn.Module:
-    """What `module:factory` returns; the user's own errors are told in one line too, with their place."""
-    module_name, factory_name = name.split(":")
-    try:
-        with _current_folder_first():
-            module = importlib.import_module(module_name)
-            if not hasattr(module, factory_name):
-                known = [other for other, value in vars(module).items() if callable(value)]
-                raise UnknownName(f"factory in {module_name}", factory_name, known)
-            model: Any = getattr(module, factory_name)()
-    except UnknownName:
-        raise
-    except Exception as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise InvalidNetwork(f"{name} failed with {reason} ({Path(place.filename).name}:{place.lineno})") from error
+    """What `module:factory` returns."""
+    factory = imported(name, "factory")
+    with own_code(name):
+        model = factory()
     if not isinstance(model, nn.Module):
         raise InvalidNetwork(f"{name} gives a {type(model).__name__}; it must return a torch.nn.Module")
     return model
-
-
-@contextmanager
-def _current_folder_first() -> Iterator[None]:
-    """Lets modules of the folder one stands in be imported, as `python` does and an installed command does not."""
-    before = sys.path[:]
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        yield
-    finally:
-        sys.path[:] = before

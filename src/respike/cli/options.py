@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import NoneType
@@ -15,6 +15,7 @@ import typer
 
 from respike.errors import InvalidOption
 from respike.methods import ALL, Method
+from respike.methods.remedy import Remedy
 from respike.neurons import RESETS, Reset
 
 
@@ -95,6 +96,29 @@ def written(value: Any) -> str:
             return names[0] if names else str(value)
 
 
+def flags(values: Mapping[str, Any]) -> str:
+    """Options and their values as one writes them on the command line."""
+    return " ".join(_flagged(name, value) for name, value in values.items())
+
+
+def remedy(one: Remedy) -> str:
+    """A remedy as one writes it on the command line."""
+    method = f"--method {one.method}" if one.method else ""
+    refinement = f"--refine {one.refinement}" if one.refinement else ""
+    written = " ".join(part for part in (method, flags(one.options), refinement) if part)
+    return ", ".join(part for part in (written, one.note) if part)
+
+
+def _flagged(name: str, value: Any) -> str:
+    match value:
+        case None:
+            return f"no {flag(name)}"
+        case bool():
+            return flag(name) if value else f"--no-{flag(name)[2:]}"
+        case _:
+            return f"{flag(name)} {written(value)}"
+
+
 def options(method: Method[Any]) -> dict[str, Option]:
     """The options of a method, by name."""
     texts = _texts(inspect.getdoc(method.function) or "")
@@ -127,27 +151,31 @@ def near(unknown: str, known: Iterable[str]) -> str:
     return f": did you mean {' or '.join(meant)}?" if meant else ""
 
 
-def with_method_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with a flag for every option of every method; it gets those that were given as `given`."""
+def with_method_options(command: Callable[..., None], own: Iterable[Method[Any]] = ()) -> Callable[..., None]:
+    """The command with a flag for every option of every method; it gets those that were given as `given`.
+
+    The methods are those of respike and the user's `own`.
+    """
+    methods = [*ALL, *own]
     signature = inspect.signature(command, eval_str=True)
-    every = {name for method in ALL for name in options(method)}
+    before = [parameter for parameter in signature.parameters.values() if parameter.name != "given"]
 
     @functools.wraps(command)
     def wrapped(**arguments: Any) -> None:
-        values = {name: arguments.pop(name) for name in every}
-        command(**arguments, given={name: value for name, value in values.items() if value is not None})
+        called = {parameter.name: arguments.pop(parameter.name) for parameter in before}
+        command(**called, given={name: value for name, value in arguments.items() if value is not None})
 
-    own = [parameter for parameter in signature.parameters.values() if parameter.name != "given"]
-    shared = [_parameter(name) for name in dict.fromkeys(name for method in ALL for name in options(method))]
-    wrapped.__signature__ = signature.replace(parameters=[*own, *shared])  # type: ignore[attr-defined]
+    names = dict.fromkeys(name for method in methods for name in options(method))
+    shared = [_parameter(name, methods) for name in names]
+    wrapped.__signature__ = signature.replace(parameters=[*before, *shared])  # type: ignore[attr-defined]
     return wrapped
 
 
-def _parameter(name: str) -> inspect.Parameter:
+def _parameter(name: str, methods: Sequence[Method[Any]]) -> inspect.Parameter:
     """A flag for all methods that have it. It is read later, as the type that the chosen method gives it."""
-    owners = {method.name: options(method)[name] for method in ALL if name in options(method)}
+    owners = {method.name: options(method)[name] for method in methods if name in options(method)}
     option = min(owners.values(), key=lambda owner: len(owner.help))
-    others = [method.name for method in ALL if method.name not in owners]
+    others = [method.name for method in methods if method.name not in owners]
     who = f"all but {', '.join(others)}" if 0 < len(others) < len(owners) else ", ".join(owners)
     info = typer.Option(
         option.flags,

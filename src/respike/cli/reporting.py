@@ -11,7 +11,6 @@ import torch
 import typer
 from torch import Tensor
 
-from respike import methods
 from respike.cli import choices, console, options
 from respike.cli.arguments import CodingName, DatasetName, Limit, NetworkName, Rate, Seed
 from respike.cli.evaluating import share, unconverted
@@ -63,7 +62,7 @@ def report(
     if figures is not None:
         check_folder(figures, force=force)
     chosen = choices.coding(coding, rate=rate, seed=seed)
-    named = [methods.find(name.strip()) for name in names.split(",")]
+    named = [choices.method(name.strip()) for name in names.split(",")]
     arguments = [options.read(method, share(method, named, given)) for method in named]
     subject = unconverted(find(network, dataset))
     images = subject.test_images

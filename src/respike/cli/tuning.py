@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from respike import methods
-from respike.cli import console
+from respike.cli import choices, console
 from respike.cli.arguments import DatasetName, JsonFile, NetworkName
 from respike.cli.networks import find
 from respike.cli.running import INTERRUPTED
@@ -58,7 +58,7 @@ def tune(
         if path is not None:
             check_writable(path)
     objectives = tuning.objectives.named(objective.split(","))
-    among = methods.ALL if names is None else tuple(methods.find(one) for one in names.split(","))
+    among = methods.ALL if names is None else tuple(choices.method(one.strip()) for one in names.split(","))
     subject = find(network, dataset)
     if subject.plan is not None:
         raise InvalidOption(

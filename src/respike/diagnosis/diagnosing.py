@@ -6,11 +6,12 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
+from respike import methods
 from respike.diagnosis.evidence import Suspicion
 from respike.diagnosis.replacing import decoded, hybrid, populations
 from respike.diagnosis.result import Diagnosis, Finding
@@ -20,6 +21,7 @@ from respike.diagnosis.tally import Batch, Decisions, Tally
 from respike.engines import Engine, fastest
 from respike.errors import InvalidData, InvalidOption
 from respike.ir import Network
+from respike.methods import Method
 from respike.neurons import LayerwiseNeuron
 from respike.plan import Plan
 from respike.record import Probe, Recording
@@ -43,6 +45,7 @@ def diagnose(
     try_changes: bool = True,
     engine: Engine | None = None,
     dataset_name: str = "",
+    method: Method[Any] | None = None,
     progress: Progress | None = None,
 ) -> Diagnosis:
     """Finds where a converted network loses accuracy, and what to change.
@@ -64,6 +67,8 @@ def diagnose(
         try_changes: try what is advised, each at the cost of one run over the images.
         engine: who simulates; the fastest that can unless given.
         dataset_name: for the diagnosis.
+        method: the method that made the plan, whose remedies are advised; found by its name where it is one of
+            `respike.methods`.
         progress: called after each batch with what is being run, and the number of images finished.
 
     Raises:
@@ -75,7 +80,7 @@ def diagnose(
     started = time.perf_counter()
     found = _observed(spiking, images, labels, tolerance, engine, progress or _silently)
     found = replace(found, dataset=dataset_name)
-    suspected = suspicions(found, spiking)
+    suspected = suspicions(found, spiking, method or methods.known(spiking.plan.method))
     findings = [one.finding for one in suspected]
     if try_changes:
         findings = [

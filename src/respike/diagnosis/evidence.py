@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
+from respike.diagnosis import remedies
 from respike.diagnosis.changes import Change
 from respike.diagnosis.result import Diagnosis, Finding, Layer
 from respike.ir import Network
+from respike.methods import Method
+from respike.methods.remedy import Remedy
 from respike.neurons import IntegrateFire, LayerwiseNeuron, ToValue
 from respike.plan import Plan, Site
 
@@ -25,12 +29,20 @@ class Suspicion:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """The figures of a diagnosis, and what they are about. `nodes` are those of each layer."""
+    """The figures of a diagnosis, and what they are about.
+
+    `nodes` are those of each layer; `method` is the one that made the plan, None for a plan made by hand.
+    """
 
     figures: Diagnosis
     network: Network
     plan: Plan
     nodes: Mapping[str, tuple[str, ...]]
+    method: Method[Any] | None = None
+
+    def remedies(self, rule: str, reach: float = 1.0) -> tuple[Remedy, ...]:
+        """What may help where a rule has found something; see `remedies.remedies`."""
+        return remedies.remedies(rule, self.plan, self.method, reach)
 
     def sites(self, layers: Iterable[Layer]) -> list[str]:
         """The names of the layers' sites."""
@@ -78,7 +90,7 @@ def suspicion(
     observed: float,
     threshold: float,
     why: str,
-    advice: str,
+    advice: tuple[Remedy, ...],
     change: Change | None = None,
 ) -> Suspicion:
     """A finding about some layers, and the change that tries its advice."""

@@ -1,131 +1,118 @@
-"""What to change, in words: the option of the method that made the plan, or the number in a plan made by hand."""
+"""What to change: what the method that made the plan advises (`Method.remedies`), or else what holds for every plan."""
 
 from __future__ import annotations
 
-from respike.diagnosis.result import Layer
-from respike.plan import Plan, SpikeCount
+from collections.abc import Mapping
+from typing import Any
+
+from respike.methods import Method
+from respike.methods.remedy import Remedies, Remedy
+from respike.neurons import Subtract
+from respike.plan import Plan
 from respike.schedule import InputThenDrain, Layerwise, Steady
 
-
-def wider(plan: Plan, layer: Layer) -> str:
-    """For activations above the coding's maximum."""
-    match plan.method:
-        case "percentile_norm":
-            given = float(str(plan.options["percentile"]))
-            raised = next((p for p in (99.9, 99.99) if p > given), 100.0)
-            return f"--percentile {raised:g} in place of {given:g}, or --method max_norm"
-        case "direct_copy":
-            return (
-                "--method max_norm, which scales each layer by its largest activation; or --method fit, which sends "
-                "later what saturation held back"
-            )
-        case "fit":
-            return "more --drain-steps, in which saturated neurons send what they hold"
-        case "rmp":
-            return "--scale 1, or --method max_norm"
-        case "ecc" if not plan.options["current_normalisation"]:
-            return "--current-normalisation, which scales by the largest activation"
-        case "few_spikes" if plan.options["alpha"] is not None:
-            return "leave --alpha out: units then come from calibration, for each channel"
-        case "few_spikes":
-            return "--no-least-squares, which makes the largest calibration activation the largest value"
-        case "":
-            return (
-                f"raise threshold and spike_value of its site {layer.range_used:.3g} times, or let methods.max_norm "
-                "choose them"
-            )
-        case method:
-            return (
-                f"{method} scales by calibration images, which these images exceed: give it more of them, prepared as "
-                "these are (same pixel range and normalisation)"
-            )
+FEW_SPIKES = Remedy(method="few_spikes", note="in which each layer waits for its whole input")
 
 
-def narrower(plan: Plan, reach: float) -> str:
-    """For thresholds far above all activations."""
-    match plan.method:
-        case "model_norm":
-            return "--method max_norm: scales from data; the bounds from the weights alone are never reached"
-        case "threshold_balancing":
-            return "--method rmp --scale 0.8, or --method max_norm"
-        case "direct_copy" | "fit":
-            return f"--threshold {_threshold(plan) * reach:.2g} or so, or --method max_norm"
-        case "few_spikes" if plan.options["alpha"] is not None:
-            return "leave --alpha out: units then come from calibration, for each channel"
-        case "":
-            return (
-                f"lower threshold and spike_value of its site to {reach:.3g} of what they are, or let "
-                "methods.max_norm choose them"
-            )
-        case _:
-            return (
-                "--method percentile_norm --percentile 99.9, which lets a few outliers saturate; and look for outliers "
-                "among the calibration images"
-            )
+def remedies(rule: str, plan: Plan, method: Method[Any] | None, reach: float = 1.0) -> tuple[Remedy, ...]:
+    """What may help where a rule has found something, the best first.
+
+    Args:
+        rule: its name.
+        plan: the plan that it is about.
+        method: the method that made the plan; None for a plan made by hand.
+        reach: how far activations reach, in multiples of the largest value that spikes can send.
+    """
+    stated = method.remedies[rule](plan, reach) if method is not None and rule in method.remedies else ()
+    return stated or _USUAL[rule](plan, reach)
 
 
-def weight(plan: Plan) -> str:
-    """For spikes that deliver another value than they cost."""
-    match plan.method:
-        case "direct_copy":
-            return "--threshold 1, or --method fit --threshold X, whose spikes deliver the threshold"
-        case _:
-            return "leave spike_value out of the Site: a spike then delivers the threshold"
-
-
-def longer(plan: Plan) -> str:
+def longer(plan: Plan, reach: float = 1.0) -> tuple[Remedy, ...]:
     """For too little time."""
     match plan.schedule:
         case Steady(steps=steps):
-            return f"more time: --steps {2 * steps}"
+            return (Remedy({"steps": 2 * steps}, note="more time"),)
         case InputThenDrain(input_steps=given, drain_steps=drained):
-            return f"more time: --input-steps {2 * given} --drain-steps {2 * drained}"
+            return (Remedy({"input_steps": 2 * given, "drain_steps": 2 * drained}, note="more time"),)
         case Layerwise(window=window):
-            return f"finer values: --steps {window + 2}, each step halves the unit"
+            return (Remedy({"steps": window + 2}, note="finer values, as each step halves the unit"),)
 
 
-def finer(plan: Plan) -> str:
-    """For errors that add up from layer to layer."""
-    if isinstance(plan.schedule, Layerwise):
-        return longer(plan)
-    return f"{longer(plan)}; or --method few_spikes, in which each layer waits for its whole input"
-
-
-def half(plan: Plan) -> str:
+def half(plan: Plan, reach: float = 1.0) -> tuple[Remedy, ...]:
     """For neurons that round down."""
-    match plan.method:
-        case "ecc":
-            return "--eta 0.5, ECC's residual elimination"
-        case "few_spikes":
-            return "--half-unit, which rounds to the nearest"
-        case _:
-            return (
-                "half a threshold to start with, which rounds to the nearest: --method ecc, or "
-                "Site(initial_potential=threshold / 2)"
-            )
+    return (Remedy(refinement="initial_potential", note="half a threshold to start with, which rounds to the nearest"),)
 
 
-def subtract(plan: Plan) -> str:
+def _wider(plan: Plan, reach: float) -> tuple[Remedy, ...]:
+    """For activations above the coding's maximum."""
+    if not plan.method:
+        by_hand = Remedy(note=f"raise threshold and spike_value of its site {reach:.3g} times")
+        return by_hand, Remedy(method="max_norm", note="which chooses them")
+    exceeded = (
+        f"{plan.method} scales by calibration images, which these images exceed: give it more of them, prepared as "
+        "these are (same pixel range and normalisation)"
+    )
+    return (Remedy(note=exceeded),)
+
+
+def _narrower(plan: Plan, reach: float) -> tuple[Remedy, ...]:
+    """For thresholds far above all activations."""
+    if not plan.method:
+        by_hand = Remedy(note=f"lower threshold and spike_value of its site to {reach:.3g} of what they are")
+        return by_hand, Remedy(method="max_norm", note="which chooses them")
+    outliers = "which lets a few outliers saturate; and look for outliers among the calibration images"
+    return (Remedy({"percentile": 99.9}, "percentile_norm", note=outliers),)
+
+
+def _subtract(plan: Plan, reach: float) -> tuple[Remedy, ...]:
     """For neurons that lose what exceeds the threshold."""
-    by_hand = "Site(neuron=IntegrateFire(Subtract()))"
-    return "--reset subtract" if "reset" in plan.options else by_hand
+    if "reset" in plan.options:
+        return (Remedy({"reset": Subtract()}),)
+    return (Remedy(note="Site(neuron=IntegrateFire(Subtract()))"),)
 
 
-def constant(plan: Plan) -> str:
-    """For an input of spikes."""
-    for option in ("poisson", "encoder"):
-        if plan.options.get(option):
-            return f"--no-{option}: the image as a constant current, or more steps"
-    return "--coding constant: the image as a constant current, or more steps"
+def _finer(plan: Plan, reach: float) -> tuple[Remedy, ...]:
+    """For errors that add up from layer to layer."""
+    return longer(plan) if isinstance(plan.schedule, Layerwise) else (*longer(plan), FEW_SPIKES)
 
 
-def potentials(plan: Plan) -> str:
-    """For a readout that loses what the last layer delivers."""
-    if isinstance(plan.readout, SpikeCount):
-        flag = "--no-spiking-output, or " if plan.options.get("spiking_output") else ""
-        return f"{flag}readout=Membrane() in the plan: potentials, which spikes of output neurons only round and clip"
-    return "max_pooling=AccumulatedMax() in the plan"
+def _early(plan: Plan, reach: float) -> tuple[Remedy, ...]:
+    """For spikes that come before what would have kept them back."""
+    return FEW_SPIKES, Remedy(refinement="signed", note="neurons that recall spikes")
 
 
-def _threshold(plan: Plan) -> float:
-    return float(str(plan.options["threshold"]))
+def _unknown(plan: Plan, reach: float) -> tuple[Remedy, ...]:
+    """For what no rule explains."""
+    return *longer(plan), Remedy(note="another method: compare several")
+
+
+def _note(text: str) -> Remedies:
+    return lambda plan, reach: (Remedy(note=text),)
+
+
+_PREPARED = "check that the images are prepared as for training (pixel range, normalisation)"
+_USUAL: Mapping[str, Remedies] = {
+    "saturation": _wider,
+    "wasted_range": _narrower,
+    "spike_value": _note("leave spike_value out of the Site: a spike then delivers the threshold"),
+    "steps": longer,
+    "silent": longer,
+    "rounding_down": half,
+    "hard_reset": _subtract,
+    "accumulated": _finer,
+    "too_early": _early,
+    "unexplained": _unknown,
+    "noisy_input": _note("the image as a constant current (coding constant), or more steps"),
+    "momentary_max": _note("in the plan, max_pooling=AccumulatedMax()"),
+    "draining_bias": _note("in the plan, schedule=InputThenDrain(…, bias_while_draining=False)"),
+    "readout": _note(
+        "in the plan, readout=Membrane() (potentials, which spikes of output neurons only round and clip) and "
+        "max_pooling=AccumulatedMax()"
+    ),
+    "dead": _note(_PREPARED),
+    "wrong_network": _note(
+        "prepare the images as for its training (pixel range, normalisation, order of channels and of classes); "
+        "no conversion can do better than the network"
+    ),
+}
+"""By rule, for methods that say nothing of it and for plans made by hand."""

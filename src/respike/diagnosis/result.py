@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 
+from respike.methods.remedy import Remedy
+
 READOUT = "readout"
 """Stands for the way from the last population to the outputs, where a layer is named."""
 
@@ -94,7 +96,7 @@ class Finding:
     observed: the figure behind it, of the worst layer.
     threshold: what the figure is measured against.
     why: what was seen.
-    advice: what to change.
+    remedies: what to change, the best first.
     trial: by what change of the plan the advice can be tried; empty where it takes a new conversion.
     tried: the accuracy (agreement, without labels) on the same images with that change; NaN where it was not tried.
     """
@@ -104,9 +106,14 @@ class Finding:
     observed: float
     threshold: float
     why: str
-    advice: str
+    remedies: tuple[Remedy, ...]
     trial: str = ""
     tried: float = math.nan
+
+    @property
+    def advice(self) -> str:
+        """What to change, as one writes it in Python."""
+        return "; or ".join(map(str, self.remedies))
 
 
 @dataclass(frozen=True)
@@ -171,7 +178,8 @@ class Diagnosis:
     def to_json(self) -> str:
         """The diagnosis as JSON, with what its properties say."""
         derived = {"loss": self.loss, "losses": self.losses, "first_loss": self.first_loss, "healthy": self.healthy}
-        content = asdict(self) | {"options": dict(self.options)} | derived
+        findings = [asdict(finding) | {"advice": finding.advice} for finding in self.findings]
+        content = asdict(self) | {"options": dict(self.options), "findings": findings} | derived
         return json.dumps(_plain(content), indent=1, default=str, allow_nan=False)
 
 

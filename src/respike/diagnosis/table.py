@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -12,6 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from respike.diagnosis.result import READOUT, Diagnosis, Finding, Layer
+from respike.methods.remedy import Remedy
+
+Written: TypeAlias = Callable[[Remedy], str]
+"""How a remedy is written: in Python (`str`), or with the flags of the command line."""
 
 _HEADINGS = (
     "corre-\nlation",
@@ -41,7 +46,7 @@ _COLUMNS = {
 """Under which heading the figure stands that a rule is about, or the nearest to it."""
 
 
-def diagnosed(diagnosis: Diagnosis) -> Group:
+def diagnosed(diagnosis: Diagnosis, written: Written = str) -> Group:
     """The layers front to back, where the accuracy is lost, and what to change, for a rich console."""
     return Group(
         Text(_title(diagnosis), "bold"),
@@ -50,7 +55,7 @@ def diagnosed(diagnosis: Diagnosis) -> Group:
         "",
         Text(_legend(diagnosis), "dim"),
         "",
-        *_words(diagnosis),
+        *_words(diagnosis, written),
     )
 
 
@@ -108,7 +113,7 @@ def _legend(diagnosis: Diagnosis) -> str:
     )
 
 
-def _words(diagnosis: Diagnosis) -> Iterator[RenderableType]:
+def _words(diagnosis: Diagnosis, written: Written) -> Iterator[RenderableType]:
     what = _measured(diagnosis)
     if diagnosis.healthy:
         lost = f"{100 * diagnosis.loss:.1f} points of {what}" if diagnosis.loss > 0 else f"no {what}"
@@ -118,12 +123,12 @@ def _words(diagnosis: Diagnosis) -> Iterator[RenderableType]:
     for number, finding in enumerate(diagnosis.findings, 1):
         yield ""
         yield Text.assemble((f"{number}. ", "bold"), (f"{_sentence(finding)}.", "yellow"))
-        yield Padding(_advice(finding, diagnosis), (0, 0, 0, 3))
+        yield Padding(_advice(finding, diagnosis, written), (0, 0, 0, 3))
 
 
-def _advice(finding: Finding, diagnosis: Diagnosis) -> Text:
+def _advice(finding: Finding, diagnosis: Diagnosis, written: Written) -> Text:
     others = f"In {_listed(finding.layers)}. " if len(finding.layers) > 1 else ""
-    text = Text.assemble(others, "Change: ", (finding.advice, "bold"))
+    text = Text.assemble(others, "Change: ", ("; or ".join(map(written, finding.remedies)), "bold"))
     if not math.isnan(finding.tried):
         before, after = _percent(diagnosis.after.decision, 2), _percent(finding.tried, 2)
         style = "green" if finding.tried > diagnosis.after.decision else "dim"

@@ -3,17 +3,18 @@
 from typing import Any
 
 from respike.errors import UnknownName
-from respike.methods.data_norm import data_norm
-from respike.methods.direct_copy import direct_copy
-from respike.methods.ecc import ecc
-from respike.methods.few_spikes import few_spikes
-from respike.methods.fit import fit
-from respike.methods.max_norm import max_norm
-from respike.methods.method import Method, published
-from respike.methods.model_norm import model_norm
-from respike.methods.percentile_norm import percentile_norm
-from respike.methods.rmp import rmp
-from respike.methods.threshold_balancing import threshold_balancing
+from respike.methods.data_norm import data_norm as data_norm
+from respike.methods.direct_copy import direct_copy as direct_copy
+from respike.methods.ecc import ecc as ecc
+from respike.methods.few_spikes import few_spikes as few_spikes
+from respike.methods.fit import fit as fit
+from respike.methods.max_norm import max_norm as max_norm
+from respike.methods.method import Method as Method
+from respike.methods.method import published as published
+from respike.methods.model_norm import model_norm as model_norm
+from respike.methods.percentile_norm import percentile_norm as percentile_norm
+from respike.methods.rmp import rmp as rmp
+from respike.methods.threshold_balancing import threshold_balancing as threshold_balancing
 
 ALL: tuple[Method[Any], ...] = (
     direct_copy,
@@ -38,19 +39,6 @@ def find(name: str) -> Method[Any]:
     return by_name[key]
 
 
-__all__ = [
-    "ALL",
-    "Method",
-    "data_norm",
-    "direct_copy",
-    "ecc",
-    "few_spikes",
-    "find",
-    "fit",
-    "max_norm",
-    "model_norm",
-    "percentile_norm",
-    "published",
-    "rmp",
-    "threshold_balancing",
-]
+def known(name: str) -> Method[Any] | None:
+    """The method of that name, None where respike has none: `find` without an error."""
+    return next((method for method in ALL if method.name == name), None)

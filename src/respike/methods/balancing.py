@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from respike.calibrate import Calibration, image_batches
+from respike.calibrate import Calibration, image_batches, site
 from respike.coding import Coding
 from respike.ir import (
     Activation,
@@ -30,7 +30,6 @@ from respike.ir import (
     apply_max,
     ceiling,
 )
-from respike.methods.scales import site
 from respike.neurons import SteppedNeuron, step
 from respike.plan import Site
 

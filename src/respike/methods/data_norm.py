@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from respike.calibrate import Calibration, observe
+from respike.calibrate import Calibration, largest_weights, observe, sites
 from respike.ir import Network
 from respike.methods.citations import DIEHL_2015, DIEHL_REPLICATION
 from respike.methods.method import published
-from respike.methods.scales import largest_weights, sites
 from respike.neurons import IntegrateFire, Reset, ToValue
 from respike.plan import Plan
 from respike.schedule import Steady

@@ -5,12 +5,41 @@ from __future__ import annotations
 from respike.ir import Network
 from respike.methods.citations import DIEHL_2015, DIEHL_REPLICATION, FIT
 from respike.methods.method import published
+from respike.methods.remedy import Remedy
+from respike.methods.search import RESET, Real, Steps
 from respike.neurons import IntegrateFire, Reset, Subtract
 from respike.plan import Plan, Site
 from respike.schedule import Steady
 
 
-@published(DIEHL_2015, DIEHL_REPLICATION, FIT)
+def _saturating(plan: Plan, reach: float) -> tuple[Remedy, ...]:
+    return (
+        Remedy(method="max_norm", note="which scales each layer by its largest activation"),
+        Remedy(method="fit", note="which sends later what saturation held back"),
+    )
+
+
+def _wasting(plan: Plan, reach: float) -> tuple[Remedy, ...]:
+    return Remedy({"threshold": _rounded(plan, reach)}), Remedy(method="max_norm")
+
+
+def _weighted(plan: Plan, reach: float) -> tuple[Remedy, ...]:
+    threshold = _rounded(plan, 1.0)
+    other = Remedy({"threshold": threshold}, "fit", note="whose spikes deliver the threshold")
+    return Remedy({"threshold": 1.0}), other
+
+
+def _rounded(plan: Plan, factor: float) -> float:
+    return float(f"{float(str(plan.options['threshold'])) * factor:.2g}")
+
+
+@published(
+    DIEHL_2015,
+    DIEHL_REPLICATION,
+    FIT,
+    search={"steps": Steps(), "threshold": Real(0.25, 8.0, log=True), "reset": RESET},
+    remedies={"saturation": _saturating, "wasted_range": _wasting, "spike_value": _weighted},
+)
 def direct_copy(network: Network, *, steps: int = 64, threshold: float = 1.0, reset: Reset = Subtract()) -> Plan:
     """Copies the weights; every neuron fires at one threshold and every spike counts 1.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from respike.calibrate import Calibration, image_batches
+from respike.calibrate import Calibration, image_batches, site
 from respike.coding import ConstantCurrent, IntegrateEncoder
 from respike.errors import InvalidData, InvalidOption
 from respike.ir import Network
@@ -12,12 +12,32 @@ from respike.methods.citations import ECC
 from respike.methods.max_norm import max_norm
 from respike.methods.method import published
 from respike.methods.percentile_norm import percentile_norm
-from respike.methods.scales import site
+from respike.methods.remedy import Remedy, without
+from respike.methods.search import SWITCH, Real, Steps
 from respike.plan import Membrane, Plan, Site, SpikeCount
 from respike.schedule import Steady
 
 
-@published(ECC)
+def _saturating(plan: Plan, reach: float) -> tuple[Remedy, ...]:
+    if plan.options["current_normalisation"]:
+        return ()
+    return (Remedy({"current_normalisation": True}, note="which scales by the largest activation"),)
+
+
+def _rounding_down(plan: Plan, reach: float) -> tuple[Remedy, ...]:
+    return (Remedy({"eta": 0.5}, note="ECC's residual elimination"),)
+
+
+@published(
+    ECC,
+    search={"steps": Steps(), "eta": Real(0.0, 1.0), "upfront": SWITCH, "encoder": SWITCH},
+    remedies={
+        "saturation": _saturating,
+        "rounding_down": _rounding_down,
+        "noisy_input": without("encoder"),
+        "readout": without("spiking_output"),
+    },
+)
 def ecc(
     network: Network,
     calibration: Calibration,

@@ -18,13 +18,15 @@ from respike.calibrate import (
     largest_units,
     least_squares_units,
     observe,
+    site,
 )
 from respike.errors import InvalidOption, OutsideFitWarning
 from respike.fitting import Density, fit_activation
 from respike.ir import Activation, Analog, Network, ReLU, ceiling, evaluate
 from respike.methods.citations import FEW_SPIKES
 from respike.methods.method import published
-from respike.methods.scales import site
+from respike.methods.remedy import Remedy
+from respike.methods.search import SWITCH, Whole
 from respike.neurons import FewSpikes, FittedFewSpikes, LayerwiseNeuron, fire_few
 from respike.plan import Plan, Quantity, Site
 from respike.schedule import Layerwise
@@ -37,7 +39,27 @@ _OUTSIDE = 1e-3
 """The share of inputs outside a fit's range from which on it is worth a warning."""
 
 
-@published(FEW_SPIKES)
+def _saturating(plan: Plan, reach: float) -> tuple[Remedy, ...]:
+    if plan.options["alpha"] is not None:
+        return _wasting(plan, reach)
+    return (Remedy({"least_squares": False}, note="which makes the largest calibration activation the largest value"),)
+
+
+def _wasting(plan: Plan, reach: float) -> tuple[Remedy, ...]:
+    if plan.options["alpha"] is None:
+        return ()
+    return (Remedy({"alpha": None}, note="units then come from calibration, for each channel"),)
+
+
+def _rounding_down(plan: Plan, reach: float) -> tuple[Remedy, ...]:
+    return (Remedy({"half_unit": True}, note="which rounds to the nearest"),)
+
+
+@published(
+    FEW_SPIKES,
+    search={"steps": Whole(1, 12), "per_channel": SWITCH, "half_unit": SWITCH, "correct_bias": SWITCH},
+    remedies={"saturation": _saturating, "wasted_range": _wasting, "rounding_down": _rounding_down},
+)
 def few_spikes(
     network: Network,
     calibration: Calibration,

@@ -13,6 +13,8 @@ from respike.errors import InvalidOption, InvalidPlan
 from respike.ir import Network
 from respike.methods.citations import FIT
 from respike.methods.method import published
+from respike.methods.remedy import Remedy, without
+from respike.methods.search import Steps
 from respike.neurons import IntegrateFire, Subtract
 from respike.plan import Plan, Site
 from respike.record import Probe
@@ -21,7 +23,28 @@ from respike.schedule import InputThenDrain
 BATCH_SIZE = 125
 
 
-@published(FIT)
+def _saturating(plan: Plan, reach: float) -> tuple[Remedy, ...]:
+    drain = 2 * int(str(plan.options["drain_steps"])) or 8
+    return (Remedy({"drain_steps": drain}, note="in which saturated neurons send what they hold"),)
+
+
+def _wasting(plan: Plan, reach: float) -> tuple[Remedy, ...]:
+    threshold = float(f"{float(str(plan.options['threshold'])) * reach:.2g}")
+    return Remedy({"threshold": threshold}), Remedy(method="max_norm")
+
+
+@published(
+    FIT,
+    search={
+        "input_steps": Steps(1, share=0.5, start=12),
+        "drain_steps": Steps(0, share=0.5, log=False, start=25),
+    },
+    remedies={
+        "saturation": _saturating,
+        "wasted_range": _wasting,
+        "draining_bias": without("bias_while_draining"),
+    },
+)
 def fit(
     network: Network,
     calibration: Calibration | None = None,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from respike.calibrate import Calibration, observe
+from respike.calibrate import Calibration, observe, sites
 from respike.ir import Network
 from respike.methods.citations import DIEHL_2015, FIT
 from respike.methods.method import published
-from respike.methods.scales import sites
 from respike.neurons import IntegrateFire, Reset, Subtract
 from respike.plan import Plan
 from respike.schedule import Steady

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from respike.calibrate import activation_bounds
+from respike.calibrate import activation_bounds, sites
 from respike.ir import Network
 from respike.methods.citations import DIEHL_2015, DIEHL_REPLICATION
 from respike.methods.method import published
-from respike.methods.scales import sites
+from respike.methods.remedy import Remedy
 from respike.neurons import IntegrateFire, Reset, ToValue
 from respike.plan import Plan
 from respike.schedule import Steady
 
 
-@published(DIEHL_2015, DIEHL_REPLICATION)
+def _wasting(plan: Plan, reach: float) -> tuple[Remedy, ...]:
+    return (Remedy(method="max_norm", note="scales from data; the bounds from the weights alone are never reached"),)
+
+
+@published(DIEHL_2015, DIEHL_REPLICATION, remedies={"wasted_range": _wasting})
 def model_norm(
     network: Network,
     *,

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from respike.calibrate import Calibration, observe
+from respike.calibrate import Calibration, observe, sites
 from respike.ir import Network
 from respike.methods.citations import RUECKAUER_2017
 from respike.methods.method import published
-from respike.methods.scales import sites
+from respike.methods.remedy import Remedy
+from respike.methods.search import RESET, SWITCH, Real, Steps
 from respike.neurons import IntegrateFire, Reset, Subtract
 from respike.plan import Plan, Quantity
 from respike.schedule import Steady
 
 
-@published(RUECKAUER_2017)
+def _saturating(plan: Plan, reach: float) -> tuple[Remedy, ...]:
+    given = float(str(plan.options["percentile"]))
+    raised = next((percentile for percentile in (99.9, 99.99) if percentile > given), 100.0)
+    return Remedy({"percentile": raised}), Remedy(method="max_norm")
+
+
+@published(
+    RUECKAUER_2017,
+    search={"steps": Steps(), "per_channel": SWITCH, "reset": RESET, "percentile": Real(99.0, 100.0)},
+    remedies={"saturation": _saturating},
+)
 def percentile_norm(
     network: Network,
     calibration: Calibration,

@@ -9,12 +9,23 @@ from respike.ir import Network
 from respike.methods.balancing import balanced
 from respike.methods.citations import ECC, HAN_2020
 from respike.methods.method import published
+from respike.methods.remedy import Remedy, without
+from respike.methods.search import Real, Steps
 from respike.neurons import IntegrateFire, Subtract
 from respike.plan import Plan
 from respike.schedule import Steady
 
 
-@published(HAN_2020, ECC)
+def _saturating(plan: Plan, reach: float) -> tuple[Remedy, ...]:
+    return Remedy({"scale": 1.0}), Remedy(method="max_norm")
+
+
+@published(
+    HAN_2020,
+    ECC,
+    search={"steps": Steps(), "scale": Real(0.3, 1.0)},
+    remedies={"saturation": _saturating, "noisy_input": without("poisson")},
+)
 def rmp(
     network: Network, calibration: Calibration, *, steps: int = 128, scale: float = 0.8, poisson: bool = False
 ) -> Plan:

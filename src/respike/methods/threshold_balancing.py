@@ -8,12 +8,22 @@ from respike.ir import Network
 from respike.methods.balancing import balanced
 from respike.methods.citations import SENGUPTA_2019
 from respike.methods.method import published
+from respike.methods.remedy import Remedy, without
+from respike.methods.search import RESET, Steps
 from respike.neurons import IntegrateFire, Reset, ToValue
 from respike.plan import Plan
 from respike.schedule import Steady
 
 
-@published(SENGUPTA_2019)
+def _wasting(plan: Plan, reach: float) -> tuple[Remedy, ...]:
+    return Remedy({"scale": 0.8}, "rmp"), Remedy(method="max_norm")
+
+
+@published(
+    SENGUPTA_2019,
+    search={"steps": Steps(), "reset": RESET},
+    remedies={"wasted_range": _wasting, "noisy_input": without("poisson")},
+)
 def threshold_balancing(
     network: Network,
     calibration: Calibration,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,13 +144,36 @@ def _check_apart(calibration: Tensor, held_out: Tensor) -> None:
 
 
 def from_study(
-    network: Network, calibration: Tensor, storage: str | Path, name: str, number: int | None = None
+    network: Network,
+    calibration: Tensor,
+    storage: str | Path,
+    name: str,
+    number: int | None = None,
+    *,
+    own: Sequence[Method[Any]] = (),
 ) -> SpikingNetwork:
     """The conversion that a study found: the trial of that number, or else the most accurate one of the front.
 
-    Raises `InvalidOption` where the study is of another network, or has no such trial.
+    Args:
+        network: the network that the study is of.
+        calibration: images from the training set, for the methods.
+        storage: where the study is kept.
+        name: its name.
+        number: of the trial.
+        own: the methods that the search was given and that are not respike's.
+
+    Raises:
+        InvalidOption: the study is of another network, has no such trial, or has methods that are not known.
     """
-    study = Study.read(storage, name, lambda identity: spaces(int(identity["longest"]), _methods(identity["methods"])))
+    by_name = {method.name: method for method in (*methods.ALL, *own)}
+
+    def found_in(identity: Mapping[str, str]) -> dict[str, Space]:
+        names = identity["methods"].split(",")
+        if unknown := [name for name in names if name not in by_name]:
+            raise InvalidOption(f"the study {name!r} has tried {', '.join(unknown)}: give that method of your own, too")
+        return spaces(int(identity["longest"]), [by_name[name] for name in names])
+
+    study = Study.read(storage, name, found_in)
     wanted = f"{network.origin} {fingerprint(network)}"
     if study.identity["network"] != wanted:
         raise InvalidOption(f"the study {name!r} is of another network ({study.identity['network'].split()[0]})")
@@ -159,9 +182,5 @@ def from_study(
         numbers = ", ".join(str(trial.number) for trial in study.front)
         raise InvalidOption(f"the study {name!r} has no finished trial {number} (its front: {numbers or 'none'})")
     best = max(chosen, key=lambda trial: trial.report["accuracy"])
-    plan = methods.find(best.method).plan(network, calibration, **best.options)
+    plan = by_name[best.method].plan(network, calibration, **best.options)
     return SpikingNetwork(network, plan)
-
-
-def _methods(names: str) -> list[Method[Any]]:
-    return [methods.find(name) for name in names.split(",")]

@@ -6,9 +6,9 @@ All but `wrong_network` speak only where the network has lost accuracy.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from respike.diagnosis import changes, remedies
+from respike.diagnosis import changes
 from respike.diagnosis.evidence import Evidence, Suspicion, suspicion
 from respike.diagnosis.replacing import populations
 from respike.diagnosis.result import Diagnosis
@@ -16,6 +16,7 @@ from respike.diagnosis.rules.ends import draining_bias, momentary_max, noisy_inp
 from respike.diagnosis.rules.network import dead, wrong_network
 from respike.diagnosis.rules.scale import saturation, spike_value, wasted_range
 from respike.diagnosis.rules.time import accumulated, hard_reset, rounding_down, silent, steps, too_early
+from respike.methods import Method
 from respike.spiking import SpikingNetwork
 
 Rule: TypeAlias = Callable[[Evidence], Suspicion | None]
@@ -39,10 +40,10 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def suspicions(figures: Diagnosis, spiking: SpikingNetwork) -> list[Suspicion]:
-    """What the rules find, in their order."""
+def suspicions(figures: Diagnosis, spiking: SpikingNetwork, method: Method[Any] | None = None) -> list[Suspicion]:
+    """What the rules find, in their order; `method` is the one that made the plan."""
     nodes = {one.name: one.nodes for one in populations(spiking.network, spiking.plan)}
-    evidence = Evidence(figures, spiking.network, spiking.plan, nodes)
+    evidence = Evidence(figures, spiking.network, spiking.plan, nodes, method)
     always = [one for rule in ALWAYS if (one := rule(evidence)) is not None]
     if figures.healthy:
         return always
@@ -60,6 +61,6 @@ def unexplained(evidence: Evidence) -> Suspicion:
         figures.loss,
         figures.allowed,
         f"no figure is beyond its threshold; the loss begins with {where}",
-        f"try {remedies.longer(evidence.plan)}, or another method (respike compare)",
+        evidence.remedies("unexplained"),
         changes.longer(evidence.plan),
     )

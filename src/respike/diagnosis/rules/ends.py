@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from respike.coding import ConstantCurrent
-from respike.diagnosis import remedies
 from respike.diagnosis.changes import Change
 from respike.diagnosis.evidence import Evidence, Suspicion, percent, points, suspicion, worst
 from respike.diagnosis.rules.time import BIAS
@@ -28,7 +27,7 @@ def noisy_input(evidence: Evidence) -> Suspicion | None:
         layers[0].own.error,
         NOISE,
         f"the image is given as spikes, and {layers[0].name}, which reads them, is {percent(layers[0].own.error)} off",
-        remedies.constant(evidence.plan),
+        evidence.remedies("noisy_input"),
         Change(replace(evidence.plan, coding=ConstantCurrent()), "a constant current"),
     )
 
@@ -49,7 +48,7 @@ def momentary_max(evidence: Evidence) -> Suspicion | None:
         BIAS,
         f"{layer.name} sends {percent(layer.own.bias)} too much on average, and max pools take the maximum of each "
         "moment, which is larger than that of the mean",
-        "in the plan, max_pooling=AccumulatedMax()",
+        evidence.remedies("momentary_max"),
         Change(replace(evidence.plan, max_pooling=AccumulatedMax()), "accumulated maxima"),
     )
 
@@ -68,7 +67,7 @@ def readout(evidence: Evidence) -> Suspicion | None:
         lost,
         evidence.figures.allowed,
         f"{points(lost)} are lost behind the last population: what it sends gives {percent(last.replaced.decision)}",
-        remedies.potentials(plan),
+        evidence.remedies("readout"),
         Change(replace(plan, readout=Membrane(), max_pooling=AccumulatedMax()), "potentials read out"),
     )
 
@@ -89,6 +88,6 @@ def draining_bias(evidence: Evidence) -> Suspicion | None:
         BIAS,
         f"{layer.name} sends {percent(layer.own.bias)} too much on average, and biases flow on for "
         f"{schedule.drain_steps} steps after the input has stopped",
-        "--no-bias-while-draining",
+        evidence.remedies("draining_bias"),
         Change(evidence.plan.with_schedule(replace(schedule, bias_while_draining=False)), "biases that stop"),
     )

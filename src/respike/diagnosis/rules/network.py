@@ -22,8 +22,7 @@ def wrong_network(evidence: Evidence) -> Suspicion | None:
         figures.before.accuracy,
         CHANCE * chance,
         f"the network itself is right on {percent(figures.before.accuracy)} of these images",
-        "prepare the images as for its training (pixel range, normalisation, order of channels and of classes); "
-        "no conversion can do better than the network",
+        evidence.remedies("wrong_network"),
     )
 
 
@@ -39,5 +38,5 @@ def dead(evidence: Evidence) -> Suspicion | None:
         layer.dead,
         DEAD,
         f"{percent(layer.dead)} of the neurons of {layer.name} are zero on all images, in the network itself",
-        "check that the images are prepared as for training (pixel range, normalisation)",
+        evidence.remedies("dead"),
     )

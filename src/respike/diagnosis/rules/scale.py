@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from respike.diagnosis import changes, remedies
+from respike.diagnosis import changes
 from respike.diagnosis.evidence import Evidence, Suspicion, percent, suspicion, worst
 from respike.diagnosis.result import Layer
 
@@ -27,7 +27,7 @@ def spike_value(evidence: Evidence) -> Suspicion | None:
         WEIGHT,
         f"a spike of {layer.name} delivers {evidence.weight(layer):.2g} times the threshold that it costs, and what is "
         f"decoded is {layer.own.gain:.2g} times the activation",
-        remedies.weight(evidence.plan),
+        evidence.remedies("spike_value"),
         changes.unweighted(evidence.plan, evidence.sites(layers)),
     )
 
@@ -47,7 +47,7 @@ def saturation(evidence: Evidence) -> Suspicion | None:
         SATURATED,
         f"{percent(layer.saturated)} of the positive activations of {layer.name} are above the largest value that its "
         f"spikes can send, by up to {layer.range_used:.2g} times",
-        remedies.wider(evidence.plan, layer),
+        evidence.remedies("saturation", layer.range_used),
         None if refit else changes.drained(evidence.plan) or changes.rescaled(evidence.plan, factors),
     )
 
@@ -72,6 +72,6 @@ def wasted_range(evidence: Evidence) -> Suspicion | None:
         RANGE_USED,
         f"the largest activation of {layer.name} is {percent(reach(layer))} of what a spike in every step is: its "
         "threshold is too high",
-        remedies.narrower(evidence.plan, reach(layer)),
+        evidence.remedies("wasted_range", reach(layer)),
         changes.rescaled(evidence.plan, factors),
     )

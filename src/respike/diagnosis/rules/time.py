@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from respike.diagnosis import changes, remedies
+from respike.diagnosis import changes
 from respike.diagnosis.changes import Change
 from respike.diagnosis.evidence import Evidence, Suspicion, percent, points, suspicion, worst
 from respike.diagnosis.result import Layer
@@ -31,7 +31,7 @@ def hard_reset(evidence: Evidence) -> Suspicion | None:
         -BIAS,
         f"{layer.name} sends {percent(-layer.own.bias)} too little on average, and its neurons reset to a value, "
         "which loses what exceeds the threshold",
-        remedies.subtract(evidence.plan),
+        evidence.remedies("hard_reset"),
         changes.subtracting(evidence.plan, evidence.sites(layers)),
     )
 
@@ -49,7 +49,7 @@ def rounding_down(evidence: Evidence) -> Suspicion | None:
         -BIAS,
         f"{layer.name} sends {percent(-layer.own.bias)} too little on average: what stays below the threshold at the "
         "end is never sent",
-        remedies.half(evidence.plan),
+        evidence.remedies("rounding_down"),
         changes.started_half(evidence.plan, evidence.sites(layers)),
     )
 
@@ -62,7 +62,7 @@ def silent(evidence: Evidence) -> Suspicion | None:
     layer = worst(layers, lambda layer: layer.silent)
     unstarted = [one for one in layers if _unstarted(evidence, one)]
     longer = changes.longer(evidence.plan)
-    half = f", and {remedies.half(evidence.plan)}" if unstarted else ""
+    half = evidence.remedies("rounding_down") if unstarted else ()
     return suspicion(
         "silent",
         layers,
@@ -70,7 +70,7 @@ def silent(evidence: Evidence) -> Suspicion | None:
         SILENT,
         f"{percent(layer.silent)} of the neurons of {layer.name} never spike, though their activation is above half "
         "of what one spike stands for",
-        f"{remedies.longer(evidence.plan)}{half}",
+        (*evidence.remedies("silent"), *half),
         _both(longer, evidence.sites(unstarted)),
     )
 
@@ -96,7 +96,7 @@ def steps(evidence: Evidence) -> Suspicion | None:
         rise if still_rises else layer.coarseness,
         evidence.figures.allowed if still_rises else COARSE,
         "; ".join(why),
-        remedies.longer(evidence.plan),
+        evidence.remedies("steps"),
         changes.longer(evidence.plan),
     )
 
@@ -115,8 +115,7 @@ def too_early(evidence: Evidence) -> Suspicion | None:
         BIAS,
         f"{layer.name} sends {percent(layer.own.bias)} too much on average: its neurons spike before the input comes "
         "that would have kept them silent",
-        "--method few_spikes, in which each layer waits for its whole input; or neurons that recall spikes, "
-        "Site(neuron=SignedIntegrateFire())",
+        evidence.remedies("too_early"),
         changes.recalling(evidence.plan, evidence.sites(layers)),
     )
 
@@ -137,7 +136,7 @@ def accumulated(evidence: Evidence) -> Suspicion | None:
         GROWTH,
         f"errors add up with depth: {last.name} alone is {percent(last.own.error)} off, with all layers before it "
         f"{percent(last.network.error)} ({first.name}: {percent(first.network.error)})",
-        remedies.finer(evidence.plan),
+        evidence.remedies("accumulated"),
     )
 
 

@@ -1,0 +1,52 @@
+"""What `module:name` means on the command line: a function of the user's own."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from respike.errors import InvalidOption, RespikeError, UnknownName
+
+_NAMED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def is_own(name: str) -> bool:
+    """Whether a name is of the form `module:name`."""
+    return _NAMED.fullmatch(name) is not None
+
+
+def imported(name: str, kind: str) -> Callable[..., Any]:
+    """The function that `module:name` names; `kind` says what it should be (a factory, a method)."""
+    module_name, function_name = name.split(":")
+    with own_code(name):
+        module = importlib.import_module(module_name)
+    found = getattr(module, function_name, None)
+    if found is None:
+        known = [other for other, value in vars(module).items() if callable(value)]
+        raise UnknownName(f"{kind} in {module_name}", function_name, known)
+    if not callable(found):
+        raise InvalidOption(f"{name} is a {type(found).__name__}, and a {kind} must be a function")
+    return found  # type: ignore[no-any-return]
+
+
+@contextmanager
+def own_code(name: str) -> Iterator[None]:
+    """Runs code of the user's: modules of the current folder come first, and an error is told in one line."""
+    before = sys.path[:]
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        yield
+    except RespikeError:
+        raise
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise InvalidOption(f"{name} failed with {reason} ({Path(place.filename).name}:{place.lineno})") from error
+    finally:
+        sys.path[:] = before
