@@ -205,7 +205,7 @@ def test_programs_with_a_fixed_batch_and_decomposed_ones_load() -> None:
         decomposed = program.run_decompositions()
     torch.testing.assert_close(load(decomposed)(y), model(y), rtol=1e-4, atol=1e-5)
     with pytest.raises(InvalidData, match="fixed batch size"):
-        load(program, verify=y)
+        load(decomposed, verify=y)
 
 
 def test_only_the_batch_may_be_dynamic() -> None:

@@ -18,7 +18,8 @@ from frontends.onnx_models import expected, graph, numbers, one, written
 from respike.errors import InvalidData, InvalidFile, InvalidNetwork, NotEquivalent, RespikeError, UnsupportedOperator
 from respike.frontends.onnx import capture_onnx, onnx_network, original
 from respike.frontends.onnx import operators as table
-from respike.frontends.onnx.call import Operator, Signal
+from respike.frontends.onnx.call import Operator
+from respike.frontends.semantics import Signal
 from respike.load import load
 
 
@@ -131,7 +132,7 @@ def test_everything_unsupported_is_listed_at_once_with_what_to_do() -> None:
         ("y = Concat<axis = 0>(x, x)", "dimension 0"),
         ("y = Softmax<axis = 0>(x)", "dimension 0"),
         ("a = Constant<value_ints = [0]>() b = Constant<value_ints = [1]>() y = Slice(x, a, b)", "dimension 0"),
-        ("y = MatMul(x, x)", "different samples"),
+        ("y = MatMul(x, x)", "over the batch"),
         ("n = NonZero(x) y = Cast<to = 1>(n)", "by the data"),
         ("i = Cast<to = 6>(x) y = Cast<to = 1>(i)", "real numbers"),
         ("t = Cast<to = 9>(x) s = Shape(x) y = Reshape(x, s)", ""),

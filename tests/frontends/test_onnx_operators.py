@@ -10,12 +10,14 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from onnx import helper
 from torch import Tensor
 
-from frontends.onnx_models import NEWEST, check, expected, numbers, one, written
+from frontends.onnx_models import NEWEST, check, expected, graph, numbers, one, written
 from respike.errors import UnsupportedOperator
 from respike.frontends.onnx import onnx_network
 from respike.frontends.onnx.operators import OPERATORS
+from respike.frontends.onnx.operators.recurrent import RECURRENT
 from respike.ir import GELU, Activation, Function, Hardswish, Network, ReLU, SiLU
 from respike.passes import prepare
 
@@ -95,6 +97,11 @@ REDUCED: list[tuple[str, tuple[int, ...], tuple[int, ...], int]] = [
     ("ReduceMean", (2, 4, 5), (1,), 1),
     ("ReduceMean", (6,), (1,), 1),
     ("ReduceMax", (2, 4, 5), (2, 3), 0),
+    ("ReduceMax", (2, 4, 5), (1, 3), 0),
+    ("ReduceMax", (2, 4), (1,), 1),
+    ("ReduceMin", (2, 4, 5), (2,), 0),
+    ("ReduceL1", (2, 4, 5), (1, 2), 1),
+    ("ReduceSumSquare", (2, 4, 5), (3,), 0),
 ]
 
 ELEMENTWISE: list[Case] = [
@@ -113,6 +120,12 @@ ELEMENTWISE: list[Case] = [
     ("Clip", (4, 3), (number(-0.3), number(0.5)), {}),
     ("Clip", (4, 3), (None, number(0.5)), {}),
     ("Clip", (4, 3), (number(-0.5),), {}),
+    ("Clip", (4, 3), (), {}),
+    ("PRelu", (4, 3), (numbers(4, 3),), {}),
+    ("PRelu", (4, 3), (numbers(1, 4, 1),), {}),
+    ("ThresholdedRelu", (4, 3), (), {"alpha": 0.0}),
+    ("Shrink", (4, 3), (), {"lambd": 0.3, "bias": 0.3}),
+    ("Reciprocal", (4, 3), (), {}),
     ("Max", (4, 3), (number(0.1),), {}),
     ("Min", (4, 3), (number(0.1),), {}),
     ("Add", (4, 3), (numbers(4, 1),), {}),
@@ -143,6 +156,13 @@ SHAPES: list[Case] = [
     ("Gather", (6, 5), (ints(4, 0),), {"axis": 1}),
     ("Pad", (4, 3), (ints(0, 1, 0, 0, 0, 2), number(0.5)), {}),
     ("Pad", (4, 3), (ints(0, 0, 1, 0, -1, 2),), {}),
+    ("Pad", (4, 3), (ints(0, 1, 0, 0, 2, 1),), {"mode": "reflect"}),
+    ("Pad", (4, 3), (ints(0, 0, 3, 0, 1, 2),), {"mode": "edge"}),
+    ("Tile", (4, 3), (ints(1, 3, 2),), {}),
+    ("CumSum", (4, 3), (number(1).long(),), {}),
+    ("CumSum", (4, 3), (number(-1).long(),), {"reverse": 1, "exclusive": 1}),
+    ("Slice", (6, 5), (ints(-1), ints(-(2**62)), ints(1), ints(-2)), {}),
+    ("Gather", (6, 5), (ints(4, 0, 0, 2),), {"axis": 2}),
     ("Expand", (4, 1), (ints(1, 4, 3),), {}),
     ("Identity", (4, 3), (), {}),
     ("Dropout", (4, 3), (), {}),
@@ -215,8 +235,7 @@ def test_operators_of_older_opsets() -> None:
     check(one("Softmax", (4,), opset=12), x[..., 0])
     check(one("Upsample", (4, 5, 6), torch.tensor([1.0, 1.0, 2.0, 3.0]), opset=9), numbers(3, 4, 5, 6))
     check(one("Resize", (4, 5, 6), torch.tensor([1.0, 1.0, 2.0, 1.5]), opset=10, mode="linear"), numbers(3, 4, 5, 6))
-    with pytest.raises(UnsupportedOperator, match="several dimensions"):
-        onnx_network(one("Softmax", (4, 6), opset=12), x)
+    check(one("Softmax", (4, 6), opset=12), x)  # over both dimensions, together
 
 
 @pytest.mark.parametrize("opset", OPSETS)
@@ -400,10 +419,55 @@ def test_slices_and_reshapes_of_any_shape(shape: list[int], data: st.DataObject)
     check(one("Reshape", tuple(shape), ints(0, *wanted)), numbers(2, *shape))
 
 
+def recurrent(kind: str, direction: str, gates: int, **attributes: Any) -> onnx.ModelProto:
+    """A recurrent layer of two neurons whose outputs are put back with the batch in front."""
+    ways = 2 if direction == "bidirectional" else 1
+    constants = {"w": numbers(ways, gates * 2, 3), "r": numbers(ways, gates * 2, 2), "b": numbers(ways, gates * 4)}
+    results = ["sequence", "last"] + (["cell"] if kind == "LSTM" else [])
+    layer = helper.make_node(
+        kind, ["time", "w", "r", "b"], results, name="rnn", hidden_size=2, direction=direction, **attributes
+    )
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["time"], perm=[1, 0, 2]),
+        layer,
+        helper.make_node("Transpose", ["sequence"], ["outputs"], perm=[2, 0, 1, 3]),
+        *(helper.make_node("Transpose", [name], [f"{name}_first"], perm=[1, 0, 2]) for name in results[1:]),
+    ]
+    return graph(nodes, {"x": ["N", 4, 3]}, constants, ["outputs", *(f"{name}_first" for name in results[1:])], 22)
+
+
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
+@pytest.mark.parametrize(
+    ("kind", "gates", "attributes"),
+    [("RNN", 1, {}), ("LSTM", 4, {}), ("GRU", 3, {"linear_before_reset": 1})],
+)
+def test_recurrent_layers_are_unrolled(direction: str, kind: str, gates: int, attributes: dict[str, Any]) -> None:
+    check(recurrent(kind, direction, gates, **attributes), numbers(3, 4, 3, seed=1))
+
+
+def test_recurrent_layers_that_pytorch_does_not_have_are_refused() -> None:
+    refused: list[tuple[str, int, dict[str, Any], str]] = [
+        ("GRU", 3, {}, "linear_before_reset = 1"),
+        ("RNN", 1, {"activations": ["Sigmoid"]}, "has the activations"),
+        ("LSTM", 4, {"clip": 1.0}, "leave clip out"),
+        ("LSTM", 4, {"input_forget": 1}, "input_forget"),
+    ]
+    for kind, gates, attributes, reason in refused:
+        with pytest.raises(UnsupportedOperator, match=f"rnn .*{reason}"):
+            onnx_network(recurrent(kind, "forward", gates, **attributes))
+
+
+def test_the_largest_and_smallest_of_any_number() -> None:
+    x = numbers(5, 4, seed=1)
+    check(written("a = Neg(x) b = Mul(x, x) y = Max(a, x, b, a)", "float[N, 4] x"), x)
+    check(written("c = Constant<value_float = 0.2>() a = Neg(x) y = Min(c, a, x)", "float[N, 4] x"), x)
+    check(written("y = Max(x)", "float[N, 4] x"), x)
+
+
 def test_every_operator_that_is_read_is_tested() -> None:
     tested = {case[0] for cases in (WEIGHTED, NORMS, POOLS, ELEMENTWISE, SHAPES) for case in cases}
     tested |= {case[0] for case in REDUCED} | {"Resize", "Upsample", "Split", "Gelu", "HardSwish", "Swish"}
-    tested |= {"LayerNormalization", "GroupNormalization", "Sum", "Mean", "Concat", "Shape", "Size"}
+    tested |= {"LayerNormalization", "GroupNormalization", "Sum", "Mean", "Concat", "Shape", "Size", *RECURRENT}
     assert tested == set(OPERATORS)
 
 

@@ -124,6 +124,10 @@ FUNCTIONS: list[tuple[Case, tuple[int, ...]]] = [
     (lambda m, x: x.mean(3), (4, 5, 3)),
     (lambda m, x: x.mean([2, 3, 4]), (2, 3, 4, 2)),
     (lambda m, x: x.amax((2, 3)), (4, 5, 3)),
+    (lambda m, x: x.amax(1) - x.amin((1, 3)).unsqueeze(-1), (4, 5, 3)),
+    (lambda m, x: torch.max(x, 2)[0] + x.min(dim=1).values[:, :4], (4, 5)),
+    (lambda m, x: x.view(x.shape[0], 2, 2, 5).amax(2).flatten(1), (4, 5)),
+    (lambda m, x: torch.maximum(x, torch.arange(4.0)).clamp(max=m.constant[:1, 0]), (3, 4)),
     (lambda m, x: x + x * 2, (4,)),
     (lambda m, x: torch.add(x, F.relu(x), alpha=3), (4,)),
     (lambda m, x: x - F.relu(x), (4,)),
@@ -199,7 +203,7 @@ def windows(m: nn.Module, x: Tensor) -> Tensor:
 
 PRODUCTS: list[tuple[Case, tuple[int, ...]]] = [
     (lambda m, x: x * x.mean((2, 3), keepdim=True).sigmoid(), (3, 2, 4)),
-    (lambda m, x: x**2 + x.square() * x / (1 + x * x), (4,)),
+    (lambda m, x: x**2 + x.square() * x / (1 + x * x) + 2 / (x * x + 1) + (1 + x * x).reciprocal(), (4,)),
     (nn.GLU(1), (4, 3)),
     (nn.Softmax(1), (4, 3)),
     (lambda m, x: F.softmax(x, -1), (4, 3)),
@@ -236,6 +240,7 @@ PIECEWISE: list[Case] = [
     nn.Hardsigmoid(),
     lambda m, x: F.leaky_relu(x, -0.2) + F.hardsigmoid(x),
     lambda m, x: F.prelu(x, m.weight[:4, 1]),
+    nn.Softshrink(0.3),
     lambda m, x: x.abs() + torch.maximum(x, x.flip(1)) * torch.minimum(x[:, :1], x),
 ]
 

@@ -19,9 +19,9 @@ from respike.ir import (
     Pad,
     apply,
     apply_max,
+    evaluate,
     map_tensors,
 )
-from respike.ir.network import evaluate
 from respike.neurons import SignedIntegrateFire, SteppedNeuron, step
 from respike.plan import AccumulatedMax, MaxPooling, Membrane, Plan, Site
 from respike.record import INPUT, OUTPUT, Probe, Recorder, Recording

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from respike.errors import InvalidNetwork, UnsupportedOperator
+from respike.frontends.constants import LARGEST
 from respike.frontends.semantics import Refused
-from respike.ir import BatchNorm, Input, Network, Node, evaluate, map_tensors, tensors
-
-LARGEST = 2**28
-"""More elements than any value for one sample may have, so that a small file cannot claim the whole memory."""
+from respike.ir import BatchNorm, Input, Network, Node, infer_shape, tensors
 
 
 class Names:
@@ -37,32 +35,26 @@ class Nodes:
     def __init__(self) -> None:
         self.listed: list[Node] = []
         self._names = Names()
-        self._values: dict[str, Tensor] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
 
     def emit(self, node: Node) -> str:
         """Append a node and return its name; `Refused` where its inputs do not fit, or its value is too large."""
         named = replace(node, name=self._names.take(node.name))
+        given = [self._shapes[name] for name in named.inputs]
         try:
-            value = self._value(named)
+            shape = named.shape if isinstance(named, Input) else infer_shape(named, given)
         except (RuntimeError, IndexError, ValueError) as error:
-            shapes = " and ".join(str(list(self.shape(name))) for name in named.inputs)
+            shapes = " and ".join(str(list(shape)) for shape in given)
             raise Refused(f"it cannot take {shapes}: {str(error).splitlines()[0]}") from error
-        if value.numel() > LARGEST:
-            raise Refused(f"it gives {list(value.shape[1:])} values a sample, more elements than any network needs")
-        self._values[named.name] = value
+        if math.prod(shape) > LARGEST:
+            raise Refused(f"it gives {list(shape)} values a sample, more elements than any network needs")
+        self._shapes[named.name] = shape
         self.listed.append(named)
         return named.name
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The per-sample shape of a node's value."""
-        return tuple(self._values[name].shape[1:])
-
-    def _value(self, node: Node) -> Tensor:
-        """A node's value for one sample on the meta device, where nothing is computed."""
-        if isinstance(node, Input):
-            return torch.empty(1, *node.shape, device="meta")
-        meta = map_tensors(node, lambda t: t.to("meta", torch.get_default_dtype()))
-        return evaluate(meta, [self._values[name] for name in node.inputs])
+        return self._shapes[name]
 
 
 def check_refused(refused: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ from respike.ir.apply import (
     batch_norm_shift,
     channelwise,
 )
+from respike.ir.evaluate import evaluate, map_tensors, tensors
 from respike.ir.functions import (
     ELU,
     GELU,
@@ -22,7 +23,7 @@ from respike.ir.functions import (
     ceiling,
     never_falls,
 )
-from respike.ir.network import Network, evaluate, map_tensors, tensors
+from respike.ir.network import Network
 from respike.ir.nodes import (
     Activation,
     AdaptiveAvgPool,
@@ -54,6 +55,7 @@ from respike.ir.nodes import (
     Slice,
     Softmax,
 )
+from respike.ir.shapes import infer_shape
 
 __all__ = [
     "ELU",
@@ -104,6 +106,7 @@ __all__ = [
     "ceiling",
     "channelwise",
     "evaluate",
+    "infer_shape",
     "map_tensors",
     "never_falls",
     "tensors",

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from respike.errors import InvalidData, InvalidNetwork
-from respike.ir.apply import apply, apply_activation, apply_max
-from respike.ir.nodes import Activation, AdaptiveMaxPool, FixedLinear, Input, MaxPool, Node
-
-N = TypeVar("N", bound=Node)
+from respike.ir.evaluate import evaluate, map_tensors, tensors
+from respike.ir.nodes import Activation, FixedLinear, Input, Node
+from respike.ir.shapes import infer_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,51 +135,20 @@ class Network:
         return given
 
 
-def evaluate(node: Node, inputs: list[Tensor]) -> Tensor:
-    """The value of any node but an input."""
-    match node:
-        case Input():
-            raise TypeError(f"{node.name} is an input; its value is given")
-        case Activation():
-            return apply_activation(node, inputs[0])
-        case MaxPool() | AdaptiveMaxPool():
-            return apply_max(node, inputs[0])
-        case _:
-            return apply(node, inputs)
-
-
-def tensors(node: Node) -> Iterator[Tensor]:
-    """The weights, biases and statistics of a node."""
-    for part in dataclasses.fields(node):
-        value = getattr(node, part.name)
-        if isinstance(value, Tensor):
-            yield value
-
-
-def map_tensors(node: N, function: Callable[[Tensor], Tensor]) -> N:
-    """The node with `function` applied to each of its tensors."""
-    changed: dict[str, Any] = {
-        part.name: function(value)
-        for part in dataclasses.fields(node)
-        if isinstance(value := getattr(node, part.name), Tensor)
-    }
-    return dataclasses.replace(node, **changed)
-
-
 def _infer_shapes(nodes: tuple[Node, ...]) -> dict[str, tuple[int, ...]]:
-    """Shapes by running every node on the meta device, where nothing is computed."""
-    values: dict[str, Tensor] = {}
+    """The shape of every node's value, from the inputs on."""
+    shapes: dict[str, tuple[int, ...]] = {}
     for node in nodes:
         if isinstance(node, Input):
-            values[node.name] = torch.empty(1, *node.shape, device="meta")
+            shapes[node.name] = node.shape
             continue
-        meta = map_tensors(node, lambda t: t.to("meta", torch.get_default_dtype()))
+        given = [shapes[name] for name in node.inputs]
         try:
-            values[node.name] = evaluate(meta, [values[name] for name in node.inputs])
+            shapes[node.name] = infer_shape(node, given)
         except (RuntimeError, IndexError, ValueError) as error:
-            shapes = " and ".join(str(list(values[name].shape[1:])) for name in node.inputs)
+            listed = " and ".join(str(list(shape)) for shape in given)
             reason = str(error).splitlines()[0]
             raise InvalidNetwork(
-                f"layer {node.name!r} ({type(node).__name__}) cannot take {shapes}: {reason}"
+                f"layer {node.name!r} ({type(node).__name__}) cannot take {listed}: {reason}"
             ) from error
-    return {name: tuple(value.shape[1:]) for name, value in values.items()}
+    return shapes

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from respike.errors import InvalidNetwork
 from respike.frontends.nodes import Nodes
-from respike.frontends.semantics import Refused
+from respike.frontends.semantics import Layout, Refused, Signal
+from respike.frontends.semantics.call import Call
 from respike.ir import Input, Node, Permute
-
-
-@dataclass(frozen=True)
-class Signal:
-    """A value of the network: the node that gives it.
-
-    `moved` says that the node has the channels first, `[channels, *sizes]`, where Keras has them last.
-    """
-
-    name: str
-    moved: bool = False
 
 
 class Draft(Nodes):
     """The nodes so far, and which of them have the channels where."""
 
-    def __init__(self, dtype: torch.dtype) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.dtype = dtype
         self._orders: dict[tuple[str, bool], str] = {}
 
     def emit(self, node: Node) -> str:
@@ -43,32 +32,32 @@ class Draft(Nodes):
         except Refused as reason:
             raise InvalidNetwork(f"layer {node.name!r}: {reason}") from None
 
-    def moved(self, x: Signal) -> str:
-        """The node that has `x` with the channels first."""
-        ndim = len(self.shape(x.name)) + 1
-        return x.name if x.moved or ndim < 3 else self._permuted(x.name, True, (0, ndim - 1, *range(1, ndim - 1)))
+    def channels_first(self, x: Signal) -> Signal:
+        """`x` by a node with the channels first."""
+        if x.layout.channels_last or x.ndim < 3:
+            return x
+        return self._permuted(x, True, (0, x.ndim - 1, *range(1, x.ndim - 1)))
 
-    def plain(self, x: Signal) -> str:
-        """The node that has `x` as Keras has it."""
-        ndim = len(self.shape(x.name)) + 1
-        return self._permuted(x.name, False, (0, *range(2, ndim), 1)) if x.moved else x.name
+    def plain(self, x: Signal) -> Signal:
+        """`x` by a node that has the dimensions as Keras has them."""
+        return self._permuted(x, False, (0, *range(2, x.ndim), 1)) if x.layout.channels_last else x
 
-    def _permuted(self, name: str, first: bool, dims: tuple[int, ...]) -> str:
-        if (name, first) not in self._orders:
+    def _permuted(self, x: Signal, first: bool, dims: tuple[int, ...]) -> Signal:
+        if (x.name, first) not in self._orders:
             place = "channels_first" if first else "channels_last"
-            self._orders[name, first] = self.emit(Permute(f"{name}.{place}", (name,), dims))
-        return self._orders[name, first]
+            self._orders[x.name, first] = self.emit(Permute(f"{x.name}.{place}", (x.name,), dims))
+        name = self._orders[x.name, first]
+        return Signal(name, Layout(self.shape(name), channels_last=first))
 
 
 @dataclass(frozen=True)
-class Call:
-    """One call of a layer."""
+class LayerCall(Call):
+    """One call of a layer; signals have the channels last unless their node has them where Keras does."""
 
+    nodes: Draft
     kind: str
-    name: str
     options: Mapping[str, Any]
     variables: Mapping[str, Tensor]
-    draft: Draft
 
     @property
     def channels_first(self) -> bool:
@@ -79,40 +68,31 @@ class Call:
         """What the layer was told."""
         return self.options.get(key, default)
 
-    def emit(self, node: Node) -> str:
-        """Append a node."""
-        return self.draft.emit(node)
+    def plain(self, x: Signal) -> Signal:
+        """`x` by a node that has the dimensions as Keras has them."""
+        return self.nodes.plain(x)
 
-    def spatial(self, x: Signal) -> str:
-        """The node that has `x` as `[channels, *sizes]`."""
-        return self.draft.plain(x) if self.channels_first else self.draft.moved(x)
+    def spatial(self, x: Signal) -> Signal:
+        """`x` by a node with the channels in dimension 1, wherever this layer has them."""
+        return self.plain(x) if self.channels_first else self.nodes.channels_first(x)
 
-    def given(self, name: str) -> Signal:
-        """A result `[channels, *sizes]`."""
-        return Signal(name, not self.channels_first and len(self.draft.shape(name)) > 1)
+    def normalized_axis(self, x: Signal) -> Signal:
+        """`x` by a node with the normalised axis, the last one or the first behind the batch, in dimension 1."""
+        axis = self.option("axis", -1) % x.ndim
+        if axis not in (1, x.ndim - 1):
+            raise Refused(f"normalises along axis {axis}; only the channels, first or last, can be normalised")
+        return self.nodes.channels_first(x) if axis == x.ndim - 1 else self.plain(x)
 
-    def shape(self, x: Signal) -> tuple[int, ...]:
-        """The per-sample shape that Keras sees."""
-        shape = self.draft.shape(x.name)
-        return (*shape[1:], shape[0]) if x.moved else shape
-
-    def dim(self, x: Signal, axis: int) -> int:
-        """The dimension of the node of `x`, batch counted, that Keras calls `axis`."""
-        ndim = len(self.shape(x)) + 1
-        front = axis % ndim
-        if front == 0:
-            raise Refused("works along axis 0, the batch; samples must not be mixed")
-        if not x.moved:
-            return front
-        return 1 if front == ndim - 1 else front + 1
-
-    def constant(self, value: Any) -> Tensor:
-        """Numbers in the network's type."""
-        return torch.as_tensor(value, dtype=self.draft.dtype)
-
-    def inner(self, part: str) -> Call:
+    def inner(self, part: str) -> LayerCall:
         """The same call, naming its nodes after a part of the layer."""
         return replace(self, name=f"{self.name}.{part}")
 
 
-Translator: TypeAlias = Callable[..., Signal]
+def shape_of(x: Signal) -> tuple[int, ...]:
+    """The per-sample shape that Keras sees."""
+    return (*x.shape[1:], x.shape[0]) if x.layout.channels_last else x.shape
+
+
+def numbers(call: Call, value: Any) -> Tensor:
+    """Numbers in the network's type."""
+    return torch.as_tensor(value, dtype=call.dtype)

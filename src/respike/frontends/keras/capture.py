@@ -14,13 +14,13 @@ from torch import Tensor
 
 from respike.errors import InvalidData, InvalidNetwork, RespikeWarning
 from respike.frontends.examples import Example, check_examples
-from respike.frontends.keras.call import Signal
 from respike.frontends.keras.clean import MODELS
 from respike.frontends.keras.files import read_file
 from respike.frontends.keras.graph import Layer, Model, read_config
 from respike.frontends.keras.original import has_keras, import_keras, quiet, rebuild, run
 from respike.frontends.keras.translate import translate
 from respike.frontends.keras.weights import live_weights
+from respike.frontends.semantics import Signal
 from respike.ir import Network
 
 
@@ -53,7 +53,7 @@ class CapturedKeras:
             partial = import_keras().Model(self.model.inputs, [layer.output for _, layer in known.values()])
         results = run(partial, inputs)
         return {
-            name: value.movedim(-1, 1) if signal.moved else value
+            name: value.movedim(-1, 1) if signal.layout.channels_last else value
             for (name, (signal, _)), value in zip(known.items(), results, strict=True)
         }
 

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 
 from respike.errors import InvalidData, InvalidFile, InvalidNetwork
-from respike.frontends.keras.call import Call, Draft, Signal
+from respike.frontends.keras.call import Draft, LayerCall
 from respike.frontends.keras.graph import Layer, Model, Value
 from respike.frontends.keras.layers import LAYERS, OPERATIONS
 from respike.frontends.keras.weights import Weights
 from respike.frontends.nodes import check_refused, check_weights
-from respike.frontends.semantics import Refused
+from respike.frontends.semantics import Layout, Refused, Signal
 from respike.ir import Input, Network
 
 _LOST = object()
@@ -26,10 +26,10 @@ def translate(model: Model, weights: Weights, shapes: Sequence[tuple[int, ...]])
     `shapes` are the inputs' per-sample shapes. Raises `UnsupportedOperator` with all that cannot be converted.
     """
     walk = _Walk(weights, _dtype(model, weights))
-    given = [Signal(walk.draft.emit(Input(value.layer, (), shape))) for value, shape in _paired(model, shapes)]
+    given = [walk.input(model[value.layer], shape) for value, shape in _paired(model, shapes)]
     values = walk.run(model, given, ())
     check_refused(walk.refused)
-    outputs = tuple(walk.draft.plain(values[value]) for value in model.outputs)
+    outputs = tuple(walk.draft.plain(values[value]).name for value in model.outputs)
     network = Network(tuple(walk.draft.listed), outputs, model.name)
     check_weights(network)
     single = {layer.name for layer in model.layers if len(layer.calls) == 1 and layer.model is None}
@@ -54,8 +54,14 @@ class _Walk:
 
     def __init__(self, weights: Weights, dtype: torch.dtype) -> None:
         self.weights = weights
-        self.draft = Draft(dtype)
+        self.dtype = dtype
+        self.draft = Draft()
         self.refused: dict[str, str] = {}
+
+    def input(self, layer: Layer, shape: tuple[int, ...]) -> Signal:
+        """An input of the network; whole numbers are for embeddings."""
+        name = self.draft.emit(Input(layer.name, (), shape))
+        return Signal(name, Layout(shape), is_index=str(layer.options.get("dtype", "")).startswith(("int", "uint")))
 
     def run(self, model: Model, given: Sequence[Any], path: tuple[str, ...]) -> dict[Value, Any]:
         """The value of each call of a model. Keras does not store calls in the order in which they can be made."""
@@ -87,7 +93,8 @@ class _Walk:
             return (_LOST,)
         translator = (OPERATIONS if layer.is_operation else LAYERS)[layer.kind]
         try:
-            return (translator(self._call(layer, here), *arguments),)
+            result = translator(self._call(layer, here), *arguments)
+            return result if isinstance(result, tuple) else (result,)
         except Refused as reason:
             self.refused.setdefault(f"{'/'.join(here)} ({layer.kind})", str(reason))
             return (_LOST,)
@@ -98,9 +105,10 @@ class _Walk:
                 f"({type(error).__name__}: {first})"
             ) from None
 
-    def _call(self, layer: Layer, path: tuple[str, ...]) -> Call:
-        variables = {name: t.to(self.draft.dtype).contiguous() for name, t in self.weights.get(path, {}).items()}
-        return Call(layer.kind, "/".join(path), layer.options, variables, self.draft)
+    def _call(self, layer: Layer, path: tuple[str, ...]) -> LayerCall:
+        variables = {name: t.to(self.dtype).contiguous() for name, t in self.weights.get(path, {}).items()}
+        where = "/".join(path), self.dtype, torch.device("cpu"), self.draft
+        return LayerCall(*where, kind=layer.kind, options=layer.options, variables=variables)
 
 
 def _leaves(arguments: Any) -> Iterator[Any]:

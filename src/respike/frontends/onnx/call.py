@@ -1,65 +1,38 @@
-"""What the translator of an ONNX operator is given, beside its inputs."""
+"""What an operator of an ONNX graph is given, besides its inputs, and how ONNX spells its attributes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from respike.frontends import semantics
-from respike.frontends.nodes import LARGEST
-from respike.frontends.semantics.call import Layout, Refused, number, weights
-from respike.ir import Node
-
-__all__ = ["BATCH", "Operand", "Operator", "Refused", "Result", "Signal", "Translator", "number", "weights"]
+from respike.frontends.constants import Allowance
+from respike.frontends.semantics import Refused, Signal
+from respike.frontends.semantics.call import Call, Operand
+from respike.frontends.semantics.layers import Sides
 
 BATCH = 2**31 - 1
 """Stands for the batch size, which is not known when a file is read: a prime that no size of a sample is divided by."""
 
 
 @dataclass(frozen=True)
-class Signal:
-    """A value that depends on the network's input: the node that gives it, and its shape for one sample.
+class Operator(Call):
+    """One node of an ONNX graph.
 
-    `batch` is the dimension in which the graph's value has the batch (attention may put it behind others); the node's
-    own value always has it first.
+    `batch` is the batch size that the file is fixed to, or `BATCH`; `results` is how many values the node gives;
+    `allowance` is how much constants may still grow.
     """
 
-    name: str
-    shape: tuple[int, ...]
-    batch: int = 0
-
-    @property
-    def ndim(self) -> int:
-        """The number of dimensions, with the batch."""
-        return len(self.shape) + 1
-
-
-Operand: TypeAlias = Signal | Tensor
-Result: TypeAlias = Signal | Tensor | tuple[Signal, ...]
-Translator: TypeAlias = Callable[..., Result]
-
-
-@dataclass(frozen=True)
-class Operator:
-    """One node of an ONNX graph. Its nodes go to the network through `emit`, which knows their shapes.
-
-    `batch` is the batch size that the file is fixed to, or `BATCH`; `dtype` is the type of the network's weights;
-    `results` is how many values the node gives.
-    """
-
-    name: str
     kind: str
     opset: int
     attributes: Mapping[str, Any]
-    dtype: torch.dtype
     batch: int
     results: int
-    emit: Callable[[Node], Signal]
+    allowance: Allowance
 
     def text(self, name: str, default: str) -> str:
         """An attribute that is a string."""
@@ -88,46 +61,32 @@ class Operator:
             return None if listed is None else tuple(map(int, listed))
         return whole_numbers(given, name)
 
-    def by(self, translator: semantics.Translator, *operands: Operand | float) -> Signal:
-        """The signal that a translator of the PyTorch frontend makes of these operands."""
-        emitted: dict[str, Signal] = {x.name: x for x in operands if isinstance(x, Signal)}
-
-        def emit(node: Node) -> str:
-            result = self.emit(node)
-            emitted[result.name] = result
-            return result.name
-
-        shape = broadcast(*(x.shape for x in emitted.values()))
-        call = semantics.Call(self.name, Layout(shape), self.dtype, torch.device("cpu"), emit)
-        given = (semantics.Signal(x.name, Layout(x.shape)) if isinstance(x, Signal) else x for x in operands)
-        result = translator(call, *given)
-        return emitted[result if isinstance(result, str) else result.name]  # type: ignore[union-attr]
+    def sides(self, sizes: Sequence[int], reach: Sequence[int], steps: Sequence[int]) -> Sides:
+        """The padding in front of and behind each dimension, for windows of `reach` elements."""
+        automatic, count = self.text("auto_pad", "NOTSET"), len(sizes)
+        if automatic == "VALID":
+            return ((0, 0),) * count
+        if automatic not in ("SAME_UPPER", "SAME_LOWER"):
+            pads = self.sizes("pads", 2 * count, 0)
+            if min(pads) < 0:
+                raise Refused("its padding is negative; slice its input instead")
+            return tuple(zip(pads[:count], pads[count:], strict=True))
+        totals = [max(0, (-(-n // s) - 1) * s + r - n) for n, r, s in zip(sizes, reach, steps, strict=True)]
+        return halved(totals, more_behind=automatic == "SAME_UPPER")
 
 
-def signal(value: Operand) -> Signal:
-    """`value`, if it depends on the input and has the batch in dimension 0."""
-    source = anywhere(value)
-    if source.batch:
-        raise Refused(f"reads a value with the batch in dimension {source.batch}; transpose it back in front of this")
-    return source
+def halved(totals: Sequence[int], *, more_behind: bool) -> Sides:
+    """Amounts divided between both sides; the odd one goes behind, or in front."""
+    pairs = tuple((total // 2, total - total // 2) for total in totals)
+    return pairs if more_behind else tuple((more, less) for less, more in pairs)
 
 
-def anywhere(value: Operand) -> Signal:
-    """`value`, if it depends on the input, wherever its batch is."""
-    if not isinstance(value, Signal):
-        raise Refused("applied to a constant where a signal is expected; simplify the file first (onnxsim)")
-    return value
+def reach(kernel: Sequence[int], dilation: Sequence[int]) -> tuple[int, ...]:
+    """How many elements windows with gaps span."""
+    return tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
 
 
-def dimension(axis: int, x: Signal) -> int:
-    """The node's dimension for one of the graph's; the batch is refused."""
-    front = axis % x.ndim
-    if front == x.batch:
-        raise Refused(f"works along dimension {front}, the batch; samples must not be mixed")
-    return front + 1 if front < x.batch else front
-
-
-def whole_numbers(value: Operand, name: str) -> tuple[int, ...]:
+def whole_numbers(value: Operand | None, name: str) -> tuple[int, ...]:
     """The elements of a constant."""
     if not isinstance(value, Tensor):
         raise Refused(f"its {name} depend on the input's values; they must be constant")
@@ -139,7 +98,6 @@ def broadcast(*shapes: Sequence[int]) -> tuple[int, ...]:
     return tuple(torch.broadcast_shapes(*shapes))  # type: ignore[no-untyped-call]
 
 
-def check_size(shape: Sequence[int], largest: int = LARGEST) -> None:
-    """Refuse a value of more than `largest` elements."""
-    if math.prod(shape) > largest:
-        raise Refused(f"its result would have {math.prod(shape)} elements, more than any network needs")
+def elements(x: Signal) -> int:
+    """The number of elements of a sample."""
+    return math.prod(x.shape)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from respike.errors import InvalidData, InvalidNetwork
+from respike.frontends.constants import LARGEST
 from respike.frontends.examples import Example, check_examples
-from respike.frontends.nodes import LARGEST
 from respike.frontends.onnx.original import evaluate, run
 from respike.frontends.onnx.reading import check_model, needed_part, read_model
 from respike.frontends.onnx.translate import translate
@@ -77,10 +77,10 @@ def capture_onnx(source: onnx.ModelProto | str | Path, example: Example | None =
     kinds = [_kind(value) for value in inputs]
     dtype = torch.float64 if "DOUBLE" in kinds else torch.float32
     batch = _fixed_batch(inputs)
-    network, sources = translate(model, shapes, dtype, batch, origin)
-    examples = given or tuple(
-        _random(shape, kind in _INTEGERS) for shape, kind in zip(shapes.values(), kinds, strict=True)
-    )
+    whole = [kind in _INTEGERS for kind in kinds]
+    given_inputs = {name: (shape, is_index) for (name, shape), is_index in zip(shapes.items(), whole, strict=True)}
+    network, sources = translate(model, given_inputs, dtype, batch, origin)
+    examples = given or tuple(_random(shape, is_index) for shape, is_index in zip(shapes.values(), whole, strict=True))
     return CapturedOnnx(network, model, sources, examples, batch)
 
 

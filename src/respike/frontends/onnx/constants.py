@@ -11,11 +11,10 @@ import onnx
 import torch
 from torch import Tensor
 
-from respike.frontends.onnx.call import BATCH, Operator, Refused, broadcast, check_size, whole_numbers
+from respike.frontends.onnx.call import BATCH, Operator, broadcast, whole_numbers
+from respike.frontends.semantics import Refused
 
 Fold: TypeAlias = Callable[..., Tensor]
-_LARGEST = 2**26
-"""More elements than a computed constant may have."""
 _FLOATS = {"FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16"}
 _INTEGERS = {"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"}
 
@@ -64,13 +63,15 @@ def constant_of_shape(op: Operator, shape: Tensor) -> Tensor:
     """One value in a computed shape; for one sample, where the shape begins with the batch."""
     value = op.attributes.get("value")
     filling = read(value, op.dtype) if value is not None else torch.zeros(1, dtype=op.dtype)
-    return filling.reshape(()).expand(_for_one_sample(shape)).contiguous()
+    sizes = _for_one_sample(shape)
+    op.allowance.take(sizes)
+    return filling.reshape(()).expand(sizes).contiguous()
 
 
 def expand(op: Operator, x: Tensor, shape: Tensor) -> Tensor:
     """A constant repeated; for one sample, where the shape begins with the batch."""
     wanted = broadcast(x.shape, _for_one_sample(shape))
-    check_size(wanted, _LARGEST)
+    op.allowance.take(wanted)
     return x.expand(wanted).contiguous()
 
 
@@ -79,7 +80,6 @@ def _for_one_sample(shape: Tensor) -> tuple[int, ...]:
     sizes = (1, *sizes[1:]) if sizes[:1] == (BATCH,) else sizes
     if min(sizes, default=1) < 0:
         raise Refused(f"a constant of shape {list(sizes)}")
-    check_size(sizes, _LARGEST)
     return sizes
 
 
@@ -87,7 +87,7 @@ def range_(op: Operator, start: Tensor, limit: Tensor, step: Tensor) -> Tensor:
     """`start, start + step, … < limit`."""
     if float(step) == 0:
         raise Refused("a range with steps of zero")
-    check_size((max(0, math.ceil((float(limit) - float(start)) / float(step))),), _LARGEST)
+    op.allowance.take((max(0, math.ceil((float(limit) - float(start)) / float(step))),))
     return torch.arange(start.item(), limit.item(), step.item(), dtype=start.dtype)
 
 
@@ -100,7 +100,7 @@ def gather(op: Operator, x: Tensor, index: Tensor) -> Tensor:
     """Elements along an axis, by their places."""
     axis = op.integer("axis", 0) % x.ndim
     shape = (*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
-    check_size(shape, _LARGEST)
+    op.allowance.take(shape)
     places = torch.where(index < 0, index + x.shape[axis], index)
     if bool(((places < 0) | (places >= x.shape[axis])).any()):
         raise Refused("gathers what lies outside of its constant")
@@ -158,14 +158,27 @@ def product(op: Operator, x: Tensor, axes: Tensor | None = None) -> Tensor:
 
 def concat(op: Operator, *parts: Tensor) -> Tensor:
     """Constants one behind the other."""
-    check_size((sum(part.numel() for part in parts),), _LARGEST)
+    op.allowance.take((sum(part.numel() for part in parts),))
     return torch.cat(parts, op.integer("axis", 0))
 
 
 def where(op: Operator, condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """Elements of one constant or the other."""
-    check_size(broadcast(condition.shape, x.shape, y.shape), _LARGEST)
+    op.allowance.take(broadcast(condition.shape, x.shape, y.shape))
     return torch.where(condition, x, y)
+
+
+def tile(op: Operator, x: Tensor, times: Tensor) -> Tensor:
+    """A constant so and so often along each dimension."""
+    counts = whole_numbers(times, "repeats")
+    op.allowance.take([n * count for n, count in zip(x.shape, counts, strict=True)])
+    return x.repeat(counts)
+
+
+def flatten(op: Operator, x: Tensor) -> Tensor:
+    """A constant as a matrix."""
+    axis = op.integer("axis", 1) % (x.ndim + 1)
+    return x.reshape(math.prod(x.shape[:axis]), -1)
 
 
 def divide(x: Tensor, y: Tensor) -> Tensor:
@@ -183,7 +196,7 @@ def _one(function: Callable[[Tensor], Tensor]) -> Fold:
 
 def _two(function: Callable[[Tensor, Tensor], Tensor]) -> Fold:
     def fold(op: Operator, x: Tensor, y: Tensor) -> Tensor:
-        check_size(broadcast(x.shape, y.shape), _LARGEST)
+        op.allowance.take(broadcast(x.shape, y.shape))
         return function(x, y)
 
     return fold
@@ -203,11 +216,19 @@ FOLDS: dict[str, Fold] = {
     "Transpose": transpose,
     "Concat": concat,
     "ReduceProd": product,
+    "Tile": tile,
+    "Flatten": flatten,
+    "Size": lambda op, x: torch.tensor(x.numel()),
     "Where": where,
     "Shape": lambda op, x: torch.tensor(x.shape)[op.integer("start", 0) : op.attributes.get("end")],
     "Identity": _one(lambda x: x),
     "Neg": _one(torch.neg),
+    "Abs": _one(torch.abs),
     "Sqrt": _one(torch.sqrt),
+    "Log": _one(torch.log),
+    "Sin": _one(torch.sin),
+    "Cos": _one(torch.cos),
+    "Not": _one(torch.logical_not),
     "Exp": _one(torch.exp),
     "Floor": _one(torch.floor),
     "Ceil": _one(torch.ceil),
@@ -220,4 +241,8 @@ FOLDS: dict[str, Fold] = {
     "Min": _two(torch.minimum),
     "Max": _two(torch.maximum),
     "Equal": _two(torch.eq),
+    "Less": _two(torch.lt),
+    "Greater": _two(torch.gt),
+    "And": _two(torch.logical_and),
+    "Or": _two(torch.logical_or),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,36 +10,48 @@ import onnx
 import torch
 from torch import Tensor
 
-from respike.errors import InvalidFile, InvalidNetwork
+from respike.errors import InvalidFile, UnsupportedOperator
+from respike.frontends.constants import Allowance
 from respike.frontends.nodes import Nodes, check_refused, check_weights
-from respike.frontends.onnx.call import BATCH, Operator, Refused, Result, Signal
+from respike.frontends.onnx.call import BATCH, Operator
 from respike.frontends.onnx.constants import FOLDS, read
 from respike.frontends.onnx.operators import OPERATORS, advice
 from respike.frontends.onnx.patterns import find_activations
 from respike.frontends.onnx.reading import opset
-from respike.ir import Activation, Input, Network, Node
+from respike.frontends.semantics import BRANCHES, Condition, Layout, Refused, Result, Signal, Translator, activations
+from respike.ir import Input, Network
 
 _LOST = object()
 """Stands for the value of an operator that was refused: what reads it cannot be judged."""
 
 
 def translate(
-    model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype, batch: int | None, origin: str
+    model: onnx.ModelProto,
+    inputs: Mapping[str, tuple[tuple[int, ...], bool]],
+    dtype: torch.dtype,
+    batch: int | None,
+    origin: str,
 ) -> tuple[Network, dict[str, str]]:
     """The network of a graph, and for each of its nodes the value of the graph that is the same.
 
-    `shapes` are those of one sample of each input; `batch` is the batch size that the graph is fixed to. Raises
-    `UnsupportedOperator` with all that cannot be converted, and `InvalidNetwork` for weights that are not finite.
+    `inputs` has the shape of one sample of each input, and whether it holds whole numbers; `batch` is the batch size
+    that the graph is fixed to. Raises `UnsupportedOperator` with all that cannot be converted, and `InvalidNetwork` for
+    weights that are not finite.
     """
     walk = _Walk(model, dtype, BATCH if batch is None else batch)
-    for name, shape in shapes.items():
-        walk.input(name, shape)
+    for name, (shape, is_index) in inputs.items():
+        walk.input(name, shape, is_index)
     for node in walk.needed():
         walk.visit(node)
     check_refused(walk.refused)
     network = Network(tuple(walk.nodes.listed), walk.outputs(), origin)
     check_weights(network)
     return network, walk.sources
+
+
+_COMPARISONS = frozenset(
+    ("Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Not", "And", "Or", "Xor", "IsNaN", "IsInf")
+)
 
 
 class _Walk:
@@ -48,14 +61,15 @@ class _Walk:
         self.graph, self.opset, self.dtype, self.batch = model.graph, opset(model), dtype, batch
         self.activations = find_activations(model.graph)
         self.initializers = {tensor.name: tensor for tensor in model.graph.initializer}
+        self.allowance = Allowance(sum(math.prod(tensor.dims) for tensor in model.graph.initializer))
         self.values: dict[str, Any] = {}
         self.nodes = Nodes()
         self.sources: dict[str, str] = {}
         self.refused: dict[str, str] = {}
 
-    def input(self, name: str, shape: tuple[int, ...]) -> None:
+    def input(self, name: str, shape: tuple[int, ...], is_index: bool) -> None:
         """An input of the network."""
-        self.values[name] = self.emit(Input(name, (), shape))
+        self.values[name] = Signal(self.nodes.emit(Input(name, (), shape)), Layout(shape), is_index)
         self.sources[self.values[name].name] = name
 
     def needed(self) -> list[onnx.NodeProto]:
@@ -73,11 +87,6 @@ class _Walk:
         found = self.activations.get(node.output[0])
         return list(node.input) if found is None else [found[1]]
 
-    def emit(self, node: Node) -> Signal:
-        """Append a node to the network under a name of its own; refused where its inputs do not fit."""
-        name = self.nodes.emit(node)
-        return Signal(name, self.nodes.shape(name))
-
     def visit(self, node: onnx.NodeProto) -> None:
         """Find the values of one operator, or note why it cannot be converted."""
         name = node.name or node.output[0]
@@ -88,35 +97,54 @@ class _Walk:
             results = (_LOST,) * len(node.output)
         for output, value in zip(node.output, results, strict=False):
             self.values[output] = value
-            if isinstance(value, Signal) and not value.batch:
+            if isinstance(value, Signal) and value.layout.is_plain:
                 self.sources.setdefault(value.name, output)
 
     def results(self, node: onnx.NodeProto, name: str) -> tuple[Any, ...]:
         """The values that a node gives."""
         inputs = [self.value(read) for read in self.reads(node)]
         is_constant = all(value is None or isinstance(value, Tensor) for value in inputs)
-        if not is_constant and node.op_type not in OPERATORS and node.output[0] not in self.activations:
+        found = self.activations.get(node.output[0])
+        if is_constant:
+            translator = self.fold(node)
+        elif node.op_type in _COMPARISONS:
+            return (Condition(),)
+        elif any(isinstance(value, Condition) for value in inputs):
+            raise Refused(BRANCHES)
+        elif found is None and node.op_type not in OPERATORS:
             raise Refused(advice(node.op_type))
+        else:
+            translator = OPERATORS[node.op_type] if found is None else activations.of(found[0])
         if any(value is _LOST for value in inputs):
             return (_LOST,) * len(node.output)
-        if (found := self.activations.get(node.output[0])) is not None and not is_constant:
-            return (self.emit(Activation(name, (inputs[0].name,), found[0])),)
-        if is_constant and node.op_type not in FOLDS:
-            is_known = node.op_type in OPERATORS
-            raise Refused(
-                "computes a constant; simplify the file first (onnxsim)" if is_known else advice(node.op_type)
-            )
-        translator = FOLDS[node.op_type] if is_constant else OPERATORS[node.op_type]
         try:
             result: Result = translator(self.operator(node, name), *inputs)
         except (RuntimeError, IndexError, ValueError, TypeError, KeyError, OverflowError) as error:
             raise Refused(f"its inputs do not fit together: {(str(error).splitlines() or ['?'])[0]}") from error
-        return tuple(map(self.signal, result if isinstance(result, tuple | list) else (result,)))
+        return result if isinstance(result, tuple) else (result,)
+
+    def fold(self, node: onnx.NodeProto) -> Translator:
+        """What computes a constant."""
+        if node.op_type not in FOLDS:
+            known = node.op_type in OPERATORS or node.op_type in _COMPARISONS
+            raise Refused("computes a constant; simplify the file first (onnxsim)" if known else advice(node.op_type))
+        return FOLDS[node.op_type]
 
     def operator(self, node: onnx.NodeProto, name: str) -> Operator:
         """What a translator is told of a node."""
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-        return Operator(name, node.op_type, self.opset, attributes, self.dtype, self.batch, len(node.output), self.emit)
+        return Operator(
+            name,
+            self.dtype,
+            torch.device("cpu"),
+            self.nodes,
+            kind=node.op_type,
+            opset=self.opset,
+            attributes=attributes,
+            batch=self.batch,
+            results=len(node.output),
+            allowance=self.allowance,
+        )
 
     def value(self, name: str) -> Any:
         """The value of a name; None for an optional input that is left out."""
@@ -126,18 +154,25 @@ class _Walk:
             self.values[name] = read(self.initializers[name], self.dtype)
         return self.values[name] if name else None
 
-    def signal(self, result: Signal | Tensor | str) -> Signal | Tensor:
-        """A translator's answer with its shape."""
-        return Signal(result, self.nodes.shape(result)) if isinstance(result, str) else result
-
     def outputs(self) -> tuple[str, ...]:
         """The names of the outputs, in order."""
-        values = [self.values.get(output.name) for output in self.graph.output]
-        if not values:
+        if not self.graph.output:
             raise InvalidFile("the model has no outputs")
-        names = [value.name for value in values if isinstance(value, Signal) and not value.batch]
-        if len(names) != len(values):
-            raise InvalidNetwork(
-                "an output does not depend on the input, or has not the batch first; remove it from the model"
+        return tuple(self.output(output.name) for output in self.graph.output)
+
+    def output(self, name: str) -> str:
+        """The node that gives an output."""
+        value = self.values.get(name, self.initializers.get(name))
+        if isinstance(value, Signal) and value.layout.is_plain:
+            return value.name
+        if isinstance(value, Signal):
+            reason = f"has the batch in dimension {value.layout.batch}; transpose it back in front of the output"
+        elif isinstance(value, Condition):
+            reason = f"{BRANCHES}; or remove it from the model's outputs"
+        elif value is None:
+            reason = (
+                "is a second result of an operator, which respike does not read; remove it from the model's outputs"
             )
-        return tuple(names)
+        else:
+            reason = "does not depend on the input; remove it from the model's outputs"
+        raise UnsupportedOperator(f"the output {name!r} {reason}")

@@ -10,7 +10,10 @@ _STATISTICS = "normalises in a way that is not supported; use BatchNorm, LayerNo
 _SAMPLING = "samples at places that depend on the data; use an interpolation or a convolution"
 _WINDOWS = "takes windows apart or puts them together; write it as a convolution, or with reshape and permute"
 _TRAINING = "is random: the network is in training mode; call model.eval() before loading or exporting it"
-_COMPARISON = "branches on values; a threshold is not an affine map nor an activation"
+BRANCHES = (
+    "chooses by values of the data, which is neither affine nor an activation; often it can be written as "
+    "F.relu, torch.clamp, F.leaky_relu or torch.maximum"
+)
 _FUNCTION = "is neither affine nor a supported activation"
 _ORDER = "puts elements in an order that depends on the data; remove it: respike reads out the logits"
 _CONTRACTION = "is a sum of products in Einstein's notation; write it as permute and matmul, or as a linear layer"
@@ -25,7 +28,7 @@ ADVICE: dict[str, str] = {
     **dict.fromkeys(("grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "gather", "take_along_dim"), _SAMPLING),
     **dict.fromkeys(("im2col", "col2im", "unfold"), _WINDOWS),
     **dict.fromkeys(("native_dropout", "dropout", "bernoulli", "rand_like", "rand", "randn", "randn_like"), _TRAINING),
-    **dict.fromkeys(("gt", "lt", "ge", "le", "eq", "ne", "where", "sign", "masked_fill"), _COMPARISON),
+    **dict.fromkeys(("gt", "lt", "ge", "le", "eq", "ne", "where", "sign", "masked_fill"), BRANCHES),
     **dict.fromkeys(("sqrt", "rsqrt", "exp", "log", "sin", "cos", "reciprocal", "erf", "floor", "round"), _FUNCTION),
     **dict.fromkeys(("argmax", "argmin", "topk", "sort", "max", "min"), _ORDER),
     **dict.fromkeys(("item", "_local_scalar_dense", "nonzero"), "reads a number from the data to compute with"),

@@ -2,78 +2,93 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from collections.abc import Sequence
 
-from respike.frontends.semantics.call import Call, Operand, Refused, Signal, alike, anywhere, broadcast
+import torch
+
+from respike.frontends.semantics.call import Call, Operand, Refused, Signal, alike, anywhere, broadcast, is_number
 from respike.ir import Add, Divide, ElementwiseAffine, Multiply
 
 
-def add(call: Call, x: Operand, y: Operand, alpha: float = 1) -> str:
+def add(call: Call, x: Operand, y: Operand, alpha: float = 1) -> Signal:
     """`x + alpha · y`, of two signals or a signal and a constant."""
     if isinstance(x, Signal) and isinstance(y, Signal):
         first, second = alike((x, y))
-        return call.emit(Add(call.name, (first.name, _scaled(call, second, alpha).name)))
+        scaled = second if alpha == 1 else affine(call, second, alpha, 0.0, "scale")
+        return call.like(first, Add(call.name, (first.name, scaled.name)))
     if isinstance(x, Signal):
-        return affine(call, x, 1.0, _times(y, alpha))
+        return affine(call, x, 1.0, y * alpha)  # type: ignore[operator]
     return affine(call, anywhere(y), alpha, x)
 
 
-def sub(call: Call, x: Operand, y: Operand, alpha: float = 1) -> str:
+def sub(call: Call, x: Operand, y: Operand, alpha: float = 1) -> Signal:
     """`x - alpha · y`."""
     return add(call, x, y, -alpha)
 
 
-def rsub(call: Call, x: Operand, y: Operand, alpha: float = 1) -> str:
-    """`y - alpha · x`."""
-    return add(call, y, x, -alpha)
+def total(call: Call, parts: Sequence[Operand]) -> Signal:
+    """The sum of any number of signals and constants."""
+    signals = alike(part for part in parts if isinstance(part, Signal))
+    result = signals[0]
+    if len(signals) > 1:
+        result = call.like(result, Add(call.name, tuple(source.name for source in signals)))
+    for constant in (part for part in parts if not isinstance(part, Signal)):
+        result = add(call, result, constant)
+    return result
 
 
-def mul(call: Call, x: Operand, y: Operand) -> str:
+def average(call: Call, parts: Sequence[Operand]) -> Signal:
+    """The mean of any number of signals and constants."""
+    return affine(call, total(call, parts), 1 / len(parts), 0.0, "mean")
+
+
+def mul(call: Call, x: Operand, y: Operand) -> Signal:
     """`x · y`; of two signals it is analog."""
     if isinstance(x, Signal) and isinstance(y, Signal):
         first, second = alike((x, y))
-        return call.emit(Multiply(call.name, (first.name, second.name)))
+        return call.like(first, Multiply(call.name, (first.name, second.name)))
     factor, source = (y, x) if isinstance(x, Signal) else (x, y)
     return affine(call, anywhere(source), factor, 0.0)
 
 
-def div(call: Call, x: Operand, y: Operand, rounding_mode: str | None = None) -> str:
+def div(call: Call, x: Operand, y: Operand) -> Signal:
     """`x / y`; by a signal it is analog."""
-    if rounding_mode is not None:
-        raise Refused("rounds, which is a jump; only exact division can be converted")
-    if isinstance(y, Signal):
-        first, second = alike((x, y))
-        return call.emit(Divide(call.name, (first.name, second.name)))
-    return affine(call, anywhere(x), torch.as_tensor(y, dtype=torch.float64).reciprocal(), 0.0)
+    if not isinstance(y, Signal):
+        divisor = torch.as_tensor(y, dtype=torch.float64)
+        if not bool(divisor.all()):
+            raise Refused("divides by zero")
+        return affine(call, anywhere(x), divisor.reciprocal(), 0.0)
+    numerator = x if isinstance(x, Signal) else affine(call, anywhere(y), 0.0, x, "numerator")
+    first, second = alike((numerator, y))
+    return call.like(first, Divide(call.name, (first.name, second.name)))
 
 
-def neg(call: Call, x: Operand) -> str:
+def reciprocal(call: Call, x: Operand) -> Signal:
+    """`1 / x`, which is analog."""
+    return div(call, 1.0, x)
+
+
+def negative(call: Call, x: Operand, part: str = "") -> Signal:
     """`-x`."""
-    return affine(call, anywhere(x), -1.0, 0.0)
+    return affine(call, anywhere(x), -1.0, 0.0, part)
 
 
-def square(call: Call, x: Operand) -> str:
+def square(call: Call, x: Operand) -> Signal:
     """`x · x`, which is analog."""
     return mul(call, x, x)
 
 
-def power(call: Call, x: Operand, exponent: Operand) -> str:
-    """`x²`; other powers are refused."""
-    if isinstance(x, Signal) and isinstance(exponent, int | float) and exponent == 2:
-        return square(call, x)
-    raise Refused("a power other than 2 is neither affine nor a supported activation")
+def power(call: Call, x: Operand, exponent: Operand) -> Signal:
+    """`x` and `x²`, which is analog; other powers are refused."""
+    if isinstance(x, Signal) and is_number(exponent) and float(exponent) in (1.0, 2.0):  # type: ignore[arg-type]
+        return square(call, x) if float(exponent) == 2 else anywhere(x)  # type: ignore[arg-type]
+    raise Refused("a power other than 2 is neither affine nor a supported activation; write it as products")
 
 
-def affine(call: Call, x: Signal, scale: Operand, shift: Operand, part: str = "") -> str:
+def affine(call: Call, x: Signal, scale: Operand, shift: Operand, part: str = "") -> Signal:
     """`scale · x + shift` with constants, as a node of the call's name or, with `part`, of a part of it."""
-    name = f"{call.name}.{part}" if part else call.name
-    return call.emit(ElementwiseAffine(name, (x.name,), broadcast(call, scale, x), broadcast(call, shift, x)))
-
-
-def _scaled(call: Call, x: Signal, factor: float) -> Signal:
-    return x if factor == 1 else Signal(affine(call, x, factor, 0.0, "scale"), x.layout)
-
-
-def _times(value: Operand, factor: float) -> Operand:
-    return value * factor if isinstance(value, Tensor | float | int) else value
+    source = anywhere(x)
+    node = ElementwiseAffine(
+        call.part(part), (source.name,), broadcast(call, scale, source), broadcast(call, shift, source)
+    )
+    return call.like(source, node)

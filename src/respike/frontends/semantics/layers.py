@@ -3,46 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypeAlias
 
 from torch import Tensor
 
-from respike.frontends.semantics.call import (
-    MIXES,
-    Call,
-    Operand,
-    Refused,
-    Result,
-    Signal,
-    anywhere,
-    optional,
-    signal,
-    spread,
-    weights,
-)
+from respike.frontends.semantics.call import MIXES, Call, Operand, Refused, Signal, any_numbers, anywhere, signal
 from respike.ir import BatchNorm, Conv, ConvTranspose, Embedding, GroupNorm, LayerNorm, Linear, Pad
 
-Ints = Sequence[int]
+Ints: TypeAlias = tuple[int, ...]
+Sides: TypeAlias = tuple[tuple[int, int], ...]
+"""How much lies in front of and behind each spatial dimension."""
 
 
-def linear(call: Call, x: Operand, weight: Operand, bias: Operand | None = None) -> str:
-    """`x Wᵀ + b`."""
-    matrix = weights(weight)
-    if matrix.ndim != 2:
+def even_sides(padding: Sequence[int]) -> Sides:
+    """As much in front as behind."""
+    return tuple((n, n) for n in padding)
+
+
+def linear(call: Call, x: Operand, weight: Tensor, bias: Tensor | None = None) -> Signal:
+    """`x Wᵀ + b` over the last dimension."""
+    if weight.ndim != 2:
         raise Refused("its weight is not a matrix")
     source = anywhere(x)
     if source.layout.batch == source.ndim - 1:
         raise Refused("mixes the samples of a batch")
-    return call.emit(Linear(call.name, (source.name,), matrix.contiguous(), optional(bias)))
+    return call.like(source, Linear(call.name, (source.name,), weight.contiguous(), bias))
 
 
-def addmm(call: Call, bias: Operand, x: Operand, matrix: Operand, beta: float = 1, alpha: float = 1) -> str:
-    """`beta · b + alpha · x M`."""
-    weight = transposed(weights(matrix)) * alpha
-    offset = weights(bias)
-    if offset.numel() not in (1, weight.shape[0]):
+def affine_product(
+    call: Call, x: Operand, matrix: Tensor, bias: Tensor | None = None, alpha: float = 1.0, beta: float = 1.0
+) -> Signal:
+    """`alpha · x M + beta · b`; the bias is one number or one for each output."""
+    weight = transposed(matrix) * alpha
+    if bias is None:
+        return linear(call, x, weight)
+    if bias.numel() not in (1, weight.shape[0]) or (bias.ndim == 2 and bias.shape[0] != 1):
         raise Refused("its bias is not one value for each output")
-    return linear(call, x, weight, (offset.reshape(-1) * beta).expand(weight.shape[0]).contiguous())
+    return linear(call, x, weight, (bias.reshape(-1) * beta).expand(weight.shape[0]).contiguous())
 
 
 def transposed(matrix: Tensor) -> Tensor:
@@ -55,147 +52,116 @@ def transposed(matrix: Tensor) -> Tensor:
 def conv(
     call: Call,
     x: Operand,
-    weight: Operand,
-    bias: Operand | None = None,
-    stride: int | Ints = 1,
-    padding: str | int | Ints = 0,
-    dilation: int | Ints = 1,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    stride: Ints,
+    sides: Sides,
+    dilation: Ints,
     groups: int = 1,
-) -> str:
-    """Convolution; uneven "same" padding becomes a pad of its own."""
-    source, kernel = signal(x), weights(weight).contiguous()
-    count = kernel.ndim - 2
-    if source.ndim != kernel.ndim:
-        raise Refused("takes the batch for channels; give it an input with a batch dimension")
-    steps, dilated = spread(stride, count), spread(dilation, count)
-    name = source.name
-    if padding == "same":
-        total = [d * (k - 1) for d, k in zip(dilated, kernel.shape[2:], strict=True)]
-        sides = tuple(t // 2 for t in total)
-        if any(t % 2 for t in total):
-            extra = tuple(n for t in reversed(total) for n in (0, t % 2))  # torch puts the odd one behind
-            name = call.emit(Pad(f"{call.name}.pad", (name,), extra))
-    else:
-        sides = (0,) * count if padding == "valid" else spread(padding, count)
-    return call.emit(Conv(call.name, (name,), kernel, optional(bias), steps, sides, dilated, groups))
+) -> Signal:
+    """Convolution; where there is more padding on one side, the difference becomes a pad of its own."""
+    source = _spatial(x, weight)
+    padding = tuple(min(side) for side in sides)
+    source = _padded(call, source, tuple((b - p, e - p) for (b, e), p in zip(sides, padding, strict=True)))
+    node = Conv(call.name, (source.name,), weight.contiguous(), bias, stride, padding, dilation, groups)
+    return call.like(source, node)
 
 
 def conv_transpose(
     call: Call,
     x: Operand,
-    weight: Operand,
-    bias: Operand | None = None,
-    stride: int | Ints = 1,
-    padding: int | Ints = 0,
-    output_padding: int | Ints = 0,
-    groups: int = 1,
-    dilation: int | Ints = 1,
-) -> str:
-    """Transposed convolution."""
-    source, kernel = signal(x), weights(weight).contiguous()
-    if source.ndim != kernel.ndim:
-        raise Refused("takes the batch for channels; give it an input with a batch dimension")
-    steps, pads, more, dilated = (spread(v, kernel.ndim - 2) for v in (stride, padding, output_padding, dilation))
-    node = ConvTranspose(call.name, (source.name,), kernel, optional(bias), steps, pads, more, dilated, groups)
-    return call.emit(node)
-
-
-def convolution(
-    call: Call,
-    x: Operand,
-    weight: Operand,
-    bias: Operand | None,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
     stride: Ints,
-    padding: Ints,
-    dilation: Ints,
-    transposed: bool,
+    crops: Sides,
     output_padding: Ints,
-    groups: int,
-) -> str:
-    """Convolution as decomposed graphs spell it."""
-    if transposed:
-        return conv_transpose(call, x, weight, bias, stride, padding, output_padding, groups, dilation)
-    return conv(call, x, weight, bias, stride, padding, dilation, groups)
+    dilation: Ints,
+    groups: int = 1,
+) -> Signal:
+    """Transposed convolution; what is cut off on one side only is cut off behind it."""
+    source = _spatial(x, weight)
+    padding = tuple(min(crop) for crop in crops)
+    inputs, kernel = (source.name,), weight.contiguous()
+    node = ConvTranspose(call.name, inputs, kernel, bias, stride, padding, output_padding, dilation, groups)
+    whole = call.like(source, node)
+    return _padded(call, whole, tuple((p - b, p - e) for (b, e), p in zip(crops, padding, strict=True)), "crop")
+
+
+def _spatial(x: Operand, weight: Tensor) -> Signal:
+    source, count = signal(x), weight.ndim - 2
+    if source.ndim != weight.ndim:
+        raise Refused("takes the batch for channels; give it an input with a batch dimension")
+    if not 1 <= count <= 3:
+        raise Refused(f"convolves over {count} dimensions; 1, 2 or 3 can be converted")
+    return source
+
+
+def _padded(call: Call, x: Signal, sides: Sides, part: str = "pad") -> Signal:
+    """Zeros around the spatial dimensions; negative amounts crop."""
+    if not any(any(side) for side in sides):
+        return x
+    amounts = tuple(n for side in reversed(sides) for n in side)
+    return call.like(x, Pad(call.part(part), (x.name,), amounts))
 
 
 def batch_norm(
     call: Call,
     x: Operand,
-    weight: Tensor | None,
-    bias: Tensor | None,
     mean: Tensor,
     variance: Tensor,
-    momentum: float,
+    weight: Tensor | None,
+    bias: Tensor | None,
     epsilon: float,
-) -> tuple[str, ...]:
-    """Batch normalisation with its trained statistics; the other two results serve training only."""
-    return (call.emit(BatchNorm(call.name, (signal(x).name,), mean, variance, weight, bias, epsilon)),)
-
-
-def batch_norm_training(call: Call, *_: object) -> Result:
-    """Batch normalisation that would use the statistics of the batch."""
-    raise Refused(
-        "normalises by the statistics of each batch (track_running_stats=False, or training mode); "
-        "call model.eval(), or train it with running statistics"
-    )
+) -> Signal:
+    """Batch normalisation of each channel with its trained statistics."""
+    source = signal(x)
+    return call.like(source, BatchNorm(call.name, (source.name,), mean, variance, weight, bias, epsilon))
 
 
 def layer_norm(
     call: Call,
     x: Operand,
-    shape: Ints,
-    weight: Operand | None = None,
-    bias: Operand | None = None,
+    shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
     epsilon: float = 1e-5,
-    *_: object,
-) -> str:
-    """Normalisation of each sample's last dimensions."""
-    source = anywhere(x)
-    if source.layout.batch >= source.ndim - len(shape):
+) -> Signal:
+    """Normalisation of each sample's last dimensions; weight and bias broadcast to their shape."""
+    source, sizes = anywhere(x), tuple(shape)
+    if source.layout.batch >= source.ndim - len(sizes):
         raise Refused("normalises over the batch")
-    return call.emit(LayerNorm(call.name, (source.name,), tuple(shape), optional(weight), optional(bias), epsilon))
-
-
-def native_layer_norm(call: Call, *args: Any) -> tuple[str, ...]:
-    """The same; the other two results serve training only."""
-    return (layer_norm(call, *args),)
+    gain, shift = (None if value is None else value.expand(sizes).contiguous() for value in (weight, bias))
+    return call.like(source, LayerNorm(call.name, (source.name,), sizes, gain, shift, epsilon))
 
 
 def group_norm(
     call: Call,
     x: Operand,
     groups: int,
-    weight: Operand | None = None,
-    bias: Operand | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
     epsilon: float = 1e-5,
-    *_: object,
-) -> str:
+) -> Signal:
     """Normalisation of each sample's groups of channels."""
-    return call.emit(GroupNorm(call.name, (signal(x).name,), groups, optional(weight), optional(bias), epsilon))
+    source = signal(x)
+    return call.like(source, GroupNorm(call.name, (source.name,), groups, weight, bias, epsilon))
 
 
 def instance_norm(
-    call: Call,
-    x: Operand,
-    weight: Operand | None,
-    bias: Operand | None,
-    mean: Tensor | None,
-    variance: Tensor | None,
-    use_sample: bool,
-    momentum: float,
-    epsilon: float,
-    *_: object,
-) -> str:
-    """Normalisation of each sample's channels; with trained statistics it is a batch norm."""
-    source = signal(x)
-    if not use_sample and mean is not None and variance is not None:
-        node = BatchNorm(call.name, (source.name,), mean, variance, optional(weight), optional(bias), epsilon)
-        return call.emit(node)
-    return group_norm(call, x, source.shape[0], weight, bias, epsilon)
+    call: Call, x: Operand, weight: Tensor | None = None, bias: Tensor | None = None, epsilon: float = 1e-5
+) -> Signal:
+    """Normalisation of each sample's channels."""
+    return group_norm(call, x, signal(x).shape[0], weight, bias, epsilon)
 
 
-def embedding(call: Call, weight: Operand, x: Operand, *_: object) -> str:
+def embedding(call: Call, table: Tensor, x: Operand) -> Signal:
     """Rows of a table, by whole numbers."""
-    if not isinstance(x, Signal) or not x.layout.is_plain:
+    source = any_numbers(x)
+    if not source.layout.is_plain:
         raise Refused(MIXES)
-    return call.emit(Embedding(call.name, (x.name,), weights(weight).contiguous()))
+    if table.ndim != 2:
+        raise Refused("looks up something other than rows of a table")
+    rows = call.like(source, Embedding(call.name, (source.name,), table.contiguous()))
+    return Signal(rows.name, rows.layout)

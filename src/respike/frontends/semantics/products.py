@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -11,25 +10,39 @@ from torch import Tensor
 from respike.frontends.semantics.arithmetic import affine
 from respike.frontends.semantics.call import Call, Operand, Refused, Signal, alike, anywhere, weights
 from respike.frontends.semantics.layers import linear, transposed
+from respike.frontends.semantics.shaping import reshape
 from respike.ir import Linear, MatMul, Permute, Softmax
 
 _MASKED = -1e30
 """What is added to masked products in place of minus infinity: finite, and its exponential is zero."""
 
 
-def matmul(call: Call, x: Operand, y: Operand) -> str:
-    """The matrix product of two signals, or of a signal and a constant matrix on either side."""
+def matmul(call: Call, x: Operand, y: Operand) -> Signal:
+    """The matrix product of two signals, or of a signal and a constant matrix or vector on either side."""
     if isinstance(x, Signal) and isinstance(y, Signal):
         return _product(call, x, y)
     if isinstance(x, Signal):
-        return linear(call, x, transposed(weights(y)))
+        return _times_matrix(call, x, weights(y))
     return _from_the_left(call, weights(x), anywhere(y))
 
 
-def softmax(call: Call, x: Operand, dim: int, *_: object) -> str:
+def softmax(call: Call, x: Operand, dim: int) -> Signal:
     """`exp(x) / Σ exp(x)` along a dimension."""
     source = anywhere(x)
-    return call.emit(Softmax(call.name, (source.name,), source.layout.axis(dim)))
+    return call.like(source, Softmax(call.name, (source.name,), source.layout.axis(dim)))
+
+
+def softmax_from(call: Call, x: Operand, dim: int) -> Signal:
+    """Softmax over all dimensions from `dim` on, taken together."""
+    source = anywhere(x)
+    first = dim % source.ndim
+    sizes = [source.layout.size(d) for d in range(first, source.ndim)]
+    if sum(n != 1 for n in sizes) <= 1:
+        longest = max(range(len(sizes)), key=sizes.__getitem__)
+        return softmax(call, source, first + longest)
+    axis = source.layout.axis(first)
+    flat = reshape(call, source, (*source.shape[: axis - 1], math.prod(sizes)))
+    return reshape(call, softmax(call, flat, -1), source.shape)
 
 
 def attention(
@@ -38,28 +51,22 @@ def attention(
     key: Operand,
     value: Operand,
     mask: Operand | None = None,
-    dropout: float = 0.0,
-    is_causal: bool = False,
     *,
+    is_causal: bool = False,
     scale: float | None = None,
-    enable_gqa: bool = False,
-) -> str:
+) -> Signal:
     """`softmax(scale · Q Kᵀ + mask) V` over the last two dimensions."""
     q, k, v = alike((query, key, value))
     _check_apart(q)
-    if dropout or enable_gqa:
-        raise Refused("has dropout that is on, or shares keys between groups of heads, which is not supported")
-    factor = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
-    scaled = Signal(affine(call, q, factor, 0.0, "scale"), q.layout)
-    turned = call.emit(Permute(f"{call.name}.transpose", (k.name,), _last_two_swapped(len(k.shape) + 1)))
-    name = call.emit(MatMul(f"{call.name}.scores", (scaled.name, turned)))
-    scores = Signal(name, replace(q.layout, shape=(*q.shape[:-1], k.shape[-2])))
+    scaled = affine(call, q, 1 / math.sqrt(q.shape[-1]) if scale is None else scale, 0.0, "scale")
+    turned = call.emit(Permute(call.part("transpose"), (k.name,), _last_two_swapped(len(k.shape) + 1)))
+    scores = call.like(scaled, MatMul(call.part("scores"), (scaled.name, turned)))
     if is_causal:
         mask = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril()
     if mask is not None:
-        scores = Signal(affine(call, scores, 1.0, _additive(weights(mask)), "mask"), scores.layout)
-    name = call.emit(Softmax(f"{call.name}.softmax", (scores.name,), len(q.shape)))
-    return call.emit(MatMul(call.name, (name, v.name)))
+        scores = affine(call, scores, 1.0, _additive(weights(mask)), "mask")
+    name = call.emit(Softmax(call.part("softmax"), (scores.name,), len(q.shape)))
+    return call.like(q, MatMul(call.name, (name, v.name)))
 
 
 def _check_apart(x: Signal) -> None:
@@ -68,20 +75,37 @@ def _check_apart(x: Signal) -> None:
         raise Refused("multiplies matrices over the batch")
 
 
-def _product(call: Call, x: Signal, y: Signal) -> str:
+def _product(call: Call, x: Signal, y: Signal) -> Signal:
     first, second = alike((x, y))
     _check_apart(first)
-    return call.emit(MatMul(call.name, (first.name, second.name)))
+    return call.like(first, MatMul(call.name, (first.name, second.name)))
 
 
-def _from_the_left(call: Call, matrix: Tensor, x: Signal) -> str:
+def _times_matrix(call: Call, x: Signal, matrix: Tensor) -> Signal:
+    """`x M`; a vector takes the last dimension away."""
+    if matrix.ndim == 1:
+        column = linear(call, x, matrix.reshape(1, -1))
+        if len(x.shape) == 1:
+            raise Refused("gives one number without a dimension for each sample; use a matrix with one column")
+        return reshape(call, column, column.shape[:-1])
+    return linear(call, x, transposed(_matrix(matrix, x.ndim)))
+
+
+def _from_the_left(call: Call, matrix: Tensor, x: Signal) -> Signal:
     """`M x`: a linear map along the last dimension but one."""
-    if matrix.ndim != 2 or x.layout.batch >= x.ndim - 2:
-        raise Refused("its weight is not a matrix, or it mixes the samples of a batch")
+    if x.layout.batch >= x.ndim - 2:
+        raise Refused("mixes the samples of a batch: it multiplies them by a matrix from the left")
     order = _last_two_swapped(len(x.shape) + 1)
-    name = call.emit(Permute(f"{call.name}.transpose", (x.name,), order))
-    name = call.emit(Linear(f"{call.name}.linear", (name,), matrix.contiguous()))
-    return call.emit(Permute(call.name, (name,), order))
+    name = call.emit(Permute(call.part("transpose"), (x.name,), order))
+    name = call.emit(Linear(call.part("linear"), (name,), _matrix(matrix, x.ndim).contiguous()))
+    return call.like(x, Permute(call.name, (name,), order))
+
+
+def _matrix(value: Tensor, ndim: int) -> Tensor:
+    """A constant factor as a matrix, if the dimensions in front of its last two are of size one."""
+    if value.ndim < 2 or value.ndim > ndim or any(n != 1 for n in value.shape[:-2]):
+        raise Refused(f"multiplies by a constant of shape {list(value.shape)}, which is not one matrix")
+    return value.reshape(value.shape[-2:])
 
 
 def _last_two_swapped(ndim: int) -> tuple[int, ...]:

@@ -6,14 +6,14 @@ Layers start from zero. Biases are added where they can be: into the weights of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from respike.frontends.semantics.call import Call, Layout, Operand, Refused, Signal, Translator, anywhere, weights
+from respike.frontends.semantics.call import Call, Layout, Operand, Refused, Signal, anywhere
 from respike.ir import (
     Activation,
     Add,
@@ -142,65 +142,95 @@ def _gru_biases(cell: Cell) -> tuple[Tensor | None, Tensor | None]:
     return cell.input_bias + cell.hidden_bias * ~gated, cell.hidden_bias * gated
 
 
+STEPS: dict[str, Step] = {
+    "rnn_relu": rnn_relu_step,
+    "rnn_tanh": rnn_tanh_step,
+    "lstm": lstm_step,
+    "gru": gru_step,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """The weights of a layer in one direction: `[gates · hidden, inputs]`, `[gates · hidden, hidden]`, two biases.
+
+    Gates stand in PyTorch's order: `i, f, g, o` of an LSTM, `r, z, n` of a GRU.
+    """
+
+    input: Tensor
+    hidden: Tensor
+    input_bias: Tensor | None = None
+    hidden_bias: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Unrolled:
+    """What a recurrent layer gives: for each direction, the nodes with the hidden state after each time step and the
+    whole state after its last one.
+    """
+
+    size: int
+    hidden: tuple[tuple[str, ...], ...]
+    last: tuple[State, ...]
+
+
 def unroll(
-    step: Step,
     call: Call,
-    x: Operand,
-    initial: Sequence[Operand],
-    parameters: Sequence[Operand],
-    biases: bool,
-    layers: int,
-    dropout: float,
-    training: bool,
-    bidirectional: bool,
-    batch_first: bool,
-) -> tuple[Signal, ...]:
-    """Layer after layer, a cell for every time step; the outputs of all steps, and the last states of all layers."""
+    kind: str,
+    sequence: Sequence[str],
+    directions: Sequence[Weights],
+    *,
+    layer: str = "",
+    backwards: bool = False,
+) -> Unrolled:
+    """One layer of a recurrent network, a cell for every time step; `STEPS` names its kinds.
+
+    Args:
+        call: the call that its nodes are named after.
+        kind: which cell.
+        sequence: the nodes with the input of each time step.
+        directions: the weights of each direction; the second one starts at the end.
+        layer: what distinguishes the names of this layer from those of others.
+        backwards: whether the first direction starts at the end already.
+    """
+    ways, last = [], []
+    for number, own in enumerate(directions):
+        backward = backwards or number == 1
+        name = f"{call.name}{layer}{'.reverse' if number else ''}"
+        cell = Cell(call, name, own.input, own.hidden, own.input_bias, own.hidden_bias, backward)
+        states = _run(STEPS[kind], cell, sequence)
+        last.append(states[0 if backward else -1])
+        ways.append(tuple(state[0] for state in states))
+    return Unrolled(directions[0].hidden.shape[1], tuple(ways), tuple(last))
+
+
+def joined(call: Call, layer: Unrolled) -> list[str]:
+    """The hidden states of both directions one behind the other, for each time step."""
+    steps = zip(*layer.hidden, strict=True)
+    return [both[0] if len(both) == 1 else call.emit(Concat(f"{call.name}.both", both, 1)) for both in steps]
+
+
+def time_steps(call: Call, x: Operand, batch: int) -> list[str]:
+    """The nodes with each time step of a signal `[batch, time, features]`, or `[time, batch, features]`."""
     source = anywhere(x)
-    if source.layout != Layout(source.shape, 0 if batch_first else 1) or source.ndim != 3:
+    if source.layout != Layout(source.shape, batch) or source.ndim != 3:
         raise Refused("takes a sequence for the batch; give it [batch, time, features] and batch_first=True")
-    if not all(isinstance(state, Tensor) and not bool(state.any()) for state in initial):
+    steps, features = source.shape
+    slices = (call.emit(Slice(f"{call.name}.step", (source.name,), 1, t, t + 1)) for t in range(steps))
+    return [call.emit(Reshape(f"{call.name}.squeeze", (name,), (features,))) for name in slices]
+
+
+def check_initial(states: Sequence[Operand | None]) -> None:
+    """Refuse a start from anything but zero."""
+    if not all(state is None or (isinstance(state, Tensor) and not bool(state.any())) for state in states):
         raise Refused("starts from a state that is not zero; let it start from zero")
-    directions = 2 if bidirectional else 1
-    cells = list(_cells(call, [weights(parameter) for parameter in parameters], biases, layers, bidirectional))
-    sequence = _steps(call, source)
-    last: list[State] = []
-    for number in range(0, layers * directions, directions):
-        ways = []
-        for cell in cells[number : number + directions]:
-            ways.append(_run(step, cell, sequence))
-            last.append(ways[-1][0 if cell.backward else -1])
-        hidden = [tuple(state[0] for state in states) for states in zip(*ways, strict=True)]
-        sequence = [call.emit(Concat(f"{call.name}.both", both, 1)) if bidirectional else both[0] for both in hidden]
-    outputs = _stacked(call, sequence, directions * cells[0].size, source.layout.batch)
-    return (outputs, *(_stacked(call, names, cells[0].size, 1) for names in zip(*last, strict=True)))
 
 
-def lstm(call: Call, x: Operand, initial: Sequence[Operand], *options: Any) -> tuple[Signal, ...]:
-    """`torch.nn.LSTM`, whose initial state is a pair."""
-    return unroll(lstm_step, call, x, initial, *options)
-
-
-def single(step: Step) -> Translator:
-    def translate(call: Call, x: Operand, initial: Operand, *options: Any) -> tuple[Signal, ...]:
-        return unroll(step, call, x, (initial,), *options)
-
-    return translate
-
-
-def _cells(call: Call, parameters: Sequence[Tensor], biases: bool, layers: int, bidirectional: bool) -> Iterator[Cell]:
-    """Layer by layer, forward and backward, as PyTorch orders the parameters."""
-    each = 4 if biases else 2
-    directions = 2 if bidirectional else 1
-    if len(parameters) != layers * directions * each:
-        raise Refused("projects its hidden state (proj_size), which is not supported; put a Linear layer behind it")
-    for number in range(layers * directions):
-        layer, backward = divmod(number, directions)
-        suffix = f".l{layer}" if layers > 1 else ""
-        name = f"{call.name}{suffix}{'.reverse' if backward else ''}"
-        own = parameters[number * each : (number + 1) * each]
-        input_bias, hidden_bias = own[2:] if biases else (None, None)
-        yield Cell(call, name, own[0], own[1], input_bias, hidden_bias, backward=bool(backward))
+def stacked(call: Call, names: Sequence[str], batch: int) -> Signal:
+    """Vectors one behind the other along a new dimension, in front of the batch or behind it."""
+    (size,) = call.nodes.shape(names[0])
+    rows = tuple(call.emit(Reshape(f"{call.name}.unsqueeze", (name,), (1, size))) for name in names)
+    return Signal(call.emit(Concat(f"{call.name}.stack", rows, 1)), Layout((len(rows), size), batch))
 
 
 def _run(step: Step, cell: Cell, sequence: Sequence[str]) -> list[State]:
@@ -209,16 +239,3 @@ def _run(step: Step, cell: Cell, sequence: Sequence[str]) -> list[State]:
     for x in reversed(sequence) if cell.backward else sequence:
         states.append(step(cell, x, states[-1] if states else ()))
     return states[::-1] if cell.backward else states
-
-
-def _steps(call: Call, source: Signal) -> list[str]:
-    """The input of each time step."""
-    steps, features = source.shape
-    slices = (call.emit(Slice(f"{call.name}.step", (source.name,), 1, t, t + 1)) for t in range(steps))
-    return [call.emit(Reshape(f"{call.name}.squeeze", (name,), (features,))) for name in slices]
-
-
-def _stacked(call: Call, names: Sequence[str], size: int, batch: int) -> Signal:
-    """Vectors of `size` elements one behind the other, along a new dimension."""
-    rows = tuple(call.emit(Reshape(f"{call.name}.unsqueeze", (name,), (1, size))) for name in names)
-    return Signal(call.emit(Concat(f"{call.name}.stack", rows, 1)), Layout((len(rows), size), batch))

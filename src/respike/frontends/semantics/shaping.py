@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -15,48 +16,81 @@ from respike.frontends.semantics.call import (
     Layout,
     Operand,
     Refused,
-    Result,
     Signal,
     alike,
-    anywhere,
+    any_numbers,
     broadcast,
     signal,
 )
+from respike.frontends.semantics.matrices import along
 from respike.ir import Concat, ElementwiseAffine, Pad, Permute, Reshape, Slice
 
 
-def reshape(call: Call, x: Operand, *_: object, **__: object) -> Result:
-    """The same elements in the shape that the graph says (view, flatten, squeeze, unsqueeze).
+def reshape(call: Call, x: Operand, shape: Sequence[int]) -> Signal:
+    """The same elements of each sample in another shape, with the batch in front."""
+    source = any_numbers(x)
+    if not source.layout.is_plain or source.layout.channels_last:
+        raise Refused(MIXES)
+    return _reshaped(call, source, Layout(tuple(shape)))
+
+
+def relayout(call: Call, x: Operand, layout: Layout) -> Signal:
+    """The same elements of the whole batch in the shape that `layout` says, which may merge the batch or move it.
 
     Samples stay apart if as many elements vary more slowly than they do as before.
     """
-    source = anywhere(x)
-    slower, rest = divmod(source.layout.before, math.prod(call.shape[: call.layout.batch]))
-    if rest or call.layout.merged % max(1, slower) or math.prod(source.shape) != math.prod(call.shape):
+    source = any_numbers(x)
+    slower, rest = divmod(source.layout.before, math.prod(layout.shape[: layout.batch]))
+    if rest or layout.merged % max(1, slower) or math.prod(source.shape) != math.prod(layout.shape):
         raise Refused(MIXES)
-    layout = Layout(call.shape, call.layout.batch, call.layout.merged, slower)
-    same = source.shape == call.shape
-    return Signal(source.name if same else call.emit(Reshape(call.name, (source.name,), call.shape)), layout)
+    return _reshaped(call, source, replace(layout, slower=slower))
 
 
-def permute(call: Call, x: Operand, dims: Sequence[int]) -> Result:
+def _reshaped(call: Call, x: Signal, layout: Layout) -> Signal:
+    same = x.shape == layout.shape
+    name = x.name if same else call.emit(Reshape(call.name, (x.name,), layout.shape))
+    return replace(x, name=name, layout=layout)
+
+
+def squeeze(call: Call, x: Operand, dims: Sequence[int] | None = None) -> Signal:
+    """Without dimensions of size one: those named, or all."""
+    source = any_numbers(x)
+    ones = [d for d in range(source.ndim) if d != source.layout.batch and source.layout.size(d) == 1]
+    wanted = ones if dims is None else [d % source.ndim for d in dims]
+    if any(d not in ones for d in wanted):
+        raise Refused("squeezes the batch, or a dimension of more than one element")
+    return _reshaped(call, source, source.layout.without(wanted))
+
+
+def unsqueeze(call: Call, x: Operand, dims: Sequence[int]) -> Signal:
+    """With new dimensions of size one, at these places of the result."""
+    source = any_numbers(x)
+    layout, ndim = source.layout, source.ndim + len(dims)
+    for dim in sorted(d % ndim for d in dims):
+        layout = layout.with_new(dim)
+    return _reshaped(call, source, layout)
+
+
+def permute(call: Call, x: Operand, dims: Sequence[int]) -> Signal:
     """Dimensions in another order."""
-    source = anywhere(x)
+    source = any_numbers(x)
     layout = source.layout
     before = [d % source.ndim for d in dims]
     order = (0, *(_place(layout, d) for d in before if d != layout.batch or layout.merged > 1))
-    moved = Layout(call.shape, before.index(layout.batch), layout.merged, layout.slower)
     same = order == tuple(range(len(order)))
-    return Signal(source.name if same else call.emit(Permute(call.name, (source.name,), order)), moved)
+    name = source.name if same else call.emit(Permute(call.name, (source.name,), order))
+    shape = tuple(source.shape[axis - 1] for axis in order[1:])
+    moved = Layout(shape, before.index(layout.batch), layout.merged, layout.slower)
+    return replace(source, name=name, layout=moved)
 
 
 def _place(layout: Layout, dim: int) -> int:
     return layout.batch + 1 if dim == layout.batch else layout.axis(dim)
 
 
-def transpose(call: Call, x: Operand, first: int = 0, second: int = 1) -> Result:
+def transpose(call: Call, x: Operand, first: int = 0, second: int = 1) -> Signal:
     """Two dimensions swapped."""
-    source = anywhere(x)
+    source = any_numbers(x)
     order = list(range(source.ndim))
     order[first], order[second] = order[second], order[first]
     return permute(call, source, order)
@@ -64,170 +98,199 @@ def transpose(call: Call, x: Operand, first: int = 0, second: int = 1) -> Result
 
 def slice_(
     call: Call, x: Operand, dim: int = 0, start: int | None = None, stop: int | None = None, step: int = 1
-) -> Result:
-    """Elements `start, start + step, … < stop` along a dimension."""
-    source = anywhere(x)
-    if dim % source.ndim == source.layout.batch and call.shape == source.shape and not start:
-        return source  # x[:], which is part of x[:, 1:]; that the batch stays whole is checked for every operator
-    size = source.layout.size(dim)
-    first, last, _ = slice(start, stop, step).indices(size)
-    if (first, last, step) == (0, size, 1):
+) -> Signal:
+    """Elements `start, start + step, … < stop` along a dimension; backwards where the step is negative."""
+    source = any_numbers(x)
+    axis, size = source.layout.axis(dim), source.layout.size(dim)
+    places = range(size)[slice(start, stop, step)]
+    if places == range(size):
         return source
-    return call.emit(Slice(call.name, (source.name,), source.layout.axis(dim), first, last, step))
+    if not places:
+        raise Refused("leaves nothing over")
+    if step < 0:
+        return gather(call, source, dim, list(places))
+    return call.like(source, Slice(call.name, (source.name,), axis, places.start, places[-1] + 1, step))
 
 
-def select(call: Call, x: Operand, dim: int, index: int) -> str:
+def select(call: Call, x: Operand, dim: int, index: int) -> Signal:
     """One element along a dimension, which vanishes."""
-    source = anywhere(x)
+    source = any_numbers(x)
     axis = source.layout.axis(dim)
     first = index % source.layout.size(dim)
     name = call.emit(Slice(call.name, (source.name,), axis, first, first + 1))
-    return call.emit(Reshape(f"{call.name}.squeeze", (name,), source.shape[: axis - 1] + source.shape[axis:]))
+    left = source.layout.without([dim])
+    return replace(source, name=call.emit(Reshape(call.part("squeeze"), (name,), left.shape)), layout=left)
 
 
-def split(call: Call, x: Operand, sizes: int | Sequence[int], dim: int = 0) -> tuple[str, ...]:
+def split(call: Call, x: Operand, sizes: int | Sequence[int], dim: int = 0) -> tuple[Signal, ...]:
     """Consecutive pieces along a dimension."""
-    source = anywhere(x)
-    axis, total = source.layout.axis(dim), source.layout.size(dim)
+    source = any_numbers(x)
+    axis, whole = source.layout.axis(dim), source.layout.size(dim)
     if isinstance(sizes, int):
-        sizes = [min(sizes, total - start) for start in range(0, total, sizes)]
-    stops = [sum(sizes[: i + 1]) for i in range(len(sizes))]
-    pieces = zip(stops, sizes, strict=True)
-    return tuple(call.emit(Slice(call.name, (source.name,), axis, stop - size, stop)) for stop, size in pieces)
+        sizes = [min(sizes, whole - start) for start in range(0, whole, sizes)]
+    if sum(sizes) != whole or min(sizes) < 1:
+        raise Refused(f"splits {whole} elements into {list(sizes)}")
+    bounds = itertools.pairwise(itertools.accumulate(sizes, initial=0))
+    pieces = (Slice(call.name, (source.name,), axis, start, stop) for start, stop in bounds)
+    return tuple(source if len(sizes) == 1 else call.like(source, piece) for piece in pieces)
 
 
-def chunk(call: Call, x: Operand, count: int, dim: int = 0) -> tuple[str, ...]:
+def chunk(call: Call, x: Operand, count: int, dim: int = 0) -> tuple[Signal, ...]:
     """At most `count` consecutive pieces of one size along a dimension, the last one smaller."""
-    return split(call, x, -(-anywhere(x).layout.size(dim) // count), dim)
+    return split(call, x, -(-any_numbers(x).layout.size(dim) // count), dim)
 
 
-def tensor_split(call: Call, x: Operand, parts: int | Sequence[int], dim: int = 0) -> tuple[str, ...]:
+def tensor_split(call: Call, x: Operand, parts: int | Sequence[int], dim: int = 0) -> tuple[Signal, ...]:
     """`parts` consecutive pieces along a dimension, the first ones larger by one; or cut at given places."""
-    total = anywhere(x).layout.size(dim)
+    whole = any_numbers(x).layout.size(dim)
     if isinstance(parts, int):
-        return split(call, x, [total // parts + (i < total % parts) for i in range(parts)], dim)
-    cuts = [0, *(min(cut, total) for cut in parts), total]
+        return split(call, x, [whole // parts + (i < whole % parts) for i in range(parts)], dim)
+    cuts = [0, *(min(cut, whole) for cut in parts), whole]
     return split(call, x, [stop - start for start, stop in itertools.pairwise(cuts)], dim)
 
 
-def unbind(call: Call, x: Operand, dim: int = 0) -> tuple[str, ...]:
+def unbind(call: Call, x: Operand, dim: int = 0) -> tuple[Signal, ...]:
     """Every element along a dimension, which vanishes."""
-    source = anywhere(x)
+    source = any_numbers(x)
     return tuple(select(call, source, dim, i) for i in range(source.layout.size(dim)))
 
 
-def getitem(call: Call, items: tuple[Signal | Tensor, ...], index: int) -> Result:
-    """One of several results."""
-    if index >= len(items):
-        raise Refused("uses a second result (indices of a max pool?); only the values can be converted")
-    return items[index]
+def gather(call: Call, x: Operand, dim: int, places: Sequence[int]) -> Signal:
+    """Elements along a dimension by fixed numbers."""
+    source = any_numbers(x)
+    size = source.layout.size(dim)
+    if not places or not all(-size <= n < size for n in places):
+        raise Refused(f"picks the elements {list(places)} of a dimension of {size}")
+    wanted = [n % size for n in places]
+    if wanted == list(range(wanted[0], wanted[-1] + 1)):
+        return slice_(call, source, dim, wanted[0], wanted[-1] + 1)
+    return along(call, source, dim, torch.eye(size, dtype=torch.float64)[wanted])
 
 
-def concat(call: Call, parts: Sequence[Operand], dim: int = 0) -> str:
+def concat(call: Call, parts: Sequence[Operand], dim: int = 0) -> Signal:
     """Signals one behind the other; constants among them are added where zeros have been put for them."""
-    sources = alike(part for part in parts if isinstance(part, Signal))
+    sources = alike((part for part in parts if isinstance(part, Signal)), whole=True)
     axis = sources[0].layout.axis(dim)
     if len(sources) == len(parts):
-        return call.emit(Concat(call.name, tuple(source.name for source in sources), axis))
+        if len({source.is_index for source in sources}) != 1:
+            raise Refused("puts whole numbers and real ones together")
+        return call.like(sources[0], Concat(call.name, tuple(source.name for source in sources), axis))
     signal(sources[0])
     names: list[str] = []
     shifts: list[Tensor] = []
     zeros = 0
     for part in parts:
         if isinstance(part, Signal):
-            names.append(_zeros_beside(call, part.name, part.ndim - axis, zeros, 0))
+            names.append(_zeros_beside(call, part.name, len(part.shape) + 1 - axis, zeros, 0))
             shifts.append(call.constant(0.0).expand(1, *part.shape))
             zeros = 0
         else:
-            shifts.append(broadcast(call, part, sources[0]))
+            shifts.append(_beside(call, part, sources[0], axis))
             zeros += shifts[-1].shape[axis]
-    names[-1] = _zeros_beside(call, names[-1], sources[0].ndim - axis, 0, zeros)
-    whole = names[0] if len(names) == 1 else call.emit(Concat(f"{call.name}.signals", tuple(names), axis))
-    return call.emit(ElementwiseAffine(call.name, (whole,), call.constant(1.0), torch.cat(shifts, axis).contiguous()))
+    names[-1] = _zeros_beside(call, names[-1], len(sources[0].shape) + 1 - axis, 0, zeros)
+    whole = names[0] if len(names) == 1 else call.emit(Concat(call.part("signals"), tuple(names), axis))
+    node = ElementwiseAffine(call.name, (whole,), call.constant(1.0), torch.cat(shifts, axis).contiguous())
+    return call.like(sources[0], node)
+
+
+def _beside(call: Call, value: Operand, x: Signal, axis: int) -> Tensor:
+    """A constant for one sample, as large as `x` in every dimension but one."""
+    constant = broadcast(call, value, x)
+    if constant.ndim != len(x.shape) + 1:
+        raise Refused(f"puts a constant of shape {list(constant.shape)} beside a signal of {x.ndim} dimensions")
+    sizes = [1, *x.shape]
+    sizes[axis] = constant.shape[axis]
+    return constant.expand(sizes)
 
 
 def _zeros_beside(call: Call, name: str, dims: int, before: int, after: int) -> str:
     """Zeros in front of and behind a value, along the first of its last `dims` dimensions."""
     amounts = (*(0, 0) * (dims - 1), before, after)
-    return call.emit(Pad(f"{call.name}.pad", (name,), amounts)) if before or after else name
+    return call.emit(Pad(call.part("pad"), (name,), amounts)) if before or after else name
 
 
-def stack(call: Call, parts: Sequence[Operand], dim: int = 0) -> str:
+def stack(call: Call, parts: Sequence[Operand], dim: int = 0) -> Signal:
     """Signals along a new dimension."""
-    sources = alike(parts)
-    axis = call.layout.axis(dim)
-    shape = (*call.shape[: axis - 1], 1, *call.shape[axis:])
-    names = tuple(call.emit(Reshape(f"{call.name}.unsqueeze", (s.name,), shape)) for s in sources)
-    return call.emit(Concat(call.name, names, axis))
+    sources = alike(parts, whole=True)
+    layout = sources[0].layout.with_new(dim)
+    names = tuple(call.emit(Reshape(call.part("unsqueeze"), (s.name,), layout.shape)) for s in sources)
+    return call.like(replace(sources[0], layout=layout), Concat(call.name, names, layout.axis(dim)))
 
 
-def roll(call: Call, x: Operand, shifts: int | Sequence[int], dims: int | Sequence[int] = ()) -> Result:
+def roll(call: Call, x: Operand, shifts: Sequence[int], dims: Sequence[int]) -> Signal:
     """The last elements of a dimension put in front of the others."""
-    source = anywhere(x)
-    if dims == ():
-        raise Refused("rolls the flattened batch; name the dimensions")
-    name = source.name
-    for shift, dim in zip(_several(shifts), _several(dims), strict=True):
+    source = any_numbers(x)
+    for shift, dim in zip(shifts, dims, strict=True):
         axis, size = source.layout.axis(dim), source.layout.size(dim)
         if cut := -shift % size:
-            parts = [call.emit(Slice(f"{call.name}.part", (name,), axis, *at)) for at in ((cut, size), (0, cut))]
-            name = call.emit(Concat(call.name, tuple(parts), axis))
-    return Signal(name, source.layout)
+            bounds = ((cut, size), (0, cut))
+            parts = tuple(call.emit(Slice(call.part("part"), (source.name,), axis, *bound)) for bound in bounds)
+            source = call.like(source, Concat(call.name, parts, axis))
+    return source
 
 
-def _several(values: int | Sequence[int]) -> Sequence[int]:
-    return (values,) if isinstance(values, int) else values
-
-
-def repeat(call: Call, x: Operand, times: Sequence[int]) -> Result:
-    """The whole signal so and so often along each dimension."""
-    source = anywhere(x)
+def repeat(call: Call, x: Operand, times: Sequence[int]) -> Signal:
+    """The whole signal so and so often along each of its dimensions."""
+    source = any_numbers(x)
     if len(times) != source.ndim or times[source.layout.batch] != 1:
-        raise Refused("repeats the batch, or adds dimensions in front of it")
-    name = source.name
+        raise Refused("repeats the batch, or adds dimensions in front of it; unsqueeze the input behind it first")
     for dim, count in enumerate(times):
-        if count != 1:
-            name = call.emit(Concat(call.name, (name,) * count, source.layout.axis(dim)))
-    return Signal(name, source.layout)
+        if count < 1:
+            raise Refused("leaves nothing over")
+        if count > 1:
+            axis = source.layout.axis(dim)
+            source = call.like(source, Concat(call.name, (source.name,) * count, axis))
+    return source
 
 
-def pixel_shuffle(call: Call, x: Operand, factor: int) -> str:
-    """Channels `[c · r², h, w]` spread over space, `[c, h · r, w · r]`."""
-    source = signal(x)
-    *front, channels, height, width = source.shape
-    if front:
-        raise Refused("takes the batch for channels; give it an input with a batch dimension")
-    split_up = (channels // factor**2, factor, factor, height, width)
-    name = call.emit(Reshape(f"{call.name}.split", (source.name,), split_up))
-    name = call.emit(Permute(f"{call.name}.permute", (name,), (0, 1, 4, 2, 5, 3)))
-    return call.emit(Reshape(call.name, (name,), call.shape))
+def pixel_shuffle(call: Call, x: Operand, factor: int, *, columns_first: bool = True) -> Signal:
+    """Channels `[c · r², h, w]` spread over space, `[c, h · r, w · r]`.
+
+    `columns_first` takes the channels as `[c, r, r]`, as PyTorch does (ONNX calls it CRD), else as `[r, r, c]` (DCR).
+    """
+    source = _image(x)
+    channels, height, width = source.shape
+    depth = channels // factor**2
+    parts = (depth, factor, factor) if columns_first else (factor, factor, depth)
+    order = (0, 1, 4, 2, 5, 3) if columns_first else (0, 3, 4, 1, 5, 2)
+    name = call.emit(Reshape(call.part("split"), (source.name,), (*parts, height, width)))
+    name = call.emit(Permute(call.part("permute"), (name,), order))
+    return call.like(source, Reshape(call.name, (name,), (depth, height * factor, width * factor)))
 
 
-def pixel_unshuffle(call: Call, x: Operand, factor: int) -> str:
+def pixel_unshuffle(call: Call, x: Operand, factor: int, *, columns_first: bool = True) -> Signal:
     """Space gathered into channels: the inverse of `pixel_shuffle`."""
-    source = signal(x)
+    source = _image(x)
     channels, height, width = source.shape
     split_up = (channels, height // factor, factor, width // factor, factor)
-    name = call.emit(Reshape(f"{call.name}.split", (source.name,), split_up))
-    name = call.emit(Permute(f"{call.name}.permute", (name,), (0, 1, 3, 5, 2, 4)))
-    return call.emit(Reshape(call.name, (name,), call.shape))
+    order = (0, 1, 3, 5, 2, 4) if columns_first else (0, 3, 5, 1, 2, 4)
+    name = call.emit(Reshape(call.part("split"), (source.name,), split_up))
+    name = call.emit(Permute(call.part("permute"), (name,), order))
+    shape = (channels * factor**2, height // factor, width // factor)
+    return call.like(source, Reshape(call.name, (name,), shape))
 
 
-def channel_shuffle(call: Call, x: Operand, groups: int) -> str:
+def _image(x: Operand) -> Signal:
+    source = signal(x)
+    if len(source.shape) != 3:
+        raise Refused("takes the batch for channels, or works on something else than images; give it [batch, c, h, w]")
+    return source
+
+
+def channel_shuffle(call: Call, x: Operand, groups: int) -> Signal:
     """The channels of all groups in turn."""
     source = signal(x)
     channels, *space = source.shape
-    name = call.emit(Reshape(f"{call.name}.split", (source.name,), (groups, channels // groups, *space)))
-    name = call.emit(Permute(f"{call.name}.permute", (name,), (0, 2, 1, *range(3, 3 + len(space)))))
-    return call.emit(Reshape(call.name, (name,), call.shape))
+    name = call.emit(Reshape(call.part("split"), (source.name,), (groups, channels // groups, *space)))
+    name = call.emit(Permute(call.part("permute"), (name,), (0, 2, 1, *range(3, 3 + len(space)))))
+    return call.like(source, Reshape(call.name, (name,), source.shape))
 
 
-def unchanged(call: Call, x: Operand, *_: object, **__: object) -> Result:
+def unchanged(call: Call, x: Operand) -> Signal:
     """The input itself (clone, detach, contiguous, dropout that is off, a cast to the type it already has)."""
-    return anywhere(x)
+    return any_numbers(x)
 
 
-def zeros_like(call: Call, x: Operand, *_: object, **__: object) -> Tensor:
-    """Zeros in the shape of a signal, for one sample."""
-    signal(x)
-    return torch.zeros(1, *call.shape, dtype=call.dtype, device=call.device)
+def filled_like(call: Call, x: Operand, value: float) -> Tensor:
+    """One number in the shape of a signal, for one sample."""
+    return torch.full((1, *signal(x).shape), value, dtype=call.dtype, device=call.device)

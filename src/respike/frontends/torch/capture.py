@@ -16,8 +16,9 @@ from torch.utils._pytree import tree_leaves
 
 from respike.errors import InvalidData, InvalidNetwork
 from respike.frontends.examples import Example, check_examples
+from respike.frontends.torch.functional import functional
 from respike.frontends.torch.interpret import graph_values
-from respike.frontends.torch.translate import translate
+from respike.frontends.torch.translate import is_known, translate
 from respike.ir import Network
 
 _RANDOM_IN_TRAINING = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd, nn.RReLU)
@@ -105,9 +106,9 @@ def run_model(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...
 def _capture_program(program: ExportedProgram, example: Example | None) -> Captured:
     stored = program.example_inputs[0] if program.example_inputs else ()
     examples = check_examples(tuple(stored) if example is None else example)
-    functional = _functional(program)
-    network, sources = translate(functional, "torch.export")
-    return Captured(network, functional, sources, examples)
+    graph = functional(program, is_known, quiet)
+    network, sources = translate(graph, "torch.export")
+    return Captured(network, graph, sources, examples)
 
 
 def _check_evaluation_mode(model: nn.Module) -> None:
@@ -143,14 +144,7 @@ def _export(model: nn.Module, examples: tuple[Tensor, ...]) -> ExportedProgram:
             program = export(model, examples, dynamic_shapes=shapes, strict=False)  # type: ignore[arg-type]
     except Exception as error:  # torch.export raises whatever the model's Python raises
         raise InvalidNetwork(f"torch.export cannot capture the network: {_reason(error)}") from None
-    return _functional(program)
-
-
-def _functional(program: ExportedProgram) -> ExportedProgram:
-    """The same graph without in-place operators, layers kept whole (an empty decomposition table)."""
-    with quiet(), torch.no_grad():
-        functional: ExportedProgram = program.run_decompositions({})
-    return functional
+    return functional(program, is_known, quiet)
 
 
 def _reason(error: Exception) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor, fx
 from torch.export import ExportedProgram
 
 from respike.errors import InvalidData
+from respike.frontends.torch.functional import is_in_place
 from respike.frontends.torch.translate import state
 
 
@@ -40,7 +41,9 @@ class _Recorder(fx.Interpreter):
         self.values: dict[str, Tensor] = {}
 
     def run_node(self, n: fx.Node) -> Any:
+        if n.op == "call_function" and not n.users and not is_in_place(n):
+            return None  # what nobody reads was not looked at, either
         result = super().run_node(n)
         if isinstance(result, Tensor):
-            self.values[n.name] = result
+            self.values[n.name] = result.clone()  # an in-place operator may change it
         return result

@@ -35,7 +35,8 @@ def user_name(node: fx.Node) -> str:
     path, kind = _module(node)
     if kind and path:
         return path
-    spoken = _SPOKEN.get(operator_name(node), operator_name(node))
+    name = operator_name(node).rstrip("_")
+    spoken = _SPOKEN.get(name, name)
     if spoken == "reshape" and getattr(node.meta["val"], "ndim", 0) == 2:
         spoken = "flatten"
     return f"{path}.{spoken}" if path else spoken

@@ -3,138 +3,88 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
-from torch import Tensor
-
-from respike.frontends.keras.call import Call, Signal, Translator
-from respike.frontends.semantics import Refused
-from respike.ir import (
-    ELU,
-    GELU,
-    Activation,
-    Add,
-    ElementwiseAffine,
-    Function,
-    Hardswish,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Tanh,
-)
-
-_SELU = (1.6732632423543772, 1.0507009873554805)  # Klambauer 2017's alpha and scale
+from respike.frontends.keras.call import LayerCall
+from respike.frontends.semantics import Refused, Signal, Translator, activations, products
+from respike.ir import Hardswish, ReLU, Sigmoid, SiLU, Tanh
 
 
-def activate(call: Call, x: Signal) -> Signal:
+def activate(call: LayerCall, x: Signal) -> Signal:
     """The `activation` that a layer was told, named after the layer and the function."""
-    name = call.option("activation", "linear")
-    if not isinstance(name, str):
-        raise Refused("its activation is no name of a Keras function")
+    name = activation_name(call)
     return x if name == "linear" else named(call.inner(name), x, name)
 
 
-def named(call: Call, x: Signal, name: str) -> Signal:
-    """The Keras activation of that name."""
-    if name not in _NAMED:
-        raise Refused(f"the activation {name!r} is not supported; replace it by ReLU and fine-tune")
-    return _NAMED[name](call, x)
-
-
-def activation(call: Call, x: Signal) -> Signal:
+def activation(call: LayerCall, x: Signal) -> Signal:
     """The layer `Activation`."""
-    name = call.option("activation", "linear")
-    if not isinstance(name, str):
-        raise Refused("its activation is no name of a Keras function")
+    name = activation_name(call)
     return x if name == "linear" else named(call, x, name)
 
 
-def relu(call: Call, x: Signal) -> Signal:
+def activation_name(call: LayerCall, key: str = "activation", default: str = "linear") -> str:
+    """The name of a function that a layer was told."""
+    name = call.option(key, default)
+    if not isinstance(name, str):
+        raise Refused("its activation is no name of a Keras function")
+    return name
+
+
+def named(call: LayerCall, x: Signal, name: str) -> Signal:
+    """The Keras activation of that name."""
+    if name not in NAMED:
+        raise Refused(f"the activation {name!r} is not supported; replace it by ReLU and fine-tune")
+    result = NAMED[name](call, x)
+    assert isinstance(result, Signal)
+    return result
+
+
+def relu(call: LayerCall, x: Signal) -> Signal:
     """`min(max(0, x), max_value)`, and `negative_slope · x` below zero."""
     if call.option("threshold", 0.0) != 0:
         raise Refused("a ReLU whose threshold is not 0 jumps there; set threshold=0 and fine-tune")
-    return _leaky(call, x, call.constant(call.option("negative_slope", 0.0)), call.option("max_value", math.inf))
+    return activations.leaky_relu(call, x, call.option("negative_slope", 0.0), call.option("max_value", math.inf))
 
 
-def leaky_relu(call: Call, x: Signal) -> Signal:
+def leaky_relu(call: LayerCall, x: Signal) -> Signal:
     """`x` where positive, else `negative_slope · x`."""
-    return _leaky(call, x, call.constant(call.option("negative_slope", 0.3)))
+    return activations.leaky_relu(call, x, call.option("negative_slope", 0.3))
 
 
-def prelu(call: Call, x: Signal) -> Signal:
+def prelu(call: LayerCall, x: Signal) -> Signal:
     """`x` where positive, else `alpha · x`; alpha has the shape of a sample, 1 along shared axes."""
-    alpha = call.variables["alpha"]
-    if x.moved:
-        alpha = alpha.permute(-1, *range(alpha.ndim - 1)).contiguous()
-    return _leaky(call, x, alpha)
+    return activations.prelu(call, x, call.variables["alpha"])
 
 
-def _leaky(call: Call, x: Signal, slope: Tensor, ceiling: float = math.inf) -> Signal:
-    """`relu(x) - slope · relu(-x)`, which is exact."""
-    positive = call.emit(Activation(call.name, (x.name,), ReLU(float(ceiling))))
-    if not bool(slope.any()):
-        return Signal(positive, x.moved)
-    zero = call.constant(0.0)
-    turned = call.emit(ElementwiseAffine(f"{call.name}.negate", (x.name,), call.constant(-1.0), zero))
-    negative = call.emit(Activation(f"{call.name}.negative", (turned,), ReLU()))
-    scaled = call.emit(ElementwiseAffine(f"{call.name}.slope", (negative,), -slope, zero))
-    return Signal(call.emit(Add(f"{call.name}.add", (positive, scaled))), x.moved)
-
-
-def elu(call: Call, x: Signal) -> Signal:
+def elu(call: LayerCall, x: Signal) -> Signal:
     """`x` where positive, else `alpha · (exp(x) - 1)`."""
-    return _function(ELU(float(call.option("alpha", 1.0))))(call, x)
+    return activations.elu(call, x, float(call.option("alpha", 1.0)))
 
 
-def softmax_layer(call: Call, x: Signal) -> Signal:
+def softmax_layer(call: LayerCall, x: Signal) -> Signal:
     """`exp(x) / Σ exp(x)` along an axis."""
     axis = call.option("axis", -1)
     if not isinstance(axis, int):
-        raise Refused("a softmax over several axes is not supported")
-    return _softmax(call, x, axis)
+        raise Refused("a softmax over several axes is not supported; flatten them first")
+    return products.softmax(call, x, axis)
 
 
-def _softmax(call: Call, x: Signal, axis: int = -1) -> Signal:
-    plain = Signal(call.draft.plain(x))
-    return Signal(call.emit(Softmax(call.name, (plain.name,), call.dim(plain, axis))))
-
-
-def _function(function: Function) -> Translator:
-    def translate(call: Call, x: Signal) -> Signal:
-        return Signal(call.emit(Activation(call.name, (x.name,), function)), x.moved)
-
-    return translate
-
-
-def _hard_sigmoid(call: Call, x: Signal) -> Signal:
-    """`min(max(0, x / 6 + 1 / 2), 1)`; Keras 2 had another slope."""
-    affine = ElementwiseAffine(f"{call.name}.scale", (x.name,), call.constant(1 / 6), call.constant(0.5))
-    return Signal(call.emit(Activation(call.name, (call.emit(affine),), ReLU(1.0))), x.moved)
-
-
-def _selu(call: Call, x: Signal) -> Signal:
-    """`scale · ELU(x)`."""
-    inner = call.emit(Activation(call.name, (x.name,), ELU(_SELU[0])))
-    scaled = ElementwiseAffine(f"{call.name}.scale", (inner,), call.constant(_SELU[1]), call.constant(0.0))
-    return Signal(call.emit(scaled), x.moved)
-
-
-_NAMED: dict[str, Callable[[Call, Signal], Signal]] = {
-    "relu": _function(ReLU()),
-    "relu6": _function(ReLU(6.0)),
-    "leaky_relu": lambda call, x: _leaky(call, x, call.constant(0.2)),
-    "sigmoid": _function(Sigmoid()),
-    "tanh": _function(Tanh()),
-    "silu": _function(SiLU()),
-    "swish": _function(SiLU()),
-    "gelu": _function(GELU()),
-    "hard_sigmoid": _hard_sigmoid,
-    "hard_silu": _function(Hardswish()),
-    "hard_swish": _function(Hardswish()),
-    "elu": _function(ELU()),
-    "selu": _selu,
-    "softmax": _softmax,
+NAMED: dict[str, Translator] = {
+    "relu": activations.of(ReLU()),
+    "relu6": activations.of(ReLU(6.0)),
+    "leaky_relu": lambda call, x: activations.leaky_relu(call, x, 0.2),
+    "sigmoid": activations.of(Sigmoid()),
+    "tanh": activations.of(Tanh()),
+    **dict.fromkeys(("silu", "swish"), activations.of(SiLU())),
+    "gelu": activations.gelu,
+    "hard_sigmoid": activations.hardsigmoid,
+    **dict.fromkeys(("hard_silu", "hard_swish"), activations.of(Hardswish())),
+    "hard_tanh": activations.hardtanh,
+    "soft_shrink": activations.shrink,
+    "elu": activations.elu,
+    "selu": activations.selu,
+    "celu": activations.celu,
+    "glu": activations.glu,
+    "softmax": lambda call, x: products.softmax(call, x, -1),
 }
 
 ACTIVATIONS: dict[str, Translator] = {

@@ -3,139 +3,128 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from respike.frontends.keras.call import Call, Signal, Translator
+from respike.frontends.keras.call import LayerCall
 from respike.frontends.keras.layers.activations import named
-from respike.frontends.semantics import Refused
-from respike.ir import Add, Concat, ElementwiseAffine, Multiply, Reshape
-
-Operand = Signal | float
+from respike.frontends.semantics import Refused, Signal, Translator, activations, arithmetic, products, shaping
+from respike.frontends.semantics.call import Operand
 
 
-def add(call: Call, inputs: Sequence[Signal]) -> Signal:
-    """The sum of all inputs."""
-    names, moved = _aligned(call, inputs)
-    return Signal(call.emit(Add(call.name, names)), moved)
+def merged(function: Callable[..., Signal]) -> Translator:
+    """A layer that is called with a list; inputs of lower rank get axes behind the batch, as in Keras."""
+    return lambda call, inputs: function(call, _aligned(call, inputs))
 
 
-def subtract(call: Call, inputs: Sequence[Signal]) -> Signal:
+def each(function: Callable[..., Signal]) -> Callable[..., Signal]:
+    """A function of several operands as one of a list."""
+    return lambda call, parts: function(call, *parts)
+
+
+def subtract(call: LayerCall, inputs: Sequence[Signal]) -> Signal:
     """The first input minus the second."""
-    (first, second), moved = _aligned(call, inputs)
-    return Signal(call.emit(Add(call.name, (first, _scaled(call.inner("negate"), second, -1.0, 0.0)))), moved)
+    first, second = inputs
+    return arithmetic.sub(call, first, second)
 
 
-def average(call: Call, inputs: Sequence[Signal]) -> Signal:
-    """The mean of all inputs."""
-    total = add(call.inner("sum"), inputs)
-    return Signal(_scaled(call, total.name, 1 / len(inputs), 0.0), total.moved)
-
-
-def multiply(call: Call, inputs: Sequence[Signal]) -> Signal:
+def multiply(call: LayerCall, inputs: Sequence[Signal]) -> Signal:
     """The product of all inputs."""
-    (product, *others), moved = _aligned(call, inputs)
+    product, *others = inputs
     for other in others:
-        product = call.emit(Multiply(call.name, (product, other)))
-    return Signal(product, moved)
+        product = arithmetic.mul(call, product, other)
+    return product
 
 
-def concatenate(call: Call, inputs: Sequence[Signal]) -> Signal:
+def concatenate(call: LayerCall, inputs: Sequence[Signal]) -> Signal:
     """The inputs one behind the other along an axis."""
-    names, moved = _aligned(call, inputs)
-    result = Signal(names[0], moved)
-    return Signal(call.emit(Concat(call.name, names, call.dim(result, call.option("axis", -1)))), moved)
+    return shaping.concat(call, inputs, call.option("axis", -1))
 
 
-def _aligned(call: Call, inputs: Sequence[Signal]) -> tuple[tuple[str, ...], bool]:
-    """The nodes to merge, in one order of axes; those of lower rank get axes behind the batch, as in Keras."""
-    rank = max(len(call.shape(x)) for x in inputs)
-    moved = rank > 1 and any(x.moved for x in inputs)
-    names = []
-    for x in inputs:
-        shape = call.shape(x)
-        if len(shape) < rank:
-            tall = (1,) * (rank - len(shape)) + shape
-            x = Signal(call.emit(Reshape(f"{x.name}.unsqueeze", (call.draft.plain(x),), tall)))
-        names.append(call.draft.moved(x) if moved else call.draft.plain(x))
-    return tuple(names), moved
+def dot(call: LayerCall, inputs: Sequence[Signal]) -> Signal:
+    """Matrix products of two inputs `[batch, rows, columns]`, over one axis of each."""
+    first, second = (call.plain(x) for x in inputs)
+    axes = call.option("axes", -1)
+    left, right = (axes, axes) if isinstance(axes, int) else axes
+    if call.option("normalize", False) or first.ndim != 3 or second.ndim != 3:
+        raise Refused("multiplies something other than two matrices, or normalises them; use keras.ops.matmul")
+    if left % 3 == 1:
+        first = shaping.transpose(call.inner("first"), first, 1, 2)
+    if right % 3 == 2:
+        second = shaping.transpose(call.inner("second"), second, 1, 2)
+    return products.matmul(call, first, second)
 
 
-def _scaled(call: Call, name: str, scale: float, shift: float) -> str:
-    return call.emit(ElementwiseAffine(call.name, (name,), call.constant(scale), call.constant(shift)))
+def _aligned(call: LayerCall, inputs: Sequence[Signal]) -> list[Signal]:
+    """The signals in one order of axes."""
+    rank = max(x.ndim for x in inputs)
+    if rank == 2 or not any(x.layout.channels_last for x in inputs):
+        return [_tall(call, call.plain(x), rank) for x in inputs]
+    return [call.nodes.channels_first(_tall(call, call.plain(x) if x.ndim < rank else x, rank)) for x in inputs]
 
 
-def _linear(call: Call, x: Operand, y: Operand, sign: float) -> Signal:
-    """`x + sign · y`."""
-    match x, y:
-        case Signal(), Signal():
-            _check_ranks(call, x, y)
-            return add(call, (x, y)) if sign > 0 else subtract(call, (x, y))
-        case Signal(), float() | int():
-            return Signal(_scaled(call, x.name, 1.0, sign * y), x.moved)
-        case float() | int(), Signal():
-            return Signal(_scaled(call, y.name, sign, x), y.moved)
-        case _:
-            raise Refused("adds two numbers; give it a layer's value")
+def _tall(call: LayerCall, x: Signal, rank: int) -> Signal:
+    """`x` with as many axes behind the batch as it lacks."""
+    missing = range(1, 1 + rank - x.ndim)
+    return shaping.unsqueeze(replace(call, name=f"{x.name}.unsqueeze"), x, missing) if missing else x
 
 
-def add_operator(call: Call, x: Operand, y: Operand) -> Signal:
-    """`x + y`."""
-    return _linear(call, x, y, 1.0)
+def operator(function: Callable[..., Signal]) -> Translator:
+    """An operator of two operands, signals of one rank or a signal and a number."""
+
+    def translate(call: LayerCall, *operands: Operand) -> Signal:
+        signals = [x for x in operands if isinstance(x, Signal)]
+        if not signals:
+            raise Refused("computes with numbers alone; give it a layer's value")
+        if len({x.ndim for x in signals}) != 1:
+            raise Refused("broadcasts the batch; use the layers Add or Multiply, or reshape the smaller one")
+        aligned = iter(_aligned(call, signals))
+        return function(call, *(next(aligned) if isinstance(x, Signal) else x for x in operands))
+
+    return translate
 
 
-def subtract_operator(call: Call, x: Operand, y: Operand) -> Signal:
-    """`x - y`."""
-    return _linear(call, x, y, -1.0)
+def on_plain(function: Callable[..., Signal]) -> Translator:
+    """An operator that reads dimensions where Keras has them."""
+    return lambda call, *operands: function(call, *(call.plain(x) if isinstance(x, Signal) else x for x in operands))
 
 
-def multiply_operator(call: Call, x: Operand, y: Operand) -> Signal:
-    """`x · y`."""
-    match x, y:
-        case Signal(), Signal():
-            _check_ranks(call, x, y)
-            return multiply(call, (x, y))
-        case Signal(), float() | int():
-            return Signal(_scaled(call, x.name, y, 0.0), x.moved)
-        case float() | int(), Signal():
-            return Signal(_scaled(call, y.name, x, 0.0), y.moved)
-        case _:
-            raise Refused("multiplies two numbers; give it a layer's value")
-
-
-def divide_operator(call: Call, x: Operand, y: Operand) -> Signal:
-    """`x / y` by a number."""
-    if isinstance(y, Signal) or not isinstance(x, Signal) or y == 0:
-        raise Refused("divides by a layer's value, or by zero; only division by a number is affine")
-    return Signal(_scaled(call, x.name, 1 / y, 0.0), x.moved)
-
-
-def negative_operator(call: Call, x: Signal) -> Signal:
-    """`-x`."""
-    return Signal(_scaled(call, x.name, -1.0, 0.0), x.moved)
-
-
-def _check_ranks(call: Call, x: Signal, y: Signal) -> None:
-    if len(call.shape(x)) != len(call.shape(y)):
-        raise Refused("broadcasts the batch; use the layers Add or Multiply, or reshape the smaller one")
-
-
-def _activation(name: str) -> Callable[[Call, Signal], Signal]:
+def _activation(name: str) -> Translator:
     return lambda call, x: named(call, x, name)
 
 
 MERGING: dict[str, Translator] = {
-    "Add": add,
-    "Subtract": subtract,
-    "Average": average,
-    "Multiply": multiply,
-    "Concatenate": concatenate,
+    "Add": merged(arithmetic.total),
+    "Subtract": merged(subtract),
+    "Average": merged(arithmetic.average),
+    "Maximum": merged(each(activations.maximum)),
+    "Minimum": merged(each(activations.minimum)),
+    "Multiply": merged(multiply),
+    "Concatenate": merged(concatenate),
+    "Dot": dot,
 }
 OPERATIONS: dict[str, Translator] = {
-    "Add": add_operator,
-    "Subtract": subtract_operator,
-    "Multiply": multiply_operator,
-    "TrueDivide": divide_operator,
-    "Divide": divide_operator,
-    "Negative": negative_operator,
-    **{name: _activation(name.lower()) for name in ("Relu", "Relu6", "Sigmoid", "Tanh", "Silu")},
+    "Add": operator(arithmetic.add),
+    "Subtract": operator(arithmetic.sub),
+    "Multiply": operator(arithmetic.mul),
+    **dict.fromkeys(("TrueDivide", "Divide"), operator(arithmetic.div)),
+    "Reciprocal": operator(arithmetic.reciprocal),
+    "Negative": operator(arithmetic.negative),
+    **dict.fromkeys(("Abs", "Absolute"), operator(activations.absolute)),
+    "Maximum": operator(activations.maximum),
+    "Minimum": operator(activations.minimum),
+    "Square": operator(arithmetic.square),
+    "Matmul": on_plain(products.matmul),
+    **{
+        name: _activation(key)
+        for name, key in (
+            ("Relu", "relu"),
+            ("Relu6", "relu6"),
+            ("Sigmoid", "sigmoid"),
+            ("Tanh", "tanh"),
+            ("Silu", "silu"),
+            ("HardSigmoid", "hard_sigmoid"),
+            ("HardSilu", "hard_silu"),
+        )
+    },
 }
 """What `x + y` and `keras.ops` write into a functional model."""

@@ -3,54 +3,60 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from dataclasses import replace
 
-import torch
-import torch.nn.functional as F
-
-from respike.frontends.keras.call import Call, Signal, Translator
-from respike.frontends.keras.layers.windows import spread
-from respike.frontends.semantics import Refused
-from respike.ir import FixedLinear, Pad, Permute, Reshape
-
-_LARGEST = 2**26
-"""Elements of the matrix that stretches a dimension."""
+from respike.frontends.keras.call import LayerCall
+from respike.frontends.semantics import Refused, Signal, Translator, matrices, shaping
+from respike.frontends.semantics.call import spread
 
 
-def flatten(call: Call, x: Signal) -> Signal:
+def flatten(call: LayerCall, x: Signal) -> Signal:
     """All elements in one row, channels last, whatever the layer before had."""
-    first = call.channels_first and len(call.shape(x)) > 1
-    source = call.draft.plain(Signal(call.draft.plain(x), moved=True)) if first else call.draft.plain(x)
-    if len(call.shape(x)) == 1:
-        return x
-    return Signal(call.emit(Reshape(call.name, (source,), (math.prod(call.shape(x)),))))
+    source = call.plain(x)
+    if call.channels_first and x.ndim > 2:
+        source = shaping.permute(call.inner("channels_last"), source, (0, *range(2, x.ndim), 1))
+    return shaping.reshape(call, source, (math.prod(source.shape),))
 
 
-def reshape(call: Call, x: Signal) -> Signal:
+def reshape(call: LayerCall, x: Signal) -> Signal:
     """The same elements in another shape; -1 stands for what is left."""
-    target, total = list(call.option("target_shape")), math.prod(call.shape(x))
+    target, total = list(call.option("target_shape")), math.prod(x.shape)
     known = math.prod(n for n in target if n != -1)
     shape = tuple(total // known if n == -1 and known else n for n in target)
-    return Signal(call.emit(Reshape(call.name, (call.draft.plain(x),), shape)))
+    return shaping.reshape(call, call.plain(x), shape)
 
 
-def permute(call: Call, x: Signal) -> Signal:
+def permute(call: LayerCall, x: Signal) -> Signal:
     """Axes in another order, counted from 1."""
-    return Signal(call.emit(Permute(call.name, (call.draft.plain(x),), (0, *call.option("dims")))))
+    return shaping.permute(call, call.plain(x), (0, *call.option("dims")))
 
 
-def zero_padding(call: Call, x: Signal) -> Signal:
+def repeat_vector(call: LayerCall, x: Signal) -> Signal:
+    """A vector so and so often, along a new axis in front of it."""
+    rows = shaping.unsqueeze(call.inner("unsqueeze"), call.plain(x), (1,))
+    return matrices.expand(call, rows, (int(call.option("n")), *rows.shape[1:]))
+
+
+def zero_padding(call: LayerCall, x: Signal) -> Signal:
     """Zeros around each channel."""
-    return _padded(call, x, _sides(call, x, "padding"), 1)
+    return _padded(call, x, "padding", 1)
 
 
-def cropping(call: Call, x: Signal) -> Signal:
+def cropping(call: LayerCall, x: Signal) -> Signal:
     """Each channel without its border."""
-    return _padded(call, x, _sides(call, x, "cropping"), -1)
+    return _padded(call, x, "cropping", -1)
 
 
-def _sides(call: Call, x: Signal, key: str) -> list[tuple[int, int]]:
-    count = len(call.shape(x)) - 1
+def _padded(call: LayerCall, x: Signal, key: str, sign: int) -> Signal:
+    """Zeros around the spatial dimensions of the node, which stand behind its channels."""
+    source = call.spatial(x)
+    amounts = [sign * n for side in reversed(_sides(call, len(source.shape) - 1, key)) for n in side]
+    inside = replace(source, layout=replace(source.layout, channels_last=False))
+    padded = matrices.pad(call, inside, amounts)
+    return replace(padded, layout=replace(padded.layout, channels_last=source.layout.channels_last))
+
+
+def _sides(call: LayerCall, count: int, key: str) -> list[tuple[int, int]]:
     value = call.option(key, 1)
     if isinstance(value, int):
         return [(value, value)] * count
@@ -59,45 +65,32 @@ def _sides(call: Call, x: Signal, key: str) -> list[tuple[int, int]]:
     return [(n, n) if isinstance(n, int) else (n[0], n[1]) for n in value]
 
 
-def _padded(call: Call, x: Signal, sides: Sequence[tuple[int, int]], sign: int) -> Signal:
-    amounts = tuple(sign * n for side in reversed(sides) for n in side)
-    return call.given(call.emit(Pad(call.name, (call.spatial(x),), amounts)))
-
-
-def up_sampling(call: Call, x: Signal) -> Signal:
+def up_sampling(call: LayerCall, x: Signal) -> Signal:
     """Each element repeated, or interpolated linearly between the centres of the pixels."""
-    name, linear = call.spatial(x), call.option("interpolation", "nearest")
-    if linear not in ("nearest", "bilinear"):
-        raise Refused(f"upsampling by {linear!r} is not supported; use 'nearest' or 'bilinear'")
-    sizes = call.draft.shape(name)[1:]
-    factors = spread(call.option("size", 2), len(sizes))
-    for dim, (size, factor) in enumerate(zip(sizes, factors, strict=True), start=2):
-        if factor * size**2 > _LARGEST:
-            raise Refused(f"upsampling {size} elements by {factor} is more than respike takes")
-        if factor != 1:
-            matrix = call.constant(_stretch(size, factor, linear == "bilinear"))
-            name = call.emit(FixedLinear(call.name, (name,), dim, matrix))
-    return call.given(name)
+    source, mode = call.spatial(x), call.option("interpolation", "nearest")
+    if mode not in ("nearest", "bilinear"):
+        raise Refused(f"upsampling by {mode!r} is not supported; use 'nearest' or 'bilinear'")
+    count = len(source.shape) - 1
+    first = 2 if call.channels_first else 1
+    maps = {
+        dim: matrices.interpolation(size * factor, None, mode, align=None if mode == "nearest" else False)
+        for dim, size, factor in zip(
+            range(first, first + count), source.shape[1:], spread(call.option("size", 2), count), strict=True
+        )
+    }
+    return matrices.resample(call, source, maps)
 
 
-def _stretch(size: int, factor: int, linear: bool) -> torch.Tensor:
-    """The matrix `[factor · size, size]` that stretches one dimension."""
-    unit = torch.eye(size, dtype=torch.float64)
-    if not linear:
-        return unit.repeat_interleave(factor, 0)
-    stretched = F.interpolate(unit.unsqueeze(0), size=factor * size, mode="linear", align_corners=False)
-    return stretched[0].t().contiguous()
-
-
-def unchanged(call: Call, x: Signal) -> Signal:
+def unchanged(call: LayerCall, x: Signal) -> Signal:
     """Dropout and noise, which act in training only."""
-    return x
+    return shaping.unchanged(call, x)
 
 
 SHAPING: dict[str, Translator] = {
     "Flatten": flatten,
     "Reshape": reshape,
     "Permute": permute,
+    "RepeatVector": repeat_vector,
     **{f"ZeroPadding{n}D": zero_padding for n in (1, 2, 3)},
     **{f"Cropping{n}D": cropping for n in (1, 2, 3)},
     **{f"UpSampling{n}D": up_sampling for n in (1, 2, 3)},

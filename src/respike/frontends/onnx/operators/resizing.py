@@ -7,8 +7,10 @@ import math
 import torch
 from torch import Tensor
 
-from respike.frontends.onnx.call import Operand, Operator, Refused, Signal, Translator, signal, weights, whole_numbers
-from respike.ir import FixedLinear
+from respike.frontends.onnx.call import Operator, whole_numbers
+from respike.frontends.semantics import Refused, Signal
+from respike.frontends.semantics.call import Operand, Translator, signal, weights
+from respike.frontends.semantics.matrices import LARGEST_MATRIX, along
 
 
 def resize(
@@ -49,10 +51,11 @@ def _resampled(op: Operator, x: Signal, targets: dict[int, tuple[int, float]], p
     if 0 in targets:
         raise Refused("works along dimension 0, the batch; samples must not be mixed")
     for dim, (length, scale) in sorted(targets.items()):
-        size = x.shape[dim - 1]
+        size = x.layout.size(dim)
+        if length * size > LARGEST_MATRIX:
+            raise Refused(f"resamples {size} elements to {length}, which is more than respike takes")
         if length != size or scale != 1:
-            matrix = _mixture(op, _coordinates(places, size, length, scale), size)
-            x = op.emit(FixedLinear(op.name, (x.name,), dim, matrix.to(op.dtype)))
+            x = along(op, x, dim, _mixture(op, _coordinates(places, size, length, scale), size))
     return x
 
 
