@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check papers train clean
+.PHONY: demo test check sanitize papers train clean
 
 $(READY): pyproject.toml constraints.txt $(wildcard src/respike/engines/event/native/*)
 	$(PYTHON) -m venv .venv
@@ -23,6 +23,18 @@ check: $(READY)  ## style, types, the import contract, the documentation's code
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --markdown-docs README.md docs -p no:cacheprovider
+
+SANITIZERS = libasan.so libubsan.so libstdc++.so
+SITE = $(shell $(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")
+
+sanitize: $(READY)  ## tests of the event engine under AddressSanitizer and UndefinedBehaviorSanitizer (needs GCC)
+	rm -rf build/sanitize
+	$(BIN)/python -m pip install --quiet --no-deps --target build/sanitize -C cmake.define.RESPIKE_SANITIZE=ON .
+	ls build/sanitize/respike/engines/event/_native*  # without a compiler the package would be pure Python
+	LD_PRELOAD="$(foreach library,$(SANITIZERS),$(shell c++ -print-file-name=$(library)))" \
+	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 OMP_NUM_THREADS=1 \
+	PYTHONPATH=build/sanitize:$(SITE) $(BIN)/python -S -m pytest --capture=sys -p no:cacheprovider \
+		tests/engines/test_event.py tests/engines/test_golden.py tests/laws
 
 papers: $(READY)  ## the papers' tables and figures again (some hours)
 	for run in papers/*/run.py; do $(BIN)/python $$run || exit 1; done

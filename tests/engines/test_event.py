@@ -194,6 +194,60 @@ def test_work_is_kept_for_a_plan_and_not_mixed_between_networks() -> None:
         assert_same(engines.batched(network, plan, given), engine(network, plan, given))
 
 
+@needs_compiler
+def test_weights_and_thresholds_may_change_in_place() -> None:
+    network = network_through(MAPS["pool behind"])
+    threshold = torch.full((4,), 0.5).double()
+    sites = {node.name: Site(1.0) for node in network.activations} | {"r": Site(threshold)}
+    plan = Plan(sites, Steady(9))
+    given = dyadic(2, *IMAGE, seed=1).abs()
+    before = engine(network, plan, given)
+    for name in ("c", "out"):
+        node = network[name]
+        assert isinstance(node, Conv | Linear)
+        node.weight.mul_(-0.5)
+        assert_same(engines.batched(network, plan, given), engine(network, plan, given))
+    threshold.mul_(2)
+    changed = engine(network, plan, given)
+    assert_same(engines.batched(network, plan, given), changed)
+    assert not torch.equal(before.outputs, changed.outputs)
+
+
+@needs_compiler
+def test_weights_made_in_inference_mode_may_change_in_place() -> None:
+    """PyTorch does not count the changes of such tensors."""
+    with torch.inference_mode():
+        weight = dyadic(20, 4, 1, 1).clone()
+        network = network_through([conv("a", "r", weight)])
+        plan = Plan({node.name: Site(1.0) for node in network.activations}, Steady(9))
+        given = dyadic(2, *IMAGE, seed=1).abs()
+        engine(network, plan, given)
+        weight.mul_(-1)
+        assert_same(engines.batched(network, plan, given), engine(network, plan, given))
+
+
+def few_neurons(neurons: int) -> list[Node]:
+    weight = dyadic(neurons, 4 * 9 * 7, seed=3)
+    return [
+        Reshape("t", ("r",), (4 * 9 * 7,)),
+        Linear("c", ("t",), weight),
+        relu("d", "c"),
+        Linear("a", ("d",), dyadic(5, neurons)),
+    ]
+
+
+@needs_compiler
+@pytest.mark.parametrize("neurons", [1, 3, 63, 64, 65, 130])
+def test_populations_that_fill_no_word(neurons: int) -> None:
+    """The kernels sort neurons 64 at a time and write four spikes at a time (`make sanitize` sees what they read)."""
+    network = network_through(few_neurons(neurons))
+    plan = Plan({node.name: Site(1.0) for node in network.activations}, Steady(11))
+    given = dyadic(3, *IMAGE, seed=1).abs()
+    found = engine(network, plan, given, everything(network))
+    assert_same(engines.batched(network, plan, given, everything(network)), found)
+    assert bool((found.spikes_per_step["d"] > 0).all())
+
+
 def test_another_engine_runs_where_this_one_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules["respike.engines.event"], "COMPILED", False)
     network = network_through(MAPS["pointwise"])

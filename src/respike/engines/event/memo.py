@@ -1,13 +1,16 @@
-"""What is worked out once for a network and a plan, and kept as long as the plan lives."""
+"""What is worked out once for a network and a plan, and kept as long as the plan lives and no number of it changes."""
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import fields
 from typing import Any, TypeVar
 
-from respike.ir import Network
-from respike.plan import Plan
+from torch import Tensor
+
+from respike.ir import Network, tensors
+from respike.plan import Plan, SpikeCount
 
 T = TypeVar("T")
 
@@ -15,8 +18,10 @@ T = TypeVar("T")
 class Memo:
     """Composed and packed weights, by the nodes that they come from."""
 
-    def __init__(self, network: Network) -> None:
-        self.network = weakref.ref(network)
+    def __init__(self, network: Network, plan: Plan) -> None:
+        self._network = weakref.ref(network)
+        self._tensors = [weakref.ref(tensor) for tensor in _tensors(network, plan)]
+        self._versions = self._count_changes()
         self._known: dict[object, Any] = {}
 
     def once(self, key: object, make: Callable[[], T]) -> T:
@@ -26,6 +31,18 @@ class Memo:
         known: T = self._known[key]
         return known
 
+    def holds_for(self, network: Network) -> bool:
+        """Whether it was made for this network, and no tensor of network or plan has changed in place since.
+
+        PyTorch counts the changes of a tensor, except through `.data` or NumPy. It does not count those of inference
+        tensors, for which nothing is kept.
+        """
+        return self._network() is network and None not in self._versions and self._versions == self._count_changes()
+
+    def _count_changes(self) -> list[int | None]:
+        alive = (reference() for reference in self._tensors)
+        return [None if tensor is None or tensor.is_inference() else tensor._version for tensor in alive]
+
 
 _memos: weakref.WeakKeyDictionary[Plan, Memo] = weakref.WeakKeyDictionary()
 
@@ -33,6 +50,17 @@ _memos: weakref.WeakKeyDictionary[Plan, Memo] = weakref.WeakKeyDictionary()
 def memo_of(network: Network, plan: Plan) -> Memo:
     """The memo of a plan for a network."""
     memo = _memos.get(plan)
-    if memo is None or memo.network() is not network:
-        memo = _memos[plan] = Memo(network)
+    if memo is None or not memo.holds_for(network):
+        memo = _memos[plan] = Memo(network, plan)
     return memo
+
+
+def _tensors(network: Network, plan: Plan) -> Iterator[Tensor]:
+    for node in network.nodes:
+        yield from tensors(node)
+    sites = list(plan.sites.values())
+    if isinstance(plan.readout, SpikeCount):
+        sites.append(plan.readout.site)
+    for site in sites:
+        numbers = (getattr(site, field.name) for field in fields(site))
+        yield from (number for number in numbers if isinstance(number, Tensor))

@@ -25,6 +25,8 @@ constexpr int lanes = RESPIKE_VECTOR / sizeof(Real);
 template <class Real>
 constexpr int chunk = 8 * sizeof(Real);  // as many steps as a lane has bits
 
+typedef uint64_t Words __attribute__((vector_size(RESPIKE_VECTOR), aligned(8), may_alias));
+
 int first(uint64_t word) { return __builtin_ctzll(word); }
 
 // ---- from words to lists ---------------------------------------------------------------------------------------
@@ -761,14 +763,13 @@ void encode(const Real* values, int64_t images, int64_t neurons, int64_t image, 
 
 // Adds one plane of words to binary numbers over `bits` planes that stand `next` apart.
 inline void add_words(uint64_t* to, int64_t next, int bits, const uint64_t* from, int64_t count) {
-    typedef uint64_t vec __attribute__((vector_size(RESPIKE_VECTOR), aligned(8), may_alias));
     constexpr int width = RESPIKE_VECTOR / 8;
     int64_t n = 0;
     for (; n + width <= count; n += width) {
-        vec carry = *(const vec*)(from + n);
+        Words carry = *(const Words*)(from + n);
         for (int k = 0; k < bits; ++k) {
-            vec& sum = *(vec*)(to + k * next + n);
-            const vec both = sum & carry;
+            Words& sum = *(Words*)(to + k * next + n);
+            const Words both = sum & carry;
             sum ^= carry;
             carry = both;
         }
@@ -808,9 +809,8 @@ void add_counts(const Spikes& s, Real* to) {
 }
 
 // A full adder for each bit: what is carried out of sum + a + b.
-template <class Word>
-inline Word carry(Word& sum, const Word& a, const Word& b) {
-    const Word either = sum ^ a, both = sum & a;
+inline Words carry(Words& sum, Words a, Words b) {
+    const Words either = sum ^ a, both = sum & a;
     sum = either ^ b;
     return both | (either & b);
 }
@@ -818,7 +818,6 @@ inline Word carry(Word& sum, const Word& a, const Word& b) {
 // Adds words to 64 binary counters that lie side by side: bit t of planes[k] is bit k of counter t. Eight vectors at a
 // time go through a tree of adders, of which one carry is left.
 void add_up(const uint64_t* words, int64_t count, uint64_t* planes) {
-    typedef uint64_t vec __attribute__((vector_size(RESPIKE_VECTOR), aligned(8), may_alias));
     constexpr int width = RESPIKE_VECTOR / 8, places = 12;
     const auto ripple = [&](uint64_t word, int place) {
         for (; word; ++place) {
@@ -829,16 +828,16 @@ void add_up(const uint64_t* words, int64_t count, uint64_t* planes) {
     };
     int64_t n = 0;
     while (n + 8 * width <= count) {
-        vec sums[places] = {};
+        Words sums[places] = {};
         const int64_t most = n + int64_t(width) * ((1 << places) - 8), end = most < count ? most : count;
         for (; n + 8 * width <= end; n += 8 * width) {
-            const vec* w = (const vec*)(words + n);
-            const vec a = carry<vec>(sums[0], w[0], w[1]), b = carry<vec>(sums[0], w[2], w[3]);
-            const vec c = carry<vec>(sums[0], w[4], w[5]), d = carry<vec>(sums[0], w[6], w[7]);
-            const vec low = carry<vec>(sums[1], a, b), high = carry<vec>(sums[1], c, d);
-            vec left = carry<vec>(sums[2], low, high);
+            const Words* w = (const Words*)(words + n);
+            const Words a = carry(sums[0], w[0], w[1]), b = carry(sums[0], w[2], w[3]);
+            const Words c = carry(sums[0], w[4], w[5]), d = carry(sums[0], w[6], w[7]);
+            const Words low = carry(sums[1], a, b), high = carry(sums[1], c, d);
+            Words left = carry(sums[2], low, high);
             for (int k = 3; k < places; ++k) {
-                const vec both = sums[k] & left;
+                const Words both = sums[k] & left;
                 sums[k] ^= left;
                 left = both;
             }

@@ -128,10 +128,11 @@ struct Sorted {
         if (planes > 1) amplitude.reset(new Real[spikes]);
         const int64_t stride = lists.groups * steps + 1;
         begin.reset(new uint32_t[s.images * stride]);
-        std::vector<uint32_t> names(lists.size);
+        const int64_t padded = (lists.size + 63) / 64 * 64;  // `sort` reads whole words' worth of names
+        std::vector<uint32_t> names(padded);
         for (int64_t n = 0; n < lists.size; ++n)
             names[n] = flat ? uint32_t(n) : uint32_t(n / source.channels << COLUMN | n % source.channels);
-        std::vector<std::vector<uint64_t>> scratch(threads, std::vector<uint64_t>((planes + 1) * (lists.size + 63)));
+        std::vector<std::vector<uint64_t>> scratch(threads, std::vector<uint64_t>((planes + 1) * padded));
         parallel(threads, s.images, [&](int worker, int64_t i) {
             kernels_of<Real>().sort(s, i, steps, lists.size, names.data(), where.get() + image[i],
                                     amplitude ? amplitude.get() + image[i] : nullptr, begin.get() + i * stride,
