@@ -94,7 +94,7 @@ def _fronts(name: str, given: argparse.Namespace) -> tuple[list[Point], list[Poi
         longest=given.longest,
         storage=given.out / "tuning.db",
         name=name,
-        progress=lambda done: print(f"{name}: {done} of {given.trials} trials", end="\r", flush=True),
+        progress=lambda doing, done, total: print(f"{doing}: {done} of {total} trials", end="\r", flush=True),
     )
     chosen = [(trial.method, trial.options) for trial in found.front]
 

@@ -72,7 +72,7 @@ class Workbench:
             return data.load(dataset, split)
         except respike.errors.InvalidData:
             with self.task(f"fetching {dataset}", None):
-                data.fetch(dataset, progress=False)
+                data.fetch(dataset)
             return data.load(dataset, split)
 
     def keep(
@@ -125,7 +125,7 @@ class Workbench:
                     tolerance=tolerance,
                     engine=engine,
                     dataset_name=images.name,
-                    progress=lambda done: self.bar.update(task, completed=done),
+                    progress=lambda _, done, total: self.bar.update(task, completed=done, total=total),
                 )
             if not report.complete:
                 raise KeyboardInterrupt

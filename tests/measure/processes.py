@@ -70,7 +70,7 @@ def slow(work: Callable[[], int]) -> Callable[[], int]:
         return simulate(*arguments, **options)
 
     def slowed() -> int:
-        vars(sys.modules["respike.measure"])["simulate"] = paused
+        vars(sys.modules["respike.measure.measure"])["simulate"] = paused
         return work()
 
     return slowed

@@ -40,7 +40,7 @@ def entry(request: pytest.FixtureRequest) -> Entry:
 
 
 def _train(entry: Entry, directory: Path, images: Dataset, **options: object) -> TrainingRecord:
-    options = {"progress": False, "train_set": images, "test_set": images.take(50)} | options
+    options = {"train_set": images, "test_set": images.take(50)} | options
     return zoo.train(entry, directory=directory, **options)  # type: ignore[arg-type]
 
 

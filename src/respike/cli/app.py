@@ -3,32 +3,163 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from respike import __version__, methods
-from respike.cli import choices, console, datasets, options
-from respike.cli.converting import convert
-from respike.cli.demo import demo
-from respike.cli.diagnosing import diagnose
-from respike.cli.evaluating import compare, evaluate
+from respike import __version__
+from respike.cli import console
 from respike.cli.importing import is_own
-from respike.cli.inspecting import inspect
-from respike.cli.listing import list_methods, networks
-from respike.cli.reporting import report
-from respike.cli.running import INTERRUPTED
-from respike.cli.training import train
-from respike.cli.tuning import tune
 from respike.errors import RespikeError
-from respike.methods import Method
 
 _METHOD_FLAGS = ("--method", "-m", "--methods")
 
 FAILED = 2
 """The exit code of bad input."""
+
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C ended, as shells have it."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command whose module is imported when it is called: help and version need neither torch nor any network.
+
+    Args:
+        place: the module in `respike.cli`, and in it the function of the command or the application of its subcommands.
+        summary: the first sentence of its help.
+        examples: command lines that end its help.
+        converts: whether it takes the options of the methods.
+    """
+
+    place: str
+    summary: str
+    examples: tuple[str, ...] = ()
+    converts: bool = False
+
+    def brief(self, name: str) -> TyperCommand:
+        """Enough of the command to list it."""
+        return TyperCommand(name, help=self.summary)
+
+    def whole(self, name: str, words: Sequence[str] = ()) -> Any:
+        """The command itself, from its module; `words` may name methods of the user's own, whose options it has too."""
+        module, attribute = self.place.split(":")
+        found = getattr(import_module(f"respike.cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            return typer.main.get_command(found)
+        if self.converts:
+            from respike.cli import choices, options
+
+            own = [choices.method(method) for method in _methods_named(words) if is_own(method)]
+            found = options.with_method_options(found, own)
+        # Blank lines keep the examples apart from one another.
+        lines = ("Examples:", *(f"  [bold]{line}[/bold]" for line in self.examples))
+        app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+        app.command(name, epilog="\n\n".join(lines) if self.examples else None)(found)
+        return typer.main.get_command(app)
+
+
+COMMANDS = {
+    "demo": Command(
+        "demo:demo",
+        "Convert the three MNIST networks that come with respike, and show what that costs and gains.",
+        ("respike demo", "respike demo --limit 1000 --out /tmp/demo"),
+    ),
+    "networks": Command("listing:networks", "The networks of the zoo: what each is, and what it reaches."),
+    "methods": Command(
+        "listing:list_methods",
+        "The conversion methods; with NAME, all about one: what it does, its options, its paper.",
+        ("respike methods", "respike methods fit"),
+    ),
+    "evaluate": Command(
+        "evaluating:evaluate",
+        "Convert a network, run it on test images, and show accuracy, spikes, operations and energy.",
+        (
+            "respike evaluate mnist-cnn --method fit --input-steps 12 --drain-steps 25",
+            "respike evaluate mnist-cnn --method data_norm --steps 64 --limit 1000 --json out.json --plot out.png",
+            "respike evaluate mnist-cnn --method data_norm --coding bernoulli --seed 7",
+            "respike evaluate mymodels:resnet --method max_norm --dataset cifar10",
+            "respike evaluate net.respike",
+        ),
+        converts=True,
+    ),
+    "compare": Command(
+        "evaluating:compare",
+        "Convert a network by several methods and show them side by side.",
+        ("respike compare mnist-cnn --methods fit,data_norm,max_norm --steps 64 --plot compare.svg",),
+        converts=True,
+    ),
+    "report": Command(
+        "reporting:report",
+        "Convert a network by several methods, measure them, and write one page to look at.",
+        ("respike report mnist-cnn --methods fit,few_spikes,ecc --limit 1000 --out report.html",),
+        converts=True,
+    ),
+    "diagnose": Command(
+        "diagnosing:diagnose",
+        "Convert a network, find the layer that loses the accuracy, and say what to change.",
+        (
+            "respike diagnose mnist-cnn --method percentile_norm --percentile 50",
+            "respike diagnose cifar10-resnet8 --method max_norm --steps 16 --limit 128",
+            "respike diagnose net.respike --allowed-loss 0.2 --json diagnosis.json",
+        ),
+        converts=True,
+    ),
+    "convert": Command(
+        "converting:convert",
+        "Convert a network and write it to a file, for respike (safetensors, no pickle) or for others.",
+        ("respike convert mnist-cnn --method max_norm --steps 32 --out net.respike",),
+        converts=True,
+    ),
+    "inspect": Command(
+        "inspecting:inspect",
+        "Show a network: layers, shapes, weights, activation ranges, and where spikes will be.",
+        ("respike inspect mnist-cnn", "respike inspect model.pt2 --dataset cifar10"),
+    ),
+    "train": Command(
+        "training:train",
+        "Train a network of the zoo by its recipe; the same seed gives the same weights.",
+        ("respike train fashion-cnn", "respike train mnist-cnn --epochs 2 --seed 3"),
+    ),
+    "tune": Command(
+        "tuning:tune",
+        "Search methods and their options for the conversions that no other beats (the Pareto front).",
+        (
+            "respike tune mnist-cnn --trials 60 --longest 64 --plot front.png",
+            "respike convert mnist-cnn --from-study tuning.db --out net.respike",
+        ),
+    ),
+    "data": Command("datasets:app", "List and fetch data sets."),
+}
+"""All commands, in the order of the help."""
+
+
+class _Commands(TyperGroup):
+    """Lists the commands briefly, and imports the one that is called."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands.update({name: command.brief(name) for name, command in COMMANDS.items()})
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, _, words = super().resolve_command(ctx, args)
+        assert name is not None  # without a command of that name there was an error
+        return name, COMMANDS[name].whole(name, words), words
+
+
+app = typer.Typer(
+    cls=_Commands,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Turns a trained network into a spiking one, without training, and tells what that costs and gains.",
+    epilog="First steps: [bold]respike demo[/bold], then [bold]respike evaluate mnist-cnn --method fit[/bold]",
+)
 
 
 def _show_version(wanted: bool) -> None:
@@ -37,6 +168,7 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+@app.callback()
 def _everywhere(
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and end.", is_eager=True, callback=_show_version)
@@ -45,71 +177,11 @@ def _everywhere(
     """What goes before any command."""
 
 
-def commands(own: Sequence[Method[Any]] = ()) -> typer.Typer:
-    """All commands. Those that convert have the options of respike's methods, and of the user's own."""
-    app = typer.Typer(
-        add_completion=False,
-        no_args_is_help=True,
-        rich_markup_mode="rich",
-        help="Turns a trained network into a spiking one, without training, and tells what that costs and gains.",
-        epilog="First steps: [bold]respike demo[/bold], then [bold]respike evaluate mnist-cnn --method fit[/bold]",
-    )
-    app.callback()(_everywhere)
-    for command, examples in _PLAIN.items():
-        app.command(_name(command), epilog=_examples(examples))(command)
-    for command, examples in _CONVERTING.items():
-        app.command(_name(command), epilog=_examples(examples))(options.with_method_options(command, own))
-    app.add_typer(datasets.app, name="data")
-    return app
-
-
-def _name(command: Callable[..., None]) -> str:
-    return "methods" if command is list_methods else command.__name__
-
-
-def _examples(lines: Sequence[str]) -> str | None:
-    """An epilog; blank lines keep the examples apart from one another."""
-    return "\n\n".join(("Examples:", *(f"  [bold]{line}[/bold]" for line in lines))) if lines else None
-
-
-_PLAIN: Mapping[Callable[..., None], Sequence[str]] = {
-    demo: ("respike demo", "respike demo --limit 1000 --out /tmp/demo"),
-    networks: (),
-    list_methods: ("respike methods", "respike methods fit"),
-    inspect: ("respike inspect mnist-cnn", "respike inspect model.pt2 --dataset cifar10"),
-    train: ("respike train fashion-cnn", "respike train mnist-cnn --epochs 2 --seed 3"),
-    tune: (
-        "respike tune mnist-cnn --trials 60 --longest 64 --plot front.png",
-        "respike convert mnist-cnn --from-study tuning.db --out net.respike",
-    ),
-}
-"""Commands without options of methods, with examples of their use."""
-_CONVERTING: Mapping[Callable[..., None], Sequence[str]] = {
-    evaluate: (
-        "respike evaluate mnist-cnn --method fit --input-steps 12 --drain-steps 25",
-        "respike evaluate mnist-cnn --method data_norm --steps 64 --limit 1000 --json out.json --plot out.png",
-        "respike evaluate mnist-cnn --method data_norm --coding bernoulli --seed 7",
-        "respike evaluate mymodels:resnet --method max_norm --dataset cifar10",
-        "respike evaluate net.respike",
-    ),
-    compare: ("respike compare mnist-cnn --methods fit,data_norm,max_norm --steps 64 --plot compare.svg",),
-    report: ("respike report mnist-cnn --methods fit,few_spikes,ecc --limit 1000 --out report.html",),
-    diagnose: (
-        "respike diagnose mnist-cnn --method percentile_norm --percentile 50",
-        "respike diagnose cifar10-resnet8 --method max_norm --steps 16 --limit 128",
-        "respike diagnose net.respike --allowed-loss 0.2 --json diagnosis.json",
-    ),
-    convert: ("respike convert mnist-cnn --method max_norm --steps 32 --out net.respike",),
-}
-"""Commands that convert a network."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command line (that of the process unless given) and returns the exit code: 0, 2 or 130."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    command = typer.main.get_command(app)
     try:
-        own = [choices.method(name) for name in _methods_named(words) if is_own(name)]
-        command = typer.main.get_command(commands(own))
         with console.warnings_in_one_line(), command.make_context("respike", words) as context:
             command.invoke(context)
     except typer.Exit as end:
@@ -138,6 +210,9 @@ def _explained(misuse: typer.TyperException, words: Sequence[str]) -> str:
     unknown, close = getattr(misuse, "option_name", None), getattr(misuse, "possibilities", None)
     if unknown is None or close is None:
         return " ".join(misuse.format_message().split())
+    from respike import methods
+    from respike.cli import options
+
     known = {method.name: options.listed(method) for method in methods.ALL}
     lists = [known[name.replace("-", "_")] for name in _methods_named(words) if name.replace("-", "_") in known]
     listed = f" ({'; '.join(lists)})" if lists else ""

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
 from rich.text import Text
 
 from respike.errors import RespikeWarning
+from respike.progress import Progress
 
 OUT = Console(highlight=False)
 ERR = Console(stderr=True, highlight=False)
@@ -51,15 +61,40 @@ def warnings_in_one_line() -> Iterator[None]:
 
 
 @contextmanager
-def progress(doing: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """A progress bar on a terminal, else nothing; gives a function that takes how many are done."""
-    counted = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    columns = counted if total is not None else (BarColumn(), TimeElapsedColumn())
-    with Progress(
-        TextColumn("{task.description}"), *columns, console=ERR, transient=True, disable=not ERR.is_terminal
-    ) as bar:
-        task = bar.add_task(doing, total=total)
-        yield lambda done: bar.update(task, completed=done)
+def progress(*amount: ProgressColumn) -> Iterator[Progress]:
+    """Gives a `Progress` that draws a bar for each thing that is done; on a terminal, else it shows nothing.
+
+    Args:
+        amount: how the amounts are written; as numbers unless given.
+    """
+    with _bars(*(amount or (MofNCompleteColumn(),)), TimeElapsedColumn(), TimeRemainingColumn()) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(doing: str, done: int, total: int | None, /) -> None:
+            if doing not in tasks:
+                tasks[doing] = bars.add_task(doing)
+            bars.update(tasks[doing], completed=done, total=total)
+
+        yield show
+
+
+@contextmanager
+def busy(doing: str) -> Iterator[None]:
+    """A moving bar on a terminal while something is done of which nobody knows how long it takes."""
+    with _bars(TimeElapsedColumn()) as bars:
+        bars.add_task(doing, total=None)
+        yield
+
+
+def _bars(*columns: ProgressColumn) -> Bars:
+    return Bars(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        *columns,
+        console=ERR,
+        transient=True,
+        disable=not ERR.is_terminal,
+    )
 
 
 def _line(kind: str, style: str, message: str) -> None:

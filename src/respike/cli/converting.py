@@ -115,7 +115,7 @@ def _tuned(subject: Subject, storage: str, name: str, trial: int | None, own: Se
     """The network as a trial of a study converts it."""
     from respike import tuning
 
-    with console.progress(f"{name}: planning"):
+    with console.busy(f"{name}: planning"):
         return tuning.from_study(subject.network, subject.calibration, storage, name, trial, own=own)
 
 

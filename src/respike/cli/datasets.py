@@ -7,13 +7,14 @@ from typing import Annotated, TypeAlias
 
 import typer
 from rich import box
+from rich.progress import DownloadColumn
 from rich.table import Table
 
 from respike import data
-from respike.cli.console import OUT
+from respike.cli.console import OUT, progress
 from respike.data import Listing
 
-app = typer.Typer(no_args_is_help=True, help="List and fetch data sets.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="List and fetch data sets.")
 
 Directory: TypeAlias = Annotated[
     Path | None,
@@ -41,7 +42,8 @@ def fetch(
     directory: Directory = None,
 ) -> None:
     """Fetch a data set; files that are there already are kept, each new one is checked before it is put in place."""
-    fetched = data.fetch(name, directory)
+    with progress(DownloadColumn()) as shown:
+        fetched = data.fetch(name, directory, shown)
     for path in fetched.paths:
         OUT.print(str(path), soft_wrap=True)
     OUT.print(f"{fetched.name}: {len(fetched.paths)} files ({fetched.source})", soft_wrap=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -63,7 +62,7 @@ def diagnose(
     subject = find(network, dataset)
     spiking = spiking_network(subject, found, arguments, given, chosen)
     images = subject.test_images if limit is None else subject.test_images.take(limit)
-    with _progress(len(images)) as progress:
+    with console.progress() as progress:
         diagnosis = diagnosis_of(
             spiking,
             images.images,
@@ -79,24 +78,3 @@ def diagnose(
     if json is not None:
         write(json, f"{diagnosis.to_json()}\n".encode())
         console.note(f"wrote {json}")
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[str, int], None]]:
-    """A bar for each thing that is run over the images, one after the other."""
-    with ExitStack() as bar:
-        doing = ""
-        update: Callable[[int], None] = _nothing
-
-        def show(what: str, done: int) -> None:
-            nonlocal doing, update
-            if what != doing:
-                bar.close()
-                doing, update = what, bar.enter_context(console.progress(what, total))
-            update(done)
-
-        yield show
-
-
-def _nothing(done: int) -> None:
-    """Where there is no bar yet."""

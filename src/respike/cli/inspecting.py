@@ -26,7 +26,7 @@ def inspect(network: NetworkName, dataset: DatasetName = None) -> None:
     Ranges are those of calibration images, which are from the training set.
     """
     subject = find(network, dataset)
-    with console.progress("looking at activations"):
+    with console.busy("looking at activations"):
         seen = _seen(subject)
     console.OUT.print(_table(subject.network, seen, subject.plan))
     for line in _totals(subject, seen):

@@ -153,9 +153,9 @@ def _collected(runs: Sequence[Run], network_decisions: Tensor, images: Dataset) 
         Shown(number, _image(images, number), int(labels[number]), why)
         for number, why in worth_showing(runs, labels, network_decisions).items()
     ]
-    with console.progress("looking into the layers", len(runs)) as done:
+    with console.progress() as progress:
         sample = images.take(min(sample_size(runs), len(labels))).images
-        return collect(runs, sample, labels, network_decisions, shown, images.classes, progress=done)
+        return collect(runs, sample, labels, network_decisions, shown, images.classes, progress=progress)
 
 
 def _image(images: Dataset, number: int) -> Tensor:

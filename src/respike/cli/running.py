@@ -13,6 +13,7 @@ import typer
 
 from respike import Report, SpikingNetwork, measure
 from respike.cli import console
+from respike.cli.app import INTERRUPTED
 from respike.cli.networks import Subject
 from respike.coding import Coding
 from respike.data import Dataset
@@ -26,15 +27,12 @@ from respike.report import accuracy_over_time, save, summary
 from respike.report.figures import figure_format
 from respike.schedule import InputThenDrain
 
-INTERRUPTED = 130
-"""The exit code of what Ctrl-C ended, as shells have it."""
-
 
 def converted(
     subject: Subject, method: Method[Any], options: Mapping[str, Any], coding: Coding | None = None
 ) -> SpikingNetwork:
     """The network as the method converts it, with the input coding that was asked for, or the method's own."""
-    with console.progress(f"{method.name}: planning"):
+    with console.busy(f"{method.name}: planning"):
         calibration = subject.calibration if method.needs_calibration else None
         plan = method.plan(subject.network, calibration, **options)
     match plan.schedule:
@@ -56,8 +54,7 @@ def measured(
     workers: Workers = ALONE,
 ) -> Report:
     """The report on a converted network, with a progress bar."""
-    total = len(images) if limit is None else min(limit, len(images))
-    with console.progress(f"{spiking.network.origin} {spiking.plan.method}", total) as done:
+    with console.progress() as progress:
         return measure(
             spiking,
             images,
@@ -65,7 +62,7 @@ def measured(
             limit=limit,
             early_exit=early_exit,
             dataset_name=images.name,
-            progress=done,
+            progress=progress,
             resume=resume,
             workers=workers,
         )

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from respike import zoo
-from respike.cli.console import OUT
+from respike.cli import console
 
 
 def train(
@@ -25,9 +25,10 @@ def train(
 
     After an interrupt, the same command goes on from the last finished epoch.
     """
-    record = zoo.train(zoo.find(name), directory=directory, seed=seed, epochs=epochs)
+    with console.progress() as progress:
+        record = zoo.train(zoo.find(name), directory=directory, seed=seed, epochs=epochs, progress=progress)
     weights = directory / f"{name}.safetensors"
-    OUT.print(
+    console.OUT.print(
         f"{name}: {100 * record.accuracy:.2f} % of {record.test_images:,} test images after {record.epochs} epochs\n"
         f"wrote {weights} (respike evaluate {weights} --method fit)",
         soft_wrap=True,

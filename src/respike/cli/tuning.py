@@ -9,9 +9,9 @@ import typer
 
 from respike import methods
 from respike.cli import choices, console
+from respike.cli.app import INTERRUPTED
 from respike.cli.arguments import DatasetName, JsonFile, NetworkName
 from respike.cli.networks import find
-from respike.cli.running import INTERRUPTED
 from respike.errors import InvalidOption
 from respike.files import check_writable, write
 from respike.report import save
@@ -65,7 +65,7 @@ def tune(
             f"the network is converted already, by {subject.plan.method}: name the one it was made from"
         )
     scored = subject.held_out(held_out)
-    with console.progress(f"tuning {network}", trials) as done:
+    with console.progress() as progress:
         found = tuning.tune(
             subject.network,
             subject.calibration,
@@ -77,7 +77,7 @@ def tune(
             storage=storage,
             name=name or network,
             seed=seed,
-            progress=done,
+            progress=progress,
         )
     for reason in dict.fromkeys(found.failed):
         console.warning(reason)

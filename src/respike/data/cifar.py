@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from respike.errors import InvalidFile
 
@@ -53,6 +52,8 @@ def rebuild(folder: Path) -> None:
 
 
 def _read_sheet(path: Path) -> NDArray[np.uint8]:
+    from PIL import Image
+
     with Image.open(path) as sheet:
         pixels = np.asarray(sheet.convert("RGB"))
     return pixels.reshape(-1, 32, 32, 3).transpose(0, 3, 1, 2)

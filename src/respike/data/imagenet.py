@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from respike.data.dataset import Dataset
@@ -39,6 +38,8 @@ class ImageFiles:
         return torch.stack(images) if images else torch.empty(0, 3, self.crop, self.crop, dtype=torch.uint8)
 
     def _decode(self, path: Path) -> Tensor:
+        from PIL import Image
+
         try:
             with Image.open(path) as file:
                 image = file.convert("RGB")

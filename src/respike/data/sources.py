@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-import pooch
-from rich.progress import Progress, TaskID
-
 from respike.errors import InvalidData
+from respike.progress import Progress
 
 _PATIENCE_S = (5, 30)
 """Seconds to wait for a connection, and for the next bytes."""
@@ -110,34 +108,33 @@ class DebianPackage:
 
 
 class _Bar:
-    """The part of tqdm's interface that pooch uses, shown by rich."""
+    """The part of tqdm's interface that pooch uses; it tells the bytes that have come."""
 
     def __init__(self, progress: Progress, name: str) -> None:
         self._progress = progress
-        self._task: TaskID = progress.add_task(name, total=None)
-        self.total = 0.0
+        self._name = name
+        self._done = 0
+        self.total = 0
 
-    def update(self, amount: float) -> None:
-        self._progress.update(self._task, total=self.total, advance=amount)
+    def update(self, amount: int) -> None:
+        self._done += amount  # a whole block, of which the last one may be filled only in part
+        self._progress(self._name, min(self._done, self.total) if self.total else self._done, self.total or None)
 
     def reset(self) -> None:
-        self._progress.update(self._task, completed=0)
+        self._done = 0
 
     def close(self) -> None:
-        self._progress.update(self._task, completed=self.total)
-
-    def remove(self) -> None:
-        self._progress.remove_task(self._task)
+        """Nothing is left open."""
 
 
 def _retrieve(download: Download, folder: Path, progress: Progress) -> None:
+    import pooch
+
     pooch.get_logger().setLevel("ERROR")
-    bar = _Bar(progress, download.file)
-    downloader = pooch.HTTPDownloader(progressbar=bar, timeout=_PATIENCE_S)
+    downloader = pooch.HTTPDownloader(progressbar=_Bar(progress, download.file), timeout=_PATIENCE_S)
     try:
         pooch.retrieve(download.url, f"md5:{download.md5}", download.file, folder, downloader=downloader)
     except (OSError, ValueError) as error:  # OSError covers what requests raises, ValueError a wrong checksum
-        bar.remove()
         raise InvalidData(f"{download.url}: {error}") from error
 
 
@@ -145,13 +142,13 @@ def _call(command: tuple[str, ...], folder: Path, name: str, progress: Progress)
     client = shutil.which(command[0])
     if client is None:
         raise InvalidData(f"{name}: the program {command[0]} is not installed")
-    task = progress.add_task(name, total=None)
+    progress(name, 0, None)
     result = subprocess.run((client, *command[1:]), cwd=folder, capture_output=True, text=True, check=False)
     if result.returncode:
         reason = (result.stderr or result.stdout).strip().splitlines()
         raise InvalidData(f"{name}: {' '.join(command)} failed: {reason[-1] if reason else result.returncode}")
     size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
-    progress.update(task, total=size, completed=size)
+    progress(name, size, size)
 
 
 def _is_archive(file: str) -> bool:

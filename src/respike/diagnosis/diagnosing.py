@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ from respike.ir import Network
 from respike.methods import Method
 from respike.neurons import LayerwiseNeuron
 from respike.plan import Plan
+from respike.progress import Progress, silent
 from respike.record import Probe, Recording
 from respike.simulate import simulate
 from respike.spiking import SpikingNetwork
@@ -32,8 +33,6 @@ from respike.version import __version__
 BATCH_SIZE = 64
 MEMORY = 2**28
 """Bytes that what is kept of one batch may take."""
-
-Progress: TypeAlias = Callable[[str, int], None]
 
 
 def diagnose(
@@ -46,7 +45,7 @@ def diagnose(
     engine: Engine | None = None,
     dataset_name: str = "",
     method: Method[Any] | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Diagnosis:
     """Finds where a converted network loses accuracy, and what to change.
 
@@ -78,13 +77,13 @@ def diagnose(
         raise InvalidOption(f"tolerance must be in [0, 1), got {tolerance:g}")
     _check(spiking.network, images, labels)
     started = time.perf_counter()
-    found = _observed(spiking, images, labels, tolerance, engine, progress or _silently)
+    found = _observed(spiking, images, labels, tolerance, engine, progress)
     found = replace(found, dataset=dataset_name)
     suspected = suspicions(found, spiking, method or methods.known(spiking.plan.method))
     findings = [one.finding for one in suspected]
     if try_changes:
         findings = [
-            _tried(f"trying change {number} of {len(suspected)}", one, spiking, images, labels, progress or _silently)
+            _tried(f"trying change {number} of {len(suspected)}", one, spiking, images, labels, progress)
             for number, one in enumerate(suspected, 1)
         ]
         findings.sort(key=_gained)
@@ -114,7 +113,7 @@ def _observed(
         after.add(record.outputs / spiking.decoding, outputs, true)
         right = record.outputs_over_time.argmax(-1) == (outputs.argmax(-1) if true is None else true)
         over_time = right.double().sum(1).cpu() + (over_time if len(over_time) else 0)
-        progress("comparing layers", first + len(batch))
+        progress("comparing layers", first + len(batch), len(images))
     return Diagnosis(
         network=network.origin,
         method=plan.method,
@@ -177,7 +176,7 @@ def _tried(
     for first, batch, true in _batches(spiking.network, changed.plan, images, labels):
         record = simulate(changed, batch, Probe(spike_counts=False), first_image=first)
         score.add(record.outputs / changed.decoding, spiking.network(batch), true)
-        progress(doing, first + len(batch))
+        progress(doing, first + len(batch), len(images))
     return replace(suspicion.finding, tried=score.finish(labels is not None).decision)
 
 
@@ -214,7 +213,3 @@ def _gained(finding: Finding) -> float:
     if finding.rule == wrong_network.__name__:
         return -2.0
     return 0.0 if math.isnan(finding.tried) else -finding.tried - 1e-9
-
-
-def _silently(doing: str, done: int) -> None:
-    """No progress is shown."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +12,6 @@ from typing import get_args
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
 
 from respike.errors import InvalidData, InvalidOption
@@ -21,6 +20,7 @@ from respike.fitting.store import SHIPPED, cached_at, fit_key, read_fit, write_f
 from respike.ir import Function
 from respike.ir.functions import apply_function
 from respike.neurons.few_spikes import MOST_STEPS, FittedFewSpikes, fire_few
+from respike.progress import Progress, silent
 
 RESTARTS = 256
 """Random starts of a fit by default."""
@@ -90,7 +90,7 @@ def fit_activation(
     density: Density | None = None,
     seed: int = 0,
     restarts: int = RESTARTS,
-    progress: bool = False,
+    progress: Progress = silent,
     cache: Path | None = None,
 ) -> FittedFewSpikes:
     """The few-spikes neuron of K steps that is nearest to a function: T, h and d that minimise
@@ -114,7 +114,7 @@ def fit_activation(
             whole range in any case, so that inputs that were never seen are not left to chance.
         seed: of the random numbers.
         restarts: random starts; more of them take longer and find a little better fits.
-        progress: show a progress bar.
+        progress: called after each part of the search.
         cache: folder of the cached fits, that of the user where not given.
 
     Raises InvalidOption for numbers out of their range, InvalidData for a density that is zero in [low, high].
@@ -131,10 +131,9 @@ def fit_activation(
     inputs = torch.from_numpy((edges[1:] + edges[:-1]) / 2)
     outputs = apply_function(function, inputs)
     weights = (1 - _UNIFORM_SHARE) * probabilities + _UNIFORM_SHARE / _CELLS
-    with _progress(progress) as bar:
-        task = bar.add_task(f"fit {type(function).__name__}, {steps} steps", total=calls(restarts))
-        curve = Curve.of(float(low), float(high), outputs.numpy(), weights)
-        found = search(curve, steps, np.random.default_rng(seed), restarts, lambda: bar.advance(task))
+    curve = Curve.of(float(low), float(high), outputs.numpy(), weights)
+    doing, done, total = f"fit {type(function).__name__}, {steps} steps", itertools.count(1), calls(restarts)
+    found = search(curve, steps, np.random.default_rng(seed), restarts, lambda: progress(doing, next(done), total))
     steady = _steadied(_silent(function, *found, float(low), float(high)), inputs)
     fit = _measured(_solved(steady, inputs, outputs, torch.from_numpy(weights)), inputs, outputs, probabilities)
     with contextlib.suppress(OSError):  # a cache that cannot be written costs time only
@@ -183,8 +182,3 @@ def _measured(neuron: FittedFewSpikes, inputs: Tensor, outputs: Tensor, probabil
     """With its error under the density itself."""
     _, _, delivered = fire_few(neuron, inputs, torch.ones((), dtype=inputs.dtype))
     return replace(neuron, error=float((delivered - outputs).square() @ torch.from_numpy(probabilities)))
-
-
-def _progress(show: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), disable=not show)

@@ -39,7 +39,7 @@ SHIPPED_FITS = (*((at, steps) for at in RANGES for steps in STEPS), (RANGES[0], 
 def main() -> None:
     """Makes every fit with the default options and adds it to the package's file."""
     for at, steps in SHIPPED_FITS:
-        fit = fit_activation(at.function, steps, low=at.low, high=at.high, progress=True)
+        fit = fit_activation(at.function, steps, low=at.low, high=at.high)
         write_fit(SHIPPED, fit_key(at.function, steps, at.low, at.high, "uniform", 0, RESTARTS), fit)
 
 

@@ -56,6 +56,16 @@ def batches(dataset: Labelled, network: Network, limit: int | None, claims: Iter
         first_image += take
 
 
+def size(dataset: Labelled, limit: int | None) -> int | None:
+    """How many images will be read, at most `limit`; None where neither the data set nor a limit says so."""
+    match dataset:
+        case Dataset() | (Tensor(), Tensor()):
+            images = len(dataset if isinstance(dataset, Dataset) else dataset[0])
+            return images if limit is None else min(limit, images)
+        case _:
+            return limit
+
+
 _Read: TypeAlias = Callable[[], tuple[Tensor, Tensor]]
 
 

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
 
 from respike.cost import HOROWITZ_45NM, EnergyModel, fan_outs
 from respike.engines import Engine, fastest
 from respike.errors import InvalidData
-from respike.measure.batches import BATCH_SIZE, Batch, Labelled, batches
+from respike.measure.batches import BATCH_SIZE, Batch, Labelled, batches, size
 from respike.measure.early_exit import EarlyExit, exiting
 from respike.measure.fingerprint import run_of
 from respike.measure.kept import Kept
 from respike.measure.report import Report, report
 from respike.measure.tally import Tally, tally
 from respike.measure.workers import ALONE, Workers
+from respike.progress import Progress, silent
 from respike.record import Probe
 from respike.simulate import simulate
 from respike.spiking import SpikingNetwork
-
-Progress: TypeAlias = Callable[[int], None]
 
 
 def measure(
@@ -34,7 +31,7 @@ def measure(
     limit: int | None = None,
     early_exit: EarlyExit | None = None,
     dataset_name: str = "",
-    progress: Progress | None = None,
+    progress: Progress = silent,
     resume: Path | None = None,
     workers: Workers = ALONE,
 ) -> Report:
@@ -80,6 +77,7 @@ def measure(
         run = run_of(spiking, engine=name, limit=limit, early_exit=early_exit, batch_size=BATCH_SIZE)
     kept = Kept.of(resume, run) if resume is not None else None
     total, complete = Tally(), True
+    doing, images = f"{spiking.network.origin} {spiking.plan.method}", size(dataset, limit)
     try:
         for batch in batches(dataset, spiking.network, limit, workers.claims(run)):
             part = kept.read(batch) if kept is not None else None
@@ -88,8 +86,7 @@ def measure(
                 if kept is not None:
                     kept.write(batch, part)
             total += part
-            if progress is not None:
-                progress(batch.stop)
+            progress(doing, batch.stop, images)
     except KeyboardInterrupt:
         if not total.images or workers.size > 1:
             raise

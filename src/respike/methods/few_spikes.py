@@ -168,9 +168,7 @@ def _fitted(network: Network, nodes: list[Activation], images: Tensor, steps: in
     samples = samples[:: max(1, len(samples) // _SAMPLES)].double()
     low, high = float(samples.min()), float(samples.max())
     margin = 0.05 * (high - low) + 1e-3
-    neuron = fit_activation(
-        nodes[0].function, steps, low=low - margin, high=high + margin, density=Density.of(samples), progress=True
-    )
+    neuron = fit_activation(nodes[0].function, steps, low=low - margin, high=high + margin, density=Density.of(samples))
     return Site(1.0, neuron=neuron)
 
 

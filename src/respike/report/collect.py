@@ -6,7 +6,7 @@ import base64
 import io
 import platform
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy
@@ -17,6 +17,7 @@ from torch import Tensor
 from respike.coding import Coding
 from respike.errors import InvalidData
 from respike.measure import Report
+from respike.progress import Progress, silent
 from respike.report.page_data import (
     Bounds,
     Confusion,
@@ -81,7 +82,7 @@ def collect(
     classes: Sequence[str],
     *,
     bounds: Bounds | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress = silent,
 ) -> PageData:
     """What a page shows of several conversions of one network. Changes nothing, and gives the same for the same.
 
@@ -124,8 +125,7 @@ def collect(
                 confusion=confusion(labels[: len(run.decisions)], run.decisions, len(classes), bounds),
             )
         )
-        if progress is not None:
-            progress(number + 1)
+        progress("looking into the layers", number + 1, len(runs))
     outputs = runs[0].spiking.network.neurons(runs[0].spiking.network.outputs[0])
     return PageData(
         network=reports[0].network,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from respike.ir import Network
 from respike.measure import measure
 from respike.measure.fingerprint import fingerprint
 from respike.methods import Method
+from respike.progress import Progress, silent
 from respike.spiking import SpikingNetwork
 from respike.tuning.objectives import ACCURACY, ENERGY, Objective
 from respike.tuning.spaces import Space, plain, spaces
@@ -69,7 +70,7 @@ def tune(
     storage: str | Path,
     name: str = "",
     seed: int = 0,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress = silent,
 ) -> Tuned:
     """Searches methods and options, and returns the Pareto front on `held_out` images of the training set.
 
@@ -125,8 +126,7 @@ def tune(
     complete = True
     try:
         while (done := study.done) < trials:
-            if progress is not None:
-                progress(done)
+            progress(f"tuning {name or network.origin}", done, trials)
             study.run(evaluated, seed)
     except KeyboardInterrupt:
         complete = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +16,6 @@ from typing import assert_never
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from safetensors.torch import save as pack_tensors
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
@@ -27,6 +26,7 @@ from respike import data
 from respike.data import Dataset, Split
 from respike.errors import InvalidData, InvalidOption
 from respike.files import write
+from respike.progress import Progress, silent
 from respike.zoo.checkpoint import Checkpoint
 from respike.zoo.entries import Descent, Entry, Recipe
 from respike.zoo.muon import Muon
@@ -62,7 +62,7 @@ def train(
     seed: int | None = None,
     epochs: int | None = None,
     resume: bool = True,
-    progress: bool = True,
+    progress: Progress = silent,
     on_epoch: Callable[[Epoch], None] | None = None,
     train_set: Dataset | None = None,
     test_set: Dataset | None = None,
@@ -115,24 +115,28 @@ class _Run:
         return {"name": self.entry.name, "seed": self.seed, "epochs": self.epochs, "recipe": recipe, **sizes}
 
     def follow(
-        self, checkpoint: Checkpoint, show: bool, on_epoch: Callable[[Epoch], None]
+        self, checkpoint: Checkpoint, progress: Progress, on_epoch: Callable[[Epoch], None]
     ) -> tuple[_Weights, tuple[Epoch, ...]]:
         recipe = self.entry.recipe
         weights = _Weights(_seeded_network(self.entry, self.seed), bool(recipe.averaged_epochs))
         optimizer = _optimizer(weights.network, recipe)
         history = checkpoint.restore(weights, optimizer)
-        with _progress(show) as bar:
-            steps = -(-len(self.train_set) // recipe.batch_size)
-            task = bar.add_task(self.entry.name, total=self.epochs * steps, completed=len(history) * steps)
-            while len(history) < self.epochs:
-                try:
-                    epoch = self._epoch(len(history) + 1, weights, optimizer, lambda: bar.advance(task))
-                    history = (*history, epoch)
-                    checkpoint.save(weights, optimizer, history)
-                    on_epoch(epoch)
-                except KeyboardInterrupt as stop:
-                    stop.add_note(f"{checkpoint.path} holds all finished epochs: train again to continue from there")
-                    raise
+        steps = -(-len(self.train_set) // recipe.batch_size)
+        done = itertools.count(len(history) * steps + 1)
+        while len(history) < self.epochs:
+            try:
+                epoch = self._epoch(
+                    len(history) + 1,
+                    weights,
+                    optimizer,
+                    lambda: progress(self.entry.name, next(done), self.epochs * steps),
+                )
+                history = (*history, epoch)
+                checkpoint.save(weights, optimizer, history)
+                on_epoch(epoch)
+            except KeyboardInterrupt as stop:
+                stop.add_note(f"{checkpoint.path} holds all finished epochs: train again to continue from there")
+                raise
         return weights, history
 
     def result(self, weights: _Weights) -> nn.Module:
@@ -230,13 +234,6 @@ def _seeded_network(entry: Entry, seed: int) -> nn.Module:
     # Channels last is the faster layout for convolutions on a CPU; torch's annotations lack this form of `to`.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
-
-
-def _progress(show: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(
-        *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True), disable=not show
-    )
 
 
 def _source(images: Dataset) -> str:

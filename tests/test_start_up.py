@@ -1,0 +1,58 @@
+"""What is imported, and when: nothing heavy before it is used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+from types import ModuleType
+
+import pytest
+
+import respike
+from respike.cli.app import COMMANDS
+
+DRAWING = {"matplotlib", "rich", "typer"}
+HEAVY = {"torch", "numpy", "pooch", "PIL", "triton", "h5py", "onnx", "keras", "optuna"} | DRAWING
+
+
+def _imported(program: str) -> set[str]:
+    """The heavy packages that a new process has imported after a program."""
+    show = f"import sys\n{program}\nprint('imported', *{HEAVY!r} & sys.modules.keys())"
+    found = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True)
+    return set(found.stdout.splitlines()[-1].split()[1:])
+
+
+def test_the_package_imports_nothing_heavy() -> None:
+    assert _imported("import respike") == set()
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["evaluat"]])
+def test_help_needs_no_torch(words: list[str]) -> None:
+    assert _imported(f"from respike.cli import main; main({words})") == {"rich", "typer"}
+
+
+def test_the_five_verbs_draw_nothing() -> None:
+    verbs = ["load", "prepare", "methods", "simulate", "measure", "diagnose", "data", "zoo", "fitting"]
+    used = _imported(f"import respike\nfor name in {verbs}: getattr(respike, name)")
+    assert used == {"torch", "numpy"}
+
+
+def test_every_public_name_is_there() -> None:
+    assert set(respike.__all__) == set(dir(respike))
+    for name in respike.__all__:
+        assert getattr(respike, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'measures'"):
+        _ = respike.measures  # type: ignore[attr-defined]
+
+
+def test_verbs_stay_verbs_when_their_modules_are_imported() -> None:
+    for name in ("load", "measure", "simulate"):
+        assert isinstance(import_module(f"respike.{name}"), ModuleType)
+        assert callable(getattr(respike, name))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_commands_are_listed_with_the_first_sentence_of_their_help(name: str) -> None:
+    whole = COMMANDS[name].whole(name)
+    assert COMMANDS[name].summary == whole.help.split("\n\n")[0].replace("\n", " ")
