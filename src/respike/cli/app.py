@@ -146,7 +146,7 @@ class _Commands(TyperGroup):
         super().__init__(**attributes)
         self.commands.update({name: command.brief(name) for name, command in COMMANDS.items()})
 
-    def resolve_command(self, ctx: typer.Context, args: list[str]) -> tuple[str | None, Any, list[str]]:
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, _, words = super().resolve_command(ctx, args)
         assert name is not None  # without a command of that name there was an error
         return name, COMMANDS[name].whole(name, words), words
