@@ -66,3 +66,7 @@ class OutsideFitWarning(RespikeWarning):
 
 class EngineWarning(RespikeWarning):
     """An engine cannot run here, and another runs in its place."""
+
+
+class SlowWarning(RespikeWarning):
+    """Work that takes much longer than usual, with how long."""

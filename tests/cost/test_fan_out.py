@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
 import torch
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from networks import BLOCKS, RESAMPLING, Builder, networks, perceptrons
 from respike.cost import analog_macs, fan_out, fan_outs, macs, probed_fan_out
+from respike.errors import SlowWarning
 from respike.ir import (
     Activation,
     Add,
@@ -29,6 +33,8 @@ from respike.neurons import FewSpikes
 from respike.plan import Plan, Site
 from respike.record import INPUT
 from respike.schedule import Layerwise
+
+COUNTING = import_module("respike.cost.fan_out")  # its name in the package is that of the function
 
 
 def assert_exact(network: Network) -> None:
@@ -67,6 +73,66 @@ def test_two_paths_to_the_same_neuron_are_one_synapse() -> None:
     builder.put(Add("sum", (builder.last, skip)))
     builder.relu()
     assert_exact(builder.network())
+
+
+KERNELS = ((1, 1), (1, 3), (3, 1), (3, 3), (2, 1), (1, 4))
+
+
+@st.composite
+def linear_trees(draw: st.DrawFn) -> Network:
+    """Sums of branches without activations between: of the same value, and of earlier sums."""
+    builder = Builder((2, 5, 6), 0)
+    sums = [builder.relu()]
+    for number in range(draw(st.integers(1, 4))):
+        terms = [draw(st.sampled_from(sums))]
+        for kernel in draw(st.lists(st.sampled_from(KERNELS), min_size=1, max_size=3)):
+            source, groups = draw(st.sampled_from(sums)), draw(st.sampled_from((1, 2)))
+            padding = draw(st.tuples(*(st.integers(0, side - 1) for side in kernel)))
+            weight = torch.ones(2, 2 // groups, *kernel)
+            conv = Conv(builder.name("conv"), (source,), weight, None, (1, 1), padding, (1, 1), groups)
+            height, width = (padding[dim] * 2 + 1 - kernel[dim] for dim in range(2))
+            builder.put(conv)
+            terms.append(builder.put(Pad(builder.name("crop"), (conv.name,), (0, -width, 0, -height))))
+        sums.append(builder.put(Add(f"sum{number}", tuple(terms))))
+    builder.relu()
+    return builder.network()
+
+
+@settings(max_examples=60, derandomize=True, deadline=None)
+@given(network=linear_trees())
+def test_branches_that_are_added_without_activations_between(network: Network) -> None:
+    assert_exact(network)
+
+
+@settings(max_examples=10, derandomize=True, deadline=None)
+@given(network=linear_trees())
+def test_beyond_a_number_of_ways_neurons_are_probed(network: Network) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(COUNTING, "MOST_TERMS", 1)
+        assert_exact(network)
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_a_long_chain_of_linear_residuals_is_counted(groups: int) -> None:
+    """`x + conv(x)`, forty times: 2^40 paths, and a neuron reaches all channels, or its own, of the whole image."""
+    builder = Builder((4, 12, 12), 0)
+    before = builder.relu()
+    for _ in range(40):
+        builder.conv(4, groups=groups)
+        before = builder.put(Add(builder.name("sum"), (builder.last, before)))
+    builder.relu()
+    network = builder.network()
+    counts = fan_out(network, network.activations[0].name)
+    assert torch.equal(counts, torch.full((4, 12, 12), 4.0 / groups * 144, dtype=torch.float64))
+
+
+def test_a_long_count_says_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(COUNTING, "_PATIENCE_S", 0.0)
+    builder = Builder((3, 8, 8), 0)
+    builder.relu()
+    network = builder.network()
+    with pytest.warns(SlowWarning, match=r"the synapses of '.+' .* about [\d,]+ s for 192 neurons"):
+        probed_fan_out(network, network.inputs[0].name)
 
 
 @pytest.mark.parametrize("dim", [1, 2, 3])

@@ -5,21 +5,25 @@ pooling and the map behind it are one map; weights that happen to be zero count;
 synapse. Targets are the neurons of populations, what max pools and analog nodes read, and outputs.
 
 Convolutions and pools connect dimensions independently, so what a neuron reaches is a Kronecker product of one small
-boolean matrix per dimension, and a network's fan-outs follow from products of such matrices. Networks that are not
-of this kind (a reshape that splits channels) are probed neuron by neuron.
+boolean matrix per dimension, and a network's fan-outs follow from products of such matrices. Where branches are added,
+a neuron reaches the union of what several products reach. Networks that are not of this kind (a reshape that splits
+channels) are probed neuron by neuron.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
+import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TypeGuard, assert_never
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
+from respike.errors import SlowWarning
 from respike.ir import (
     Activation,
     AdaptiveAvgPool,
@@ -48,6 +52,11 @@ from respike.ir import (
 )
 from respike.record import INPUT
 
+MOST_TERMS = 32
+"""So many different ways from a neuron to its targets are counted at most; with more of them neurons are probed."""
+
+_PATIENCE_S = 10.0
+
 
 def fan_outs(network: Network) -> dict[str, Tensor]:
     """Each neuron's number of targets, `[*shape]` in float64, per activation and analog node.
@@ -70,23 +79,36 @@ def fan_out(network: Network, source: str) -> Tensor:
 
 
 def probed_fan_out(network: Network, source: str, neurons_at_once: int = 64) -> Tensor:
-    """The same as `fan_out`, by sending a one through each neuron alone: slow, and true by definition."""
+    """The same as `fan_out`, by sending a one through each neuron alone: slow, and true by definition.
+
+    A `SlowWarning` tells how long it is going to take where that is more than some seconds.
+    """
     shape = network.shapes[source]
     neurons = math.prod(shape)
-    counts = []
+    counts: list[Tensor] = []
+    started = time.perf_counter()
     for start in range(0, neurons, neurons_at_once):
-        ones = torch.eye(neurons, dtype=torch.float64)[start : start + neurons_at_once].reshape(-1, *shape)
-        values = {source: ones}
-        for node in network.nodes:
-            known = [name for name in node.inputs if name in values]
-            if not known or not _carries(node):
-                continue
-            inputs = [values.get(name, torch.zeros(len(ones), *network.shapes[name]).double()) for name in node.inputs]
-            twin = _connections(node)
-            values[node.name] = (apply(twin, inputs, bias=False) != 0).double()
-        targets = _targets(network, values)
-        counts.append(sum((values[name].flatten(1).sum(1) for name in targets), start=torch.zeros(len(ones)).double()))
+        numbers = torch.arange(start, min(start + neurons_at_once, neurons))
+        counts.append(_probed(network, source, one_hot(numbers, neurons).double().reshape(-1, *shape)))
+        left = (time.perf_counter() - started) * (neurons / (start + len(numbers)) - 1)
+        if start == 0 and left > _PATIENCE_S:
+            warnings.warn(
+                f"the synapses of {source!r} are counted neuron by neuron, since the layers behind it mix channels and "
+                f"positions: about {left:,.0f} s for {neurons:,} neurons",
+                SlowWarning,
+                stacklevel=2,
+            )
     return torch.cat(counts).reshape(shape)
+
+
+def _probed(network: Network, source: str, ones: Tensor) -> Tensor:
+    """How many targets the ones of each sample reach, `[samples]`."""
+    values = {source: ones}
+    for node in network.nodes:
+        if _carries(node) and not values.keys().isdisjoint(node.inputs):
+            inputs = [values.get(name, ones.new_zeros(len(ones), *network.shapes[name])) for name in node.inputs]
+            values[node.name] = (apply(_connections(node), inputs, bias=False) != 0).double()
+    return sum((values[name].flatten(1).sum(1) for name in _targets(network, values)), start=ones.new_zeros(len(ones)))
 
 
 def _carries(node: Node) -> TypeGuard[Affine]:
@@ -124,6 +146,24 @@ class _Term:
     def matrix(self, dim: int) -> Tensor:
         factor = self.factors[dim]
         return torch.eye(self.sizes[dim], dtype=torch.bool) if factor is None else factor
+
+    def columns(self, dim: int) -> Tensor:
+        """How many rows each source index reaches along one dimension, `[size]`."""
+        factor = self.factors[dim]
+        return torch.ones(self.sizes[dim]) if factor is None else factor.sum(0)
+
+    def comparable(self, other: _Term) -> bool:
+        """Whether the same rows make up the same targets in both."""
+        dims = range(len(self.sizes))
+        return self.layout == other.layout and all(self.rows(dim) == other.rows(dim) for dim in dims)
+
+    def within(self, other: _Term) -> bool:
+        """Whether `other` has all connections of this one; False where that takes more than comparing factors."""
+        return self.comparable(other) and not any(
+            bool((self.matrix(dim) & ~other.matrix(dim)).any())
+            for dim, (ours, theirs) in enumerate(zip(self.factors, other.factors, strict=True))
+            if ours is not theirs
+        )
 
     def set(self, dim: int, matrix: Tensor) -> _Term:
         return replace(self, factors=(*self.factors[:dim], matrix, *self.factors[dim + 1 :]))
@@ -166,7 +206,7 @@ def _reach(network: Network, source: str) -> dict[str, list[_Term]]:
         terms: list[_Term] = []
         for position, name in enumerate(node.inputs):
             terms += [_through(network, node, position, term) for term in reached.get(name, ())]
-        reached[node.name] = terms
+        reached[node.name] = _maximal(terms)
     return reached
 
 
@@ -289,27 +329,59 @@ def _regroup(term: _Term, shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]
     return (*layout[:-1], (*layout[-1], *atoms))
 
 
-def _count(terms: list[_Term]) -> Tensor:
-    """How many targets each source neuron reaches by any of the terms, by inclusion and exclusion."""
-    total = torch.zeros(terms[0].sizes, dtype=torch.float64)
-    for number in range(1, len(terms) + 1):
-        for chosen in itertools.combinations(terms, number):
-            total += (-1) ** (number + 1) * _count_common(chosen)
-    return total
-
-
-def _count_common(terms: tuple[_Term, ...]) -> Tensor:
-    """How many targets each source neuron reaches by all of the terms."""
-    if len({term.layout for term in terms}) > 1:
+def _maximal(terms: list[_Term]) -> list[_Term]:
+    """The terms without those whose connections another one has too: a union does not change with them."""
+    kept: list[_Term] = []
+    for term in terms:
+        if not any(term.within(other) for other in kept):
+            kept = [other for other in kept if not other.within(term)] + [term]
+    if len(kept) > MOST_TERMS:
         raise _NotFactorisedError
-    counts = torch.ones((), dtype=torch.float64)
-    for dim in range(len(terms[0].sizes)):
-        common = terms[0].matrix(dim) if len(terms) > 1 or terms[0].factors[dim] is not None else None
-        for term in terms[1:]:
-            common = common & term.matrix(dim) if common is not None else None
-        column = torch.ones(terms[0].sizes[dim]) if common is None else common.sum(0)
-        counts = counts.unsqueeze(-1) * column.double()
-    return counts
+    return kept
+
+
+def _count(terms: list[_Term]) -> Tensor:
+    """How many targets each source neuron reaches by any of the terms.
+
+    Along one dimension, a row is reached by some of the terms: a set of bits. A target is reached by the terms that its
+    rows have in common in all dimensions, so it is enough to know how many rows of each dimension have each set.
+    """
+    first, *others = terms
+    if not others:
+        return _outer([first.columns(dim).double() for dim in range(len(first.sizes))])
+    if not all(first.comparable(other) for other in others):
+        raise _NotFactorisedError
+    bits = 2 ** torch.arange(len(terms)).reshape(-1, 1, 1)
+    common = torch.tensor([2 ** len(terms) - 1])
+    counts = torch.ones(1, dtype=torch.float64)
+    places = []
+    for dim in range(len(first.sizes)):
+        sets, numbers, place = _sets_of_rows((torch.stack([term.matrix(dim) for term in terms]) * bits).sum(0))
+        common, joined = (common.unsqueeze(1) & sets).unique(return_inverse=True)
+        pairs = counts.unsqueeze(-2).unsqueeze(-1) * numbers.unsqueeze(-2)
+        counts = torch.zeros(*pairs.shape[:-2], len(common), dtype=torch.float64)
+        counts.index_add_(-1, joined.flatten(), pairs.flatten(-2))
+        places.append(place)
+    reached = counts[..., common != 0].sum(-1)
+    return reached[torch.meshgrid(*places, indexing="ij")]
+
+
+def _sets_of_rows(sets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Which sets of bits stand in the columns of `sets` `[rows, size]`, and how often.
+
+    Columns with the same sets in another order are one kind. Returns the different sets `[sets]`, how many rows of each
+    kind have each of them `[kinds, sets]`, and the kind of each column `[size]`.
+    """
+    kinds, place = sets.sort(0).values.unique(dim=1, return_inverse=True)
+    different = kinds.unique()
+    return different, (kinds.unsqueeze(-1) == different).sum(0).double(), place
+
+
+def _outer(columns: list[Tensor]) -> Tensor:
+    product = torch.ones((), dtype=torch.float64)
+    for column in columns:
+        product = product.unsqueeze(-1) * column
+    return product
 
 
 def _targets(network: Network, reached: dict[str, list[_Term]] | dict[str, Tensor]) -> Iterator[str]:
