@@ -80,7 +80,7 @@ class Recorder:
         Spikes may be int8 where `potential` has the type to keep them in, and `counts`, their sums over the steps.
         """
         if self._probe.spike_counts:
-            counts = spikes.sum(0) if counts is None else counts
+            counts = spikes.sum(0, dtype=_counting(spikes)) if counts is None else counts
             self._counts[name] = self._counts[name] + counts if name in self._counts else counts
         if name in self._probe.spikes:
             kept = spikes.dtype if potential is None else potential.dtype
@@ -125,7 +125,12 @@ class Recorder:
 def _sums(spikes: Tensor, fan_out: Tensor, signed: bool) -> Tensor:
     """Spikes and operations of each step, `[steps, 2]`, exactly: the batch is summed up first, in whole numbers."""
     magnitudes = spikes.abs() if signed else spikes
-    return _weighted(magnitudes.sum(1).flatten(1).double(), fan_out)
+    return _weighted(magnitudes.sum(1, dtype=_counting(spikes)).flatten(1).double(), fan_out)
+
+
+def _counting(spikes: Tensor) -> torch.dtype | None:
+    """The type in which spikes are summed up: half-precision types hold whole numbers up to 256 or 2,048 only."""
+    return torch.promote_types(spikes.dtype, torch.float32) if spikes.is_floating_point() else None
 
 
 def _weighted(per_neuron: Tensor, fan_out: Tensor) -> Tensor:

@@ -40,6 +40,24 @@ def test_bernoulli_rates_follow_the_pixels_and_steps_are_independent() -> None:
         assert abs(float((centred * shifted).mean() / centred.square().mean())) < 0.03
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_the_random_numbers_do_not_depend_on_the_type_of_the_network(dtype: torch.dtype) -> None:
+    """Pixels that every type holds exactly, so that all types must give the very same spikes."""
+    images = torch.tensor([[0.0, 1 / 256, 0.125, 0.4921875, 0.75, 1.0]], dtype=dtype).expand(8, 6)
+    spikes = take(Bernoulli(seed=3), images, [500])
+    assert spikes.dtype == dtype
+    assert torch.equal(spikes.double(), take(Bernoulli(seed=3), images.double(), [500]))
+    means = spikes.double().mean((0, 1))
+    assert torch.allclose(means, images[0].double(), atol=5 * 0.5 / 4000**0.5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_dark_pixels_add_up_in_half_precision(dtype: torch.dtype) -> None:
+    images = torch.tensor([[2.0**-13, 0.5]], dtype=dtype)
+    counts = take(IntegrateEncoder(), images, [2**13]).double().sum(0)
+    assert counts.tolist() == [[1.0, 2.0**12]]
+
+
 def test_bernoulli_seeds_differ_and_repeat() -> None:
     images = torch.full((2, 50), 0.5)
     assert torch.equal(take(Bernoulli(seed=1), images, [20]), take(Bernoulli(seed=1), images, [20]))

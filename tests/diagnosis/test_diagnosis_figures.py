@@ -213,8 +213,8 @@ def test_the_diagnosis_is_json() -> None:
         (torch.zeros(0, 5), None, "needs images"),
         (torch.zeros(3, 4), None, "takes a batch of shape"),
         (torch.zeros(3, 5), torch.zeros(3), "labels must be integers"),
-        (torch.zeros(3, 5), torch.zeros(2).long(), "one per image"),
-        (torch.zeros(3, 5), torch.full((3,), 7), "labels go up to 7"),
+        (torch.zeros(3, 5), torch.zeros(2).long(), "one for each of 3 images"),
+        (torch.zeros(3, 5), torch.full((3,), 7), "got 7 to 7"),
     ],
 )
 def test_bad_data_is_refused(batch: Tensor, labels: Tensor | None, message: str) -> None:

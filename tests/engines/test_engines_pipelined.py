@@ -223,7 +223,7 @@ def test_what_cannot_be_pipelined_is_refused() -> None:
         pipelined(network, plan, batch, interval=STEPS - 1)
     with pytest.raises(InvalidOption, match="at least 1 step"):
         pipelined(network, plan, batch, interval=0)
-    with pytest.raises(InvalidData, match="no images"):
+    with pytest.raises(InvalidData, match="at least one image"):
         pipelined(network, plan, batch[:0])
     stepped = Plan({name: Site(1.0) for name in plan.sites}, Steady(7), method="max_norm")
     assert (latency(network, stepped), interval(network, stepped)) == (7, 7)

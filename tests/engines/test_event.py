@@ -177,13 +177,6 @@ def test_single_precision_differs_by_ties_alone() -> None:
 
 
 @needs_compiler
-def test_an_empty_batch_has_no_outputs() -> None:
-    network = network_through(MAPS["pointwise"])
-    plan = Plan({node.name: Site(1.0) for node in network.activations}, Steady(3))
-    assert engine(network, plan, torch.zeros(0, *IMAGE).double()).outputs_over_time.shape == (3, 0, 3)
-
-
-@needs_compiler
 def test_work_is_kept_for_a_plan_and_not_mixed_between_networks() -> None:
     """Packed weights are remembered by plan; another network with the same plan gets its own."""
     nodes = MAPS["valid"]

@@ -17,7 +17,7 @@ from respike.coding import Bernoulli, Coding, ConstantCurrent, IntegrateEncoder
 from respike.cost import fan_outs
 from respike.engines.event import COMPILED
 from respike.errors import DeadLayerWarning
-from respike.ir import Network
+from respike.ir import Activation, AvgPool, Input, Linear, Network, ReLU, Reshape
 from respike.methods import Method
 from respike.neurons import Above, AtOrAbove, IntegrateFire, Neuron, SignedIntegrateFire, Subtract, ToValue
 from respike.plan import AccumulatedMax, MomentaryMax, Plan, Site, SpikeCount
@@ -100,3 +100,39 @@ def test_on_every_choice(
     if counted:
         plan = replace(plan, readout=SpikeCount(site("fc")))
     assert_same_spikes(network, plan, memory)
+
+
+def _pools_only() -> Network:
+    nodes = (
+        Input("x", (), (2, 6, 6)),
+        Activation("first", ("x",), ReLU()),
+        AvgPool("pool", ("first",), (2, 2), (2, 2), (0, 0)),
+        Activation("second", ("pool",), ReLU()),
+        Reshape("flat", ("second",), (18,)),
+    )
+    return Network(nodes, ("flat",))
+
+
+def test_a_network_without_weights_runs_in_the_type_of_its_images() -> None:
+    network = _pools_only()
+    plan = Plan({"first": Site(0.3), "second": Site(0.07)}, Steady(9))
+    assert_same_spikes(network, plan)
+    given_images = images(network, 3)
+    assert network(given_images).dtype == torch.float64
+    few = methods.few_spikes(network, given_images, steps=5)
+    runs = [engine(network, plan, given_images) for engine in engines.STEPPED.values()]
+    runs += [engine(network, few, given_images) for engine in engines.LAYERWISE.values()]
+    for record in runs:
+        assert {record.outputs.dtype, *(counts.dtype for counts in record.spike_counts.values())} == {torch.float64}
+
+
+@pytest.mark.parametrize("engine", [engines.reference, engines.batched])
+def test_half_precision_counts_every_spike(engine: Any) -> None:
+    """Bfloat16 holds whole numbers up to 256 only; here every neuron spikes 700 times for each of 300 images."""
+    network = _pools_only()
+    weights = Linear("fc", ("flat",), torch.ones(4, 18))
+    network = Network((*network.nodes, weights), ("fc",)).to(torch.bfloat16)
+    plan = Plan({"first": Site(1.0), "second": Site(1.0)}, Steady(700))
+    record = engine(network, plan, torch.ones(300, 2, 6, 6), Probe(fan_out=fan_outs(network)))
+    assert (record.spike_counts["first"] == 700).all()
+    assert (record.spikes_per_step["first"] == 300 * 72).all()

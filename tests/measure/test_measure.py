@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,8 +18,9 @@ from networks import Builder, images, networks
 from respike import Probe, SpikingNetwork, engines, measure, methods, simulate
 from respike import cost as m
 from respike.coding import Bernoulli
-from respike.errors import InvalidData
-from respike.ir import Activation, Conv, Input, Linear, Multiply, Network, ReLU
+from respike.errors import InvalidData, InvalidNetwork
+from respike.ir import Activation, Conv, Input, Linear, Multiply, Network, ReLU, Reshape
+from respike.measure import BATCH_SIZE
 from respike.measure.report import first_to_stay
 from respike.plan import Plan, Site
 from respike.record import INPUT
@@ -103,6 +107,81 @@ def test_the_step_that_reaches_the_network_is_thefirst_to_stay() -> None:
     assert first_to_stay([0.9, 0.9], 0.9) == 1
 
 
+BAD_IMAGES = [
+    pytest.param(torch.full((2, 2, 8, 8), math.nan), "NaN or infinite values, first in image 0", id="NaN"),
+    pytest.param(torch.stack([torch.zeros(2, 8, 8), torch.full((2, 8, 8), math.inf)]), "first in image 1", id="inf"),
+    pytest.param(torch.full((2, 2, 8, 8), 1e300, dtype=torch.float64), "infinite", id="too large for float32"),
+    pytest.param(torch.zeros(0, 2, 8, 8), "at least one image", id="none"),
+    pytest.param(torch.zeros(2, 2, 8), r"batch of shape \[batch, 2, 8, 8\]", id="shape"),
+    pytest.param(torch.tensor(1.0), "batch of shape", id="scalar"),
+    pytest.param(torch.zeros(2, 2, 8, 8, dtype=torch.complex64), "got torch.complex64", id="complex"),
+    pytest.param([[0.0]], "a tensor of real numbers, got list", id="list"),
+]
+
+
+def _single_precision() -> SpikingNetwork:
+    builder = Builder((2, 8, 8), 0)
+    builder.conv(3)
+    builder.relu()
+    return spiking_network(builder.network().to(torch.float32))
+
+
+@pytest.mark.parametrize(("batch", "message"), BAD_IMAGES)
+@pytest.mark.parametrize("entry", ["network", "call", "simulate", *engines.ALL])
+def test_images_are_checked_wherever_they_come_in(entry: str, batch: Tensor, message: str) -> None:
+    spiking = _single_precision()
+    network, plan = spiking.network, spiking.plan
+    if entry == "few_spikes":
+        plan = methods.few_spikes(network, torch.rand(4, 2, 8, 8), steps=4)
+    run: dict[str, Callable[[], object]] = {
+        "network": lambda: network(batch),
+        "call": lambda: spiking(batch),
+        "simulate": lambda: simulate(spiking, batch),
+        **{name: partial(engine, network, plan, batch) for name, engine in engines.ALL.items()},
+    }
+    with pytest.raises(InvalidData, match=message):
+        run[entry]()
+
+
+@pytest.mark.parametrize("place", [0, 99])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_measure_refuses_images_that_are_no_numbers(place: int, value: float) -> None:
+    network = _network()
+    batch = images(network, 100)
+    batch[place] = value
+    with pytest.raises(
+        InvalidData, match=f"images from {place // BATCH_SIZE * BATCH_SIZE} on: .* image {place % BATCH_SIZE} "
+    ):
+        measure(spiking_network(network), (batch, torch.zeros(100, dtype=torch.long)))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (torch.full((9,), -1), "labels must be from 0 to 3, the network's classes, got -1 to -1"),
+        (torch.arange(9), "got 0 to 8"),
+        (torch.zeros(9), "must be integers, one for each of 9 images, got torch.float32"),
+        (torch.zeros(9, dtype=torch.bool), "must be integers"),
+        (torch.zeros(9, 1, dtype=torch.long), r"got torch.int64 \[9, 1\]"),
+        (torch.zeros(8, dtype=torch.long), "one label for each image, got 8 for 9 images"),
+        (torch.zeros(200, dtype=torch.long), "one label for each image, got 200 for 9 images"),
+    ],
+)
+def test_measure_refuses_labels_that_name_no_class(labels: Tensor, message: str) -> None:
+    network = _network()
+    with pytest.raises(InvalidData, match=message):
+        measure(spiking_network(network), (images(network, 9), labels))
+
+
+def test_a_network_that_overflows_is_not_measured() -> None:
+    builder = Builder((2, 8, 8), 0)
+    builder.put(Reshape("flat", (builder.last,), (128,)))
+    builder.put(Linear("fc", ("flat",), torch.full((4, 128), 1e38)))
+    network = Network(tuple(builder.nodes), ("fc",))
+    with pytest.raises(InvalidNetwork, match="itself gives NaN or infinite outputs before image 9"):
+        measure(spiking_network(network), (torch.ones(9, 2, 8, 8), torch.zeros(9, dtype=torch.long)))
+
+
 def test_an_interrupt_keeps_what_is_finished() -> None:
     network = _network()
 
@@ -130,19 +209,9 @@ def test_the_report_is_json() -> None:
     assert json.loads(report.to_json())["accuracy"] == report.accuracy
 
 
-@pytest.mark.parametrize(
-    ("batch", "labels", "message"),
-    [
-        (torch.zeros(0, 2, 4, 4), torch.zeros(0).long(), "no image"),
-        (torch.zeros(3, 2, 4, 5), torch.zeros(3).long(), "takes a batch of shape"),
-        (torch.zeros(3, 2, 4, 4), torch.zeros(3), "labels must be integers"),
-        (torch.zeros(3, 2, 4, 4), torch.zeros(2).long(), "labels must be integers"),
-        (torch.zeros(3, 2, 4, 4), torch.full((3,), 9), "labels go up to 9"),
-    ],
-)
-def test_bad_data(batch: Tensor, labels: Tensor, message: str) -> None:
-    with pytest.raises(InvalidData, match=message):
-        measure(spiking_network(_network()), (batch, labels))
+def test_no_image_is_nothing_to_measure() -> None:
+    with pytest.raises(InvalidData, match="no image was measured"):
+        measure(spiking_network(_network()), (torch.zeros(0, 2, 4, 4), torch.zeros(0).long()))
 
 
 def test_outputs_are_in_the_networks_units() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
-import torch
 from torch import Tensor
 
 from respike.errors import InvalidData
@@ -28,12 +27,14 @@ def image_batches(network: Network, calibration: Calibration) -> Iterator[Tensor
     images = 0
     for batch in given:
         values = batch if isinstance(batch, Tensor) else batch[0]
-        network.check_inputs((values,))
-        if not bool(torch.isfinite(values).all()):
-            raise InvalidData(f"the calibration set has NaN or infinite values after {images} images")
+        if not len(values):
+            continue
+        try:
+            network.check_inputs((values,))
+        except InvalidData as error:
+            raise InvalidData(f"the calibration set, after {images} images: {error}") from error
         images += len(values)
-        if len(values):
-            yield values
+        yield values
     if not images:
         raise InvalidData("the calibration set is empty (or an iterator that was used up: give a list or a data set)")
 

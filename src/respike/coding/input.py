@@ -6,6 +6,7 @@ it anew for a batch, and the same batch always gets the same input, in whatever 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -62,8 +63,13 @@ class Bernoulli:
     spiking = True
 
     def __post_init__(self) -> None:
-        if self.rate <= 0 or self.dt <= 0 or self.spike_value <= 0:
-            raise InvalidOption("Bernoulli coding needs a positive rate, dt and spike value")
+        if not all(0 < number < math.inf for number in (self.rate, self.dt, self.spike_value)):
+            raise InvalidOption(
+                "Bernoulli coding needs a positive, finite rate, dt and spike value, "
+                f"got {self.rate:g}, {self.dt:g} and {self.spike_value:g}"
+            )
+        if not 0 <= self.seed < 2**63:
+            raise InvalidOption(f"a seed is a whole number from 0 to 2^63 - 1, got {self.seed}")
 
     @property
     def gain(self) -> float:
@@ -72,13 +78,13 @@ class Bernoulli:
 
     def stream(self, images: Tensor, first_image: int = 0) -> Stream:
         """Fresh spikes for a batch whose first image has the number `first_image`."""
-        probability = images * (self.rate * self.dt)
-        if images.numel() and (probability.min() < 0 or probability.max() > 1):
+        probability = _exact(images) * (self.rate * self.dt)
+        if bool((~((probability >= 0) & (probability <= 1))).any()):
             raise InvalidData(
                 f"Bernoulli coding needs pixels in [0, {1 / (self.rate * self.dt):g}], got "
                 f"[{float(images.min()):g}, {float(images.max()):g}]: scale the images, or use ConstantCurrent"
             )
-        return _Bernoulli(probability, self.spike_value, self.seed, first_image)
+        return _Bernoulli(probability, self.spike_value, self.seed, first_image, images.dtype)
 
 
 @dataclass(frozen=True)
@@ -100,12 +106,12 @@ class IntegrateEncoder:
     spiking = True
 
     def __post_init__(self) -> None:
-        if self.threshold <= 0:
-            raise InvalidOption(f"the encoder's threshold must be positive, got {self.threshold}")
+        if not 0 < self.threshold < math.inf:
+            raise InvalidOption(f"the encoder's threshold must be positive and finite, got {self.threshold:g}")
 
     def stream(self, images: Tensor, first_image: int = 0) -> Stream:
         """The encoder's spikes, from empty potentials."""
-        if images.numel() and (images.min() < 0 or images.max() > self.threshold):
+        if bool((~((images >= 0) & (images <= self.threshold))).any()):
             raise InvalidData(
                 f"the integrate encoder needs pixels in [0, {self.threshold:g}], got "
                 f"[{float(images.min()):g}, {float(images.max()):g}]"
@@ -125,9 +131,12 @@ class _Constant:
 
 
 class _Bernoulli:
-    def __init__(self, probability: Tensor, spike_value: float, seed: int, first_image: int) -> None:
+    def __init__(
+        self, probability: Tensor, spike_value: float, seed: int, first_image: int, dtype: torch.dtype
+    ) -> None:
         self._probability = probability
         self._spike_value = spike_value
+        self._dtype = dtype
         pixels = probability[0].numel() if len(probability) else 0
         numbers = torch.arange(pixels, device=probability.device)
         images = torch.arange(first_image, first_image + len(probability), device=probability.device)
@@ -135,7 +144,7 @@ class _Bernoulli:
         self._time = 0
 
     def take(self, steps: int) -> Tensor:
-        spikes = self._probability.new_empty(steps, *self._probability.shape)
+        spikes = self._probability.new_empty(steps, *self._probability.shape, dtype=self._dtype)
         for number in range(steps):
             self._time += 1
             bits = _mix(self._key + torch.tensor(self._time) * _MIX[2]) & 0xFFFFFF
@@ -148,7 +157,7 @@ class _IntegrateEncoder:
     def __init__(self, images: Tensor, threshold: float) -> None:
         self._images = images
         self._threshold = threshold
-        self._potential = torch.zeros_like(images)
+        self._potential = torch.zeros_like(_exact(images))
 
     def take(self, steps: int) -> Tensor:
         spikes = self._images.new_empty(steps, *self._images.shape)
@@ -157,6 +166,11 @@ class _IntegrateEncoder:
             spikes[number] = self._threshold * (self._potential >= self._threshold)
             self._potential = self._potential - spikes[number]
         return spikes
+
+
+def _exact(images: Tensor) -> Tensor:
+    """The images in float32 at least: 24 random bits, or a potential that small pixels add up to, need as much."""
+    return images.to(torch.promote_types(images.dtype, torch.float32))
 
 
 def _mix(x: Tensor) -> Tensor:

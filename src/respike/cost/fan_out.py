@@ -357,7 +357,7 @@ def _count(terms: list[_Term]) -> Tensor:
     places = []
     for dim in range(len(first.sizes)):
         sets, numbers, place = _sets_of_rows((torch.stack([term.matrix(dim) for term in terms]) * bits).sum(0))
-        common, joined = (common.unsqueeze(1) & sets).unique(return_inverse=True)
+        common, joined = torch.unique(common.unsqueeze(1) & sets, return_inverse=True)
         pairs = counts.unsqueeze(-2).unsqueeze(-1) * numbers.unsqueeze(-2)
         counts = torch.zeros(*pairs.shape[:-2], len(common), dtype=torch.float64)
         counts.index_add_(-1, joined.flatten(), pairs.flatten(-2))
@@ -372,8 +372,8 @@ def _sets_of_rows(sets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Columns with the same sets in another order are one kind. Returns the different sets `[sets]`, how many rows of each
     kind have each of them `[kinds, sets]`, and the kind of each column `[size]`.
     """
-    kinds, place = sets.sort(0).values.unique(dim=1, return_inverse=True)
-    different = kinds.unique()
+    kinds, place = torch.unique(sets.sort(0).values, dim=1, return_inverse=True)
+    different = torch.unique(kinds)
     return different, (kinds.unsqueeze(-1) == different).sum(0).double(), place
 
 

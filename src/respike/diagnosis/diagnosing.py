@@ -200,12 +200,8 @@ def _check(network: Network, images: Tensor, labels: Tensor | None) -> None:
     shape = network.shapes[network.outputs[0]]
     if len(shape) != 1:
         raise InvalidData(f"a diagnosis is about decisions between classes; the network's output is {list(shape)}")
-    if labels is None:
-        return
-    if labels.is_floating_point() or labels.shape != images.shape[:1]:
-        raise InvalidData(f"labels must be integers, one per image, got {labels.dtype} {list(labels.shape)}")
-    if not 0 <= int(labels.min()) <= int(labels.max()) < shape[0]:
-        raise InvalidData(f"the labels go up to {int(labels.max())}, but the network's output is {list(shape)}")
+    if labels is not None:
+        network.check_labels(labels, len(images))
 
 
 def _gained(finding: Finding) -> float:

@@ -33,8 +33,8 @@ def few_spikes(
     """
     if not isinstance(plan.schedule, Layerwise):
         raise InvalidPlan(f"the engine few_spikes runs few-spikes plans only, not {plan.method or 'this one'}")
-    recorder = _recorder(network, probe or Probe())
     values = network.check_inputs((images,))
+    recorder = _recorder(next(iter(values.values())), probe or Probe())
     last_reader = {name: node.name for node in network.nodes for name in node.inputs}
     for node in network.nodes:
         inputs = [values[name] for name in node.inputs]
@@ -52,14 +52,14 @@ def few_spikes(
     return recorder.finish()
 
 
-def _recorder(network: Network, probe: Probe) -> Recorder | EventRecorder:
+def _recorder(images: Tensor, probe: Probe) -> Recorder | EventRecorder:
     """Where the compiled part is there and can work, a recorder of words."""
     try:
         from respike.engines.event.record import EventRecorder
     except ImportError:
         return Recorder(probe)
-    compiled = network.device.type == "cpu" and network.dtype in (torch.float32, torch.float64)
-    return EventRecorder(probe, network.dtype) if compiled else Recorder(probe)
+    compiled = images.device.type == "cpu" and images.dtype in (torch.float32, torch.float64)
+    return EventRecorder(probe, images.dtype) if compiled else Recorder(probe)
 
 
 def _population(name: str, network: Network, plan: Plan, current: Tensor, recorder: Recorder | EventRecorder) -> Tensor:

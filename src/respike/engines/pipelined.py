@@ -22,7 +22,7 @@ from torch import Tensor
 from respike.cost.latency import depths
 from respike.cost.latency import interval as shortest_interval
 from respike.engines.wiring import Port, constants, wire
-from respike.errors import InvalidData, InvalidOption, InvalidPlan
+from respike.errors import InvalidOption, InvalidPlan
 from respike.ir import Activation, Affine, Input, Network, Node, evaluate
 from respike.neurons import Above, FewSpikes, FittedFewSpikes
 from respike.plan import Plan, SiteTensors
@@ -68,7 +68,7 @@ def pipelined(network: Network, plan: Plan, images: Tensor, *, interval: int | N
     Raises:
         InvalidPlan: the plan has other neurons than few-spikes ones.
         InvalidOption: the interval is so short that a population would have to fire for two images at once.
-        InvalidData: no images.
+        InvalidData: no images, or such that do not fit the network.
     """
     plan.check(network)
     if not isinstance(plan.schedule, Layerwise):
@@ -77,8 +77,6 @@ def pipelined(network: Network, plan: Plan, images: Tensor, *, interval: int | N
         )
     (entry,) = network.inputs
     given = network.check_inputs((images,))[entry.name]
-    if not len(given):
-        raise InvalidData("no images to run")
     wanted = shortest_interval(network, plan) if interval is None else interval
     if wanted < 1:
         raise InvalidOption(f"the interval must be at least 1 step, got {wanted}")

@@ -15,6 +15,8 @@ from respike.ir.evaluate import evaluate, map_tensors, tensors
 from respike.ir.nodes import Activation, FixedLinear, Input, Node
 from respike.ir.shapes import infer_shape
 
+_WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+
 
 @dataclass(frozen=True, eq=False)
 class Network:
@@ -120,19 +122,55 @@ class Network:
                     values.pop(name, None)
 
     def check_inputs(self, inputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        """The inputs by node name, in the network's type; `InvalidData` where a shape does not fit."""
+        """The inputs by node name, in the network's type and on its device: the one check that all who run it make.
+
+        A network without weights has neither: it takes its inputs as they are, in float32 at least.
+
+        Raises `InvalidData` where an input is no batch of the right shape, is empty, or is NaN or infinite somewhere.
+        """
         if len(inputs) != len(self.inputs):
             fix = "; to convert it, join them by respike.passes.join_inputs(network)" if len(self.inputs) > 1 else ""
             raise InvalidData(f"the network has {len(self.inputs)} inputs, {len(inputs)} were given{fix}")
+        weight = next((tensor for node in self.nodes for tensor in tensors(node)), None)
         given = {}
         for node, value in zip(self.inputs, inputs, strict=True):
-            if tuple(value.shape[1:]) != node.shape:
+            _check_batch(node, value)
+            if weight is None:
+                given[node.name] = value.to(torch.promote_types(value.dtype, torch.get_default_dtype()))
+            else:
+                given[node.name] = value.to(weight.device, weight.dtype)
+            wrong = ~torch.isfinite(given[node.name]).flatten(1).all(1)
+            if bool(wrong.any()):
                 raise InvalidData(
-                    f"input {node.name!r} takes a batch of shape [batch, {', '.join(map(str, node.shape))}], "
-                    f"got {list(value.shape)}"
+                    f"input {node.name!r} has NaN or infinite values, first in image {int(wrong.int().argmax())} of "
+                    "the batch: leave such images out, or repair them"
                 )
-            given[node.name] = value.to(self.device, self.dtype)
         return given
+
+    def check_labels(self, labels: Tensor, images: int) -> None:
+        """Raises `InvalidData` unless `labels` `[images]` are whole numbers that name classes of the first output."""
+        shape = self.shapes[self.outputs[0]]
+        if len(shape) != 1:
+            raise InvalidData(f"labels are of classes, but the network's output is {list(shape)}, no row of classes")
+        if not isinstance(labels, Tensor) or labels.dtype not in _WHOLE or tuple(labels.shape) != (images,):
+            found = f"{labels.dtype} {list(labels.shape)}" if isinstance(labels, Tensor) else type(labels).__name__
+            raise InvalidData(f"labels must be integers, one for each of {images} images, got {found}")
+        least, most = int(labels.min()), int(labels.max())
+        if not 0 <= least <= most < shape[0]:
+            raise InvalidData(f"labels must be from 0 to {shape[0] - 1}, the network's classes, got {least} to {most}")
+
+
+def _check_batch(node: Input, value: object) -> None:
+    if not isinstance(value, Tensor) or value.is_complex():
+        kind = str(value.dtype) if isinstance(value, Tensor) else type(value).__name__
+        raise InvalidData(f"input {node.name!r} takes a tensor of real numbers, got {kind}")
+    if tuple(value.shape[1:]) != node.shape or not value.ndim:
+        raise InvalidData(
+            f"input {node.name!r} takes a batch of shape [batch, {', '.join(map(str, node.shape))}], "
+            f"got {list(value.shape)}"
+        )
+    if not len(value):
+        raise InvalidData(f"input {node.name!r} takes at least one image, got a batch of none")
 
 
 def _infer_shapes(nodes: tuple[Node, ...]) -> dict[str, tuple[int, ...]]:

@@ -49,7 +49,7 @@ def batches(dataset: Labelled, network: Network, limit: int | None, claims: Iter
             return
         if number == wanted:
             images, labels = read()
-            _check(images, labels, network)
+            _check(network, images, labels, first_image)
             yield Batch(number, first_image, images[:take], labels[:take])
             wanted = next(claims)
         left -= take
@@ -64,6 +64,14 @@ def size(dataset: Labelled, limit: int | None) -> int | None:
             return images if limit is None else min(limit, images)
         case _:
             return limit
+
+
+def _check(network: Network, images: Tensor, labels: Tensor, first_image: int) -> None:
+    try:
+        network.check_inputs((images,))
+        network.check_labels(labels, len(images))
+    except InvalidData as error:
+        raise InvalidData(f"images from {first_image} on: {error}") from error
 
 
 _Read: TypeAlias = Callable[[], tuple[Tensor, Tensor]]
@@ -90,15 +98,8 @@ def _of_dataset(dataset: Dataset, part: slice) -> tuple[Tensor, Tensor]:
 
 def _of_tensors(images: Tensor, labels: Tensor) -> Iterator[tuple[int, _Read]]:
     """Batches of the engine's size, whatever the size of the data set's own."""
+    if len(images) != len(labels):
+        raise InvalidData(f"there must be one label for each image, got {len(labels)} for {len(images)} images")
     for start in range(0, len(images), BATCH_SIZE):
         part = images[start : start + BATCH_SIZE], labels[start : start + BATCH_SIZE]
         yield len(part[0]), partial(tuple[Tensor, Tensor], part)
-
-
-def _check(images: Tensor, labels: Tensor, network: Network) -> None:
-    network.check_inputs((images,))
-    if labels.is_floating_point() or labels.shape != images.shape[:1]:
-        raise InvalidData(f"labels must be integers, one per image, got {labels.dtype} {list(labels.shape)}")
-    shape = network.shapes[network.outputs[0]]
-    if len(shape) != 1 or int(labels.max()) >= shape[0]:
-        raise InvalidData(f"the labels go up to {int(labels.max())}, but the network's output is {list(shape)}")

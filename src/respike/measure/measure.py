@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import torch
+
 from respike.cost import HOROWITZ_45NM, EnergyModel, fan_outs
 from respike.engines import Engine, fastest
-from respike.errors import InvalidData
+from respike.errors import InvalidData, InvalidNetwork
 from respike.measure.batches import BATCH_SIZE, Batch, Labelled, batches, size
 from respike.measure.early_exit import EarlyExit, exiting
 from respike.measure.fingerprint import run_of
@@ -55,7 +57,8 @@ def measure(
         workers: who shares the run (`measure.workers()` under torchrun); every one of them gets the report.
 
     Raises:
-        InvalidData: no images, wrong shapes, labels that are not integers or do not fit.
+        InvalidData: no images, wrong shapes, NaN or infinite values, labels that are not integers or do not fit.
+        InvalidNetwork: the network itself gives NaN or infinite outputs.
         InvalidFile: the folder to resume from holds another run's batches.
         InvalidPlan: early exit by a bound, where none can be had.
         WorkerLost: another worker ended, or measures something else.
@@ -67,6 +70,8 @@ def measure(
     def simulated(batch: Batch) -> Tally:
         probe = Probe(spike_counts=False, fan_out=fan_out)
         outputs = spiking.network(batch.images)
+        if not bool(torch.isfinite(outputs).all()):
+            raise InvalidNetwork(f"the network itself gives NaN or infinite outputs before image {batch.stop}")
         record = simulate(spiking, batch.images, probe, engine=engine, first_image=batch.first_image)
         return tally(outputs, record, batch.labels, spiking.decoding, rule)
 

@@ -32,7 +32,7 @@ def run(network: Network, plan: Plan, images: Tensor, probe: Probe, first_image:
     records = []
     for number in range(max(1, tiles)):
         start, stop = (len(given) * edge // max(1, tiles) for edge in (number, number + 1))
-        tile = _Run(network, plan, given[start:stop], EventRecorder(probe, network.dtype), first_image + start, memo)
+        tile = _Run(network, plan, given[start:stop], EventRecorder(probe, given.dtype), first_image + start, memo)
         for phase in plan.schedule.phases:
             for begin in range(0, phase.steps, longest):
                 tile.chunk(phase, min(longest, phase.steps - begin))
