@@ -17,13 +17,15 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from networks import Builder, images, networks, perceptrons
+from neuron_samples import ALL
 from respike import SpikingNetwork, engines, methods
 from respike.coding import Bernoulli, Coding, ConstantCurrent, IntegrateEncoder
 from respike.errors import DeadLayerWarning, InvalidFile
 from respike.ir import Activation, Input, Linear, Network, ReLU
 from respike.methods import Method
-from respike.plan import MomentaryMax, Site, SpikeCount
-from respike.schedule import Layerwise
+from respike.neurons import Neuron
+from respike.plan import MomentaryMax, Plan, Site, SpikeCount
+from respike.schedule import Layerwise, Steady
 
 FIT = {"input_steps": 4, "drain_steps": 3}
 
@@ -53,6 +55,20 @@ def test_a_reloaded_network_gives_the_same_spikes(
     assert torch.equal(expected.outputs_over_time, found.outputs_over_time)
     assert (again.plan.method, again.plan.cites) == (plan.method, plan.cites)
     assert dict(again.plan.options) == dict(plan.options)
+
+
+@pytest.mark.parametrize("neuron", ALL, ids=str)
+def test_every_neuron_is_read_again_as_it_was(tmp_path: Path, neuron: Neuron) -> None:
+    builder = Builder((2, 4, 4), 0)
+    builder.conv(3)
+    builder.relu()
+    network = builder.network()
+    schedule = Steady(3) if neuron.window is None else Layerwise(neuron.window)
+    SpikingNetwork(network, Plan({node.name: Site(0.5, neuron=neuron) for node in network.activations}, schedule)).save(
+        tmp_path / "net.respike"
+    )
+    again = SpikingNetwork.load(tmp_path / "net.respike")
+    assert all(site.neuron == neuron for site in again.plan.sites.values())
 
 
 def test_what_nodes_share_is_written_once_and_stays_shared(tmp_path: Path) -> None:

@@ -11,28 +11,36 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from networks import images, networks, perceptrons
+from neuron_samples import STEPPED, WINDOWED
 from respike import SpikingNetwork
 from respike.coding import Bernoulli
 from respike.errors import InvalidOption, InvalidPlan
 from respike.ir import Activation, ElementwiseAffine, Input, Linear, Multiply, Network, ReLU, Tanh
-from respike.neurons import Above, FewSpikes, FittedFewSpikes, IntegrateFire, Neuron, SignedIntegrateFire, ToValue
+from respike.neurons import (
+    Above,
+    FewSpikes,
+    FittedFewSpikes,
+    IntegrateFire,
+    Neuron,
+    SignedIntegrateFire,
+    ToValue,
+    straight_through,
+)
 from respike.plan import AccumulatedMax, MomentaryMax, Plan, Site, SpikeCount
 from respike.schedule import InputThenDrain, Layerwise, Schedule, Steady
 from respike.training import FastSigmoid, Sigmoid, SpikingModule, Surrogate, Triangle
-from respike.training.surrogates import straight_through
 
 SURROGATES: list[Surrogate] = [Triangle(), Triangle(0.5), Sigmoid(3.0), FastSigmoid(5.0)]
 RUNS: list[tuple[Neuron, Schedule]] = [
-    (IntegrateFire(), Steady(5)),
+    *((neuron, Steady(5)) for neuron in STEPPED),
+    *((neuron, Layerwise(neuron.window or 0)) for neuron in WINDOWED),
     (IntegrateFire(ToValue(-0.25), Above()), InputThenDrain(3, 4)),
     (SignedIntegrateFire(), InputThenDrain(3, 4, bias_while_draining=True)),
-    (FewSpikes(4), Layerwise(4)),
 ]
 
 
 def spiking(network: Network, neuron: Neuron, schedule: Schedule) -> SpikingNetwork:
-    layerwise = isinstance(neuron, FewSpikes)
-    unit = 0.0625 if layerwise else 0.5
+    unit = 0.5 if neuron.window is None else 0.0625
     first, *rest = (node.name for node in network.activations)
     channels = torch.linspace(1.0, 1.5, network.shapes[first][0], dtype=torch.float64)
     site = Site(unit, spike_value=unit * 1.25, initial_potential=unit / 2, extra_current=0.03, neuron=neuron)
@@ -41,7 +49,7 @@ def spiking(network: Network, neuron: Neuron, schedule: Schedule) -> SpikingNetw
     )
 
 
-@settings(max_examples=20, derandomize=True, deadline=None)
+@settings(max_examples=40, derandomize=True, deadline=None)
 @given(
     network=st.one_of(networks(), perceptrons()),
     run=st.sampled_from(RUNS),
@@ -58,7 +66,7 @@ def test_the_forward_pass_is_the_spiking_network(
 ) -> None:
     converted = spiking(network, *run)
     plan = replace(converted.plan, max_pooling=pooling)
-    if counted and not isinstance(run[0], FewSpikes):
+    if counted and run[0].window is None:
         plan = replace(plan, readout=SpikeCount(Site(0.5)))
     converted = SpikingNetwork(network, plan)
     batch = images(network, 3)

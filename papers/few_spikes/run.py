@@ -19,7 +19,7 @@ from papers.workbench import Subject, Workbench
 
 from papers import figures, workbench
 from respike import Plan, Report, SpikingNetwork, engines, load, methods, zoo
-from respike.neurons import FewSpikes, fire_few
+from respike.neurons import FewSpikes
 from respike.zoo.residual import cifar_resnet, imagenet_resnet50
 
 HOME = Path(__file__).parent
@@ -299,7 +299,7 @@ def draw_steps(bench: Workbench, found: Sequence[Measured]) -> None:
 
 
 def _relu(inputs: torch.Tensor, unit: torch.Tensor, steps: int = STEPS) -> torch.Tensor:
-    return fire_few(FewSpikes(steps), inputs, unit)[2] * unit
+    return FewSpikes(steps).fire_window(inputs, unit)[2] * unit
 
 
 def _loss(report: Report) -> float:

@@ -33,6 +33,11 @@ _TYPES: Mapping[str, type[Any]] = {
 }
 
 
+def _type(name: str) -> type[Any] | None:
+    """The type of a name: one of ours, or a registered neuron."""
+    return _TYPES.get(name) or neurons.KNOWN.get(name)
+
+
 def write(path: str | os.PathLike[str], network: Network, plan: Plan) -> None:
     """Writes a network and its plan to one file, or nothing at all."""
     tensors: _Numbered = {}
@@ -86,9 +91,12 @@ def _encode(value: Any, tensors: _Numbered) -> Any:
             return [_encode(item, tensors) for item in value]
         case Mapping():
             return {"mapping": {str(key): _encode(item, tensors) for key, item in value.items()}}
-        case _ if type(value).__name__ in _TYPES:
+        case _ if _type(type(value).__name__) is type(value):
             fields = [part.name for part in dataclasses.fields(value) if part.init]
             return {"type": type(value).__name__} | {name: _encode(getattr(value, name), tensors) for name in fields}
+        case neurons.Neuron():
+            kind = type(value).__name__
+            raise InvalidFile(f"a neuron of your own must be registered to be saved: respike.neurons.register({kind})")
         case _:
             raise InvalidFile(f"a {type(value).__name__} cannot be saved")
 
@@ -106,6 +114,11 @@ def _decode(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
         case {"mapping": dict(items)}:
             return {key: _decode(item, tensors) for key, item in items.items()}
         case {"type": str(name), **fields}:
-            return _TYPES[name](**{str(key): _decode(item, tensors) for key, item in fields.items()})
+            kind = _type(name)
+            if kind is None:
+                raise ValueError(
+                    f"{name!r} is not known here; neurons of your own must be registered (neurons.register)"
+                )
+            return kind(**{str(key): _decode(item, tensors) for key, item in fields.items()})
         case _:
             raise ValueError(f"cannot read {str(tree)[:60]!r}")

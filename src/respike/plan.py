@@ -14,8 +14,8 @@ from torch import Tensor
 from respike.coding import Coding, ConstantCurrent
 from respike.errors import BiasScaleWarning, InvalidPlan
 from respike.ir import Activation, Analog, BatchNorm, Conv, Linear, Network, ReLU, channelwise
-from respike.neurons import FewSpikes, FittedFewSpikes, IntegrateFire, Neuron, ToValue
-from respike.schedule import InputThenDrain, Layerwise, Schedule
+from respike.neurons import IntegrateFire, Neuron
+from respike.schedule import InputThenDrain, Layerwise, Schedule, Steady
 
 Quantity: TypeAlias = float | Tensor
 """One number for a population, or one per channel (`[channels]`)."""
@@ -50,11 +50,7 @@ class Site:
         _check("spike_value", self.value, positive=True)
         _check("initial_potential", self.initial_potential)
         _check("extra_current", self.extra_current)
-        match self.neuron:
-            case IntegrateFire(reset=ToValue(value=value)) if value >= float(torch.as_tensor(self.threshold).min()):
-                raise InvalidPlan(f"a reset to {value:g} at or above the threshold would fire for ever")
-            case _:
-                pass
+        self.neuron.check(torch.as_tensor(self.threshold))
 
     @property
     def value(self) -> Quantity:
@@ -137,6 +133,11 @@ class Plan:
     options: Mapping[str, object] = field(default_factory=dict)
     cites: tuple[str, ...] = ()
 
+    @property
+    def decoding(self) -> float:
+        """By what a readout is divided to be in the units of the network's outputs."""
+        return self.schedule.input_steps * self.coding.gain
+
     def with_schedule(self, schedule: Schedule) -> Plan:
         """The same plan, run for another time."""
         return replace(self, schedule=schedule)
@@ -195,15 +196,14 @@ class Plan:
             )
 
     def _check_neuron(self, name: str, neuron: Neuron) -> None:
-        """Few-spikes neurons need a window of their own; the others cannot use one."""
-        match neuron, self.schedule:
-            case (FewSpikes() | FittedFewSpikes(), Layerwise(window=window)):
-                if neuron.steps > window:
-                    raise InvalidPlan(f"layer {name!r} fires for {neuron.steps} steps, its window has {window}")
-            case (FewSpikes() | FittedFewSpikes(), _):
-                raise InvalidPlan(f"layer {name!r} has few-spikes neurons: they need schedule=Layerwise(steps)")
-            case (_, Layerwise()):
-                raise InvalidPlan(f"layer {name!r} has integrate-and-fire neurons: they need a schedule such as Steady")
+        """Neurons with a window need a schedule that has one; the others cannot use it."""
+        match neuron.window, self.schedule:
+            case None, Layerwise():
+                raise InvalidPlan(f"layer {name!r} has {neuron.describe()}: they need a schedule such as Steady")
+            case int(steps), Layerwise(window=window) if steps > window:
+                raise InvalidPlan(f"layer {name!r} fires for {steps} steps, its window has {window}")
+            case int(), Steady() | InputThenDrain():
+                raise InvalidPlan(f"layer {name!r} has {neuron.describe()}: they need schedule=Layerwise(steps)")
             case _:
                 pass
 
@@ -214,19 +214,18 @@ class Plan:
                 f"layer {node.population!r} is recurrent: its neurons must be done with one time step of the network "
                 "before the next one comes, which only few-spikes neurons are; use the method few_spikes"
             )
-        match site.neuron, node.function:
-            case FittedFewSpikes(function=function), wanted if function != wanted:
-                raise InvalidPlan(f"layer {node.name!r} computes {wanted}, its neurons were fitted to {function}")
-            case FittedFewSpikes(), _:
+        match site.neuron.computes, node.function:
+            case computed, wanted if computed == wanted:
                 pass
-            case _, ReLU(ceiling=ceiling):
-                if ceiling < math.inf:
-                    self._check_ceiling(node.name, site, ceiling)
-            case _, function:
+            case ReLU(ceiling=math.inf), ReLU(ceiling=ceiling):
+                self._check_ceiling(node.name, site, ceiling)
+            case ReLU(ceiling=math.inf), wanted:
                 raise InvalidPlan(
-                    f"layer {node.name!r} computes {function}, which needs a fitted neuron: use the method few_spikes, "
-                    f"or fitting.fit_activation({function}) and a site with what it gives"
+                    f"layer {node.name!r} computes {wanted}, which needs a fitted neuron: use the method few_spikes, "
+                    f"or fitting.fit_activation({wanted}) and a site with what it gives"
                 )
+            case computed, wanted:
+                raise InvalidPlan(f"layer {node.name!r} computes {wanted}, its neurons were fitted to {computed}")
 
     def _check_layerwise(self) -> None:
         if self.coding != ConstantCurrent():
@@ -236,8 +235,7 @@ class Plan:
 
     def _check_ceiling(self, name: str, site: Site, ceiling: float) -> None:
         """A clipped activation (ReLU6) is right only where spikes cannot deliver more than the ceiling per step."""
-        most = site.neuron.largest if isinstance(site.neuron, FewSpikes) else 1.0
-        if most * float(torch.as_tensor(site.value).max()) > ceiling * (1 + 1e-6):
+        if site.neuron.largest * float(torch.as_tensor(site.value).max()) > ceiling * (1 + 1e-6):
             raise InvalidPlan(f"layer {name!r} clips at {ceiling:g}, and a spike would deliver more than that")
         if isinstance(self.schedule, InputThenDrain):
             raise InvalidPlan(

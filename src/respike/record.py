@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from respike.neurons import Neuron
+from respike.plan import Plan
+
 INPUT = "input"
 """The name under which input spikes are recorded, where the coding spikes."""
 OUTPUT = "output"
@@ -39,7 +42,7 @@ class Recording:
     `outputs_over_time` is the readout after each step, `[steps, batch, *shape]`: accumulated potentials, or what output
     spikes have delivered, in activation units times steps. `spikes_per_step` and `operations_per_step` are summed over
     the batch, one number per step and population. Recalled (negative) spikes count as spikes there; `spike_counts`
-    are net.
+    are net: sums of amplitudes.
     """
 
     outputs_over_time: Tensor
@@ -53,6 +56,21 @@ class Recording:
     def outputs(self) -> Tensor:
         """The readout after the last step, `[batch, *shape]`."""
         return self.outputs_over_time[-1]
+
+
+def decoded(plan: Plan, record: Recording, name: str) -> Tensor:
+    """What a population has sent, in the units of the network's activations, `[batch, *shape]`.
+
+    `spike_value · Σ amplitudes / (input steps · gain of the coding)`. In a window, amplitudes count what they are worth
+    in their step; of such a population the recording must have kept every step.
+    """
+    site = plan.sites[name]
+    if site.neuron.window is None:
+        counts = record.spike_counts[name]
+        return site.like(counts).spike_value * counts / plan.decoding
+    spikes = record.spikes[name]
+    sums: Tensor = torch.tensordot(spikes.new_tensor(site.neuron.worth), spikes, dims=([0], [0]))
+    return site.like(sums).spike_value * sums
 
 
 class Recorder:
@@ -73,11 +91,12 @@ class Recorder:
         potential: Tensor | None = None,
         *,
         counts: Tensor | None = None,
-        signed: bool = False,
+        neuron: Neuron | None = None,
     ) -> None:
         """Takes the spikes of some steps, `[steps, batch, *shape]`, and the potential after them.
 
         Spikes may be int8 where `potential` has the type to keep them in, and `counts`, their sums over the steps.
+        `neuron` says how many spikes an amplitude is; without it, amplitudes are 0 or 1.
         """
         if self._probe.spike_counts:
             counts = spikes.sum(0, dtype=_counting(spikes)) if counts is None else counts
@@ -88,7 +107,7 @@ class Recorder:
         if potential is not None and name in self._probe.potentials:
             self._potentials[name] = potential.clone()
         if name in self._probe.fan_out:
-            self._per_step.setdefault(name, []).append(_sums(spikes, self._probe.fan_out[name], signed))
+            self._per_step.setdefault(name, []).append(_sums(spikes, self._probe.fan_out[name], neuron))
 
     def words(self, name: str, words: Tensor, steps: int, potential: Callable[[], Tensor]) -> None:
         """Takes the spikes of few-spikes neurons as whole numbers of `steps` bits, the first step's bit the highest."""
@@ -122,10 +141,10 @@ class Recorder:
         )
 
 
-def _sums(spikes: Tensor, fan_out: Tensor, signed: bool) -> Tensor:
+def _sums(spikes: Tensor, fan_out: Tensor, neuron: Neuron | None) -> Tensor:
     """Spikes and operations of each step, `[steps, 2]`, exactly: the batch is summed up first, in whole numbers."""
-    magnitudes = spikes.abs() if signed else spikes
-    return _weighted(magnitudes.sum(1, dtype=_counting(spikes)).flatten(1).double(), fan_out)
+    sent = spikes if neuron is None else neuron.spikes_sent(spikes)
+    return _weighted(sent.sum(1, dtype=_counting(sent)).flatten(1).double(), fan_out)
 
 
 def _counting(spikes: Tensor) -> torch.dtype | None:

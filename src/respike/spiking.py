@@ -48,7 +48,7 @@ class SpikingNetwork:
     @property
     def decoding(self) -> float:
         """By what a readout is divided to be in the units of the network's outputs."""
-        return self.plan.schedule.input_steps * self.plan.coding.gain
+        return self.plan.decoding
 
     def to_module(self, surrogate: Surrogate | None = None) -> SpikingModule:
         """The spiking network as a `torch.nn.Module` to train; this one stays as it is.

@@ -16,10 +16,11 @@ from torch import Tensor
 from networks import Builder, images, networks
 from respike import Probe, SpikingNetwork, diagnose, methods, simulate
 from respike.coding import Bernoulli
-from respike.diagnosis.replacing import decoded, hybrid, populations
+from respike.diagnosis.replacing import hybrid, populations
 from respike.errors import InvalidData, InvalidOption
 from respike.ir import Activation, Add, Conv, Input, Linear, Network, ReLU
 from respike.plan import Plan, Site
+from respike.record import decoded
 from respike.schedule import InputThenDrain, Steady
 
 Array = npt.NDArray[np.float64]
@@ -115,7 +116,8 @@ def test_with_all_layers_replaced_the_network_is_the_spiking_one(network: Networ
 
 def _all_replaced(spiking: SpikingNetwork, batch: Tensor) -> bool:
     network, plan = spiking.network, spiking.plan
-    sent = decoded(plan, simulate(spiking, batch, Probe(spikes=tuple(plan.sites))))
+    record = simulate(spiking, batch, Probe(spikes=tuple(plan.sites)))
+    sent = {name: decoded(plan, record, name) for name in plan.sites}
     outputs = hybrid(network, batch, sent, network.outputs)[network.outputs[0]]
     return torch.allclose(outputs, spiking(batch), rtol=1e-9, atol=1e-9)
 

@@ -28,13 +28,13 @@ from respike.engines.fused import IntegerProducts, SplitProducts
 from respike.errors import InvalidOption
 from respike.ir import Linear, Network, Reshape, map_tensors
 from respike.lower import fixed_point, unit_spikes
-from respike.neurons import Above, IntegrateFire, SignedIntegrateFire, SteppedNeuron, ToValue, step
+from respike.neurons import Above, IntegrateFire, Neuron, SignedIntegrateFire, ToValue, TracedState
 from respike.plan import Plan, Site, SpikeCount
 from respike.record import INPUT, Probe, Recording
 from respike.schedule import InputThenDrain, Steady
 
 NEEDS_TRITON = pytest.mark.skipif(not fused.available(), reason="Triton is not installed")
-NEURONS: list[SteppedNeuron] = [
+NEURONS: list[Neuron] = [
     IntegrateFire(),
     IntegrateFire(fires=Above()),
     IntegrateFire(ToValue(0.0)),
@@ -58,7 +58,7 @@ FLOATS = [torch.float32, torch.float64]
     seed=st.integers(0, 2**31),
 )
 def test_fired_as_by_definition(
-    neuron: SteppedNeuron,
+    neuron: Neuron,
     dtype: torch.dtype,
     shape: tuple[int, ...],
     steps: int,
@@ -79,16 +79,23 @@ def test_fired_as_by_definition(
     currents, potential = draw(steps if changing else 1, *shape), draw(*shape)
     threshold = draw(shape[1] if per_channel else 1).abs() + 0.25
     extra, total = draw(1), draw(*shape).round()
-    found = fused.fire(neuron, potential, total, currents, threshold, extra, steps)
+    state = neuron.start(potential)
+    state = dataclasses.replace(state, total=total) if isinstance(state, TracedState) else state
+    kernel = fused.kernel_of(neuron)
+    assert kernel is not None
+    found = fused.fire(kernel, state, currents, threshold, extra, steps)
+    counts = torch.zeros_like(potential)
     broadcast = threshold.reshape(1, -1, *[1] * (len(shape) - 2))
     for number in range(steps):
         current = currents[number if changing else 0] + extra
-        potential, spikes = step(neuron, potential, total, current, broadcast)
-        total = total + spikes
+        state, spikes = neuron.step(state, current, broadcast)
+        counts = counts + spikes
         assert torch.equal(found.spikes[number], spikes.to(torch.int8))
     assert found.spikes.dtype == torch.int8
-    assert torch.equal(found.potential, potential)
-    assert torch.equal(found.total, total)
+    assert torch.equal(found.counts, counts)
+    for field in dataclasses.fields(state):
+        expected = getattr(state, field.name)
+        assert torch.equal(torch.as_tensor(getattr(found.state, field.name)), torch.as_tensor(expected)), field.name
 
 
 @NEEDS_TRITON
@@ -103,7 +110,7 @@ def test_fired_as_by_definition(
 )
 def test_engine_gives_the_reference_engines_spikes(
     network: Network,
-    neuron: SteppedNeuron,
+    neuron: Neuron,
     coding: Coding,
     schedule: Steady | InputThenDrain,
     counted: bool,

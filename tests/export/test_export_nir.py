@@ -141,7 +141,7 @@ def test_layers_without_a_word_are_named() -> None:
 
 
 def test_neurons_without_a_word_are_named() -> None:
-    with pytest.raises(CannotExport, match="SignedIntegrateFire"):
+    with pytest.raises(CannotExport, match="signed integrate-and-fire neurons"):
         to_nir(spiking(residual(1), neuron=SignedIntegrateFire()), allow_metadata=True)
 
 

@@ -23,7 +23,7 @@ from respike.fitting.defaults import RANGES, STEPS, FitRange
 from respike.fitting.search import Array, Curve, descend, error_and_gradient
 from respike.ir import Function, ReLU, Sigmoid, SiLU, Tanh
 from respike.ir.functions import apply_function
-from respike.neurons import FittedFewSpikes, fire_few
+from respike.neurons import FittedFewSpikes
 
 ONE = torch.ones((), dtype=torch.float64)
 
@@ -33,7 +33,7 @@ def shipped(at: FitRange, steps: int) -> FittedFewSpikes:
 
 
 def error_on(neuron: FittedFewSpikes, inputs: Tensor, weights: Tensor | None = None) -> float:
-    _, _, delivered = fire_few(neuron, inputs, torch.ones((), dtype=inputs.dtype))
+    _, _, delivered = neuron.fire_window(inputs, torch.ones((), dtype=inputs.dtype))
     square = (delivered - apply_function(neuron.function, inputs)).square()
     return float(square.mean() if weights is None else square @ weights / weights.sum())
 
@@ -109,7 +109,7 @@ def test_no_spike_value_can_be_bettered(at: FitRange) -> None:
     fit = shipped(at, 8)
     edges = torch.linspace(at.low, at.high, (1 << 14) + 1, dtype=torch.float64)
     middles = (edges[1:] + edges[:-1]) / 2
-    _, spikes, delivered = fire_few(fit, middles, ONE)
+    _, spikes, delivered = fit.fire_window(middles, ONE)
     residual = delivered - apply_function(at.function, middles)
     assert float((spikes @ residual).abs().max()) / len(middles) < 1e-9
 
@@ -118,7 +118,7 @@ def test_no_spike_value_can_be_bettered(at: FitRange) -> None:
 def test_outside_the_range_the_ends_go_on(at: FitRange) -> None:
     fit, width = shipped(at, 8), at.high - at.low
     places = torch.tensor([at.low, at.low - width, at.low - 5 * width, at.high, at.high + width], dtype=torch.float64)
-    outputs = fire_few(fit, places, ONE)[2]
+    outputs = fit.fire_window(places, ONE)[2]
     assert outputs[1:3] == pytest.approx(outputs[0].expand(2), abs=1e-12)
     assert outputs[4] == pytest.approx(float(outputs[3]), abs=1e-12)
 

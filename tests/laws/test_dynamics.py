@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from networks import images, networks, perceptrons
+from neuron_samples import ALL, STEPPED
 from respike import engines
 from respike.ir import Network, evaluate
-from respike.neurons import IntegrateFire, SignedIntegrateFire, ToValue
+from respike.neurons import IntegrateFire, Neuron, SignedIntegrateFire, ToValue
 from respike.plan import Plan, Site
 from respike.record import Probe
 from respike.schedule import InputThenDrain, Schedule, Steady
@@ -19,10 +20,14 @@ SCHEDULES: list[Schedule] = [Steady(11), InputThenDrain(6, 8), InputThenDrain(6,
 
 
 @settings(max_examples=40, derandomize=True, deadline=None)
-@given(network=st.one_of(networks(kinds=WITHOUT_MAX), perceptrons()), schedule=st.sampled_from(SCHEDULES))
-def test_charge_is_conserved(network: Network, schedule: Schedule) -> None:
-    """`v_T = v_0 + Σ input - threshold · spikes`: with soft reset nothing is lost, through any affine map."""
-    site = Site(0.75, spike_value=0.5, initial_potential=0.25, extra_current=0.03)
+@given(
+    network=st.one_of(networks(kinds=WITHOUT_MAX), perceptrons()),
+    schedule=st.sampled_from(SCHEDULES),
+    neuron=st.sampled_from([neuron for neuron in STEPPED if neuron.lossless]),
+)
+def test_charge_is_conserved(network: Network, schedule: Schedule, neuron: Neuron) -> None:
+    """`v_T = v_0 + Σ input - threshold · Σ amplitudes`: with soft reset nothing is lost, through any affine map."""
+    site = Site(0.75, spike_value=0.5, initial_potential=0.25, extra_current=0.03, neuron=neuron)
     plan = Plan({node.name: site for node in network.activations}, schedule)
     batch = images(network, 4)
     record = engines.batched(network, plan, batch, Probe(potentials=tuple(plan.sites)))
@@ -40,6 +45,28 @@ def test_charge_is_conserved(network: Network, schedule: Schedule) -> None:
             constant = evaluate(node, [torch.zeros_like(totals[name]) for name in node.inputs])
             totals[node.name] = evaluate(node, [totals[name] for name in node.inputs]) + (bias_steps - 1) * constant
     assert torch.allclose(record.outputs, totals[network.outputs[0]], atol=1e-9)
+
+
+@settings(max_examples=100, derandomize=True, deadline=None)
+@given(
+    neuron=st.sampled_from(ALL),
+    potentials=st.lists(st.floats(-50, 2000), min_size=1, max_size=20),
+    threshold=st.floats(0.01, 100),
+)
+def test_a_neuron_sends_what_it_says(neuron: Neuron, potentials: list[float], threshold: float) -> None:
+    """Amplitudes are whole, within their bound, and negative only of signed neurons; so is what a window delivers."""
+    state = neuron.start(torch.tensor(potentials, dtype=torch.float64))
+    delivered = torch.zeros(len(potentials), dtype=torch.float64)
+    for worth in neuron.worth or (1.0,) * 5:
+        state, amplitudes = neuron.fire(state, torch.tensor(threshold, dtype=torch.float64))
+        assert torch.equal(amplitudes, amplitudes.round())
+        assert neuron.most is None or float(amplitudes.abs().max()) <= neuron.most
+        assert neuron.signed or float(amplitudes.min()) >= 0
+        assert bool((neuron.spikes_sent(amplitudes) >= (amplitudes != 0)).all())
+        delivered = delivered + worth * amplitudes
+        if neuron.window is None:
+            assert float(amplitudes.max()) <= neuron.largest
+    assert neuron.window is None or float(delivered.max()) <= neuron.largest + 1e-9
 
 
 @settings(max_examples=50, derandomize=True, deadline=None)

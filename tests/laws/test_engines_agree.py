@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from networks import images, networks, perceptrons
+from neuron_samples import STEPPED
 from respike import engines, methods
 from respike.coding import Bernoulli, Coding, ConstantCurrent, IntegrateEncoder
 from respike.cost import fan_outs
@@ -19,7 +20,7 @@ from respike.engines.event import COMPILED
 from respike.errors import DeadLayerWarning
 from respike.ir import Activation, AvgPool, Input, Linear, Network, ReLU, Reshape
 from respike.methods import Method
-from respike.neurons import Above, AtOrAbove, IntegrateFire, Neuron, SignedIntegrateFire, Subtract, ToValue
+from respike.neurons import Neuron
 from respike.plan import AccumulatedMax, MomentaryMax, Plan, Site, SpikeCount
 from respike.record import INPUT, Probe
 from respike.schedule import InputThenDrain, Steady
@@ -57,20 +58,13 @@ def test_on_every_method(method: Method[Any], network: Network) -> None:
     assert_same_spikes(network, plan)
 
 
-NEURONS: list[Neuron] = [
-    IntegrateFire(Subtract(), AtOrAbove()),
-    IntegrateFire(Subtract(), Above()),
-    IntegrateFire(ToValue(0.0), AtOrAbove()),
-    IntegrateFire(ToValue(-0.25), Above()),
-    SignedIntegrateFire(),
-]
 CODINGS: list[Coding] = [ConstantCurrent(), Bernoulli(rate=600.0, seed=3), IntegrateEncoder()]
 
 
-@settings(max_examples=40, derandomize=True, deadline=None)
+@settings(max_examples=60, derandomize=True, deadline=None)
 @given(
     network=networks(),
-    neuron=st.sampled_from(NEURONS),
+    neuron=st.sampled_from(STEPPED),
     coding=st.sampled_from(CODINGS),
     schedule=st.sampled_from([Steady(7), InputThenDrain(4, 5), InputThenDrain(4, 5, bias_while_draining=True)]),
     max_pooling=st.sampled_from([AccumulatedMax(), MomentaryMax()]),

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from networks import images, networks
-from respike import cost, engines
+from neuron_samples import WINDOWED
+from respike import engines
+from respike.cost import fan_outs
 from respike.ir import Network
-from respike.neurons import Above, FewSpikes, fire_few
+from respike.neurons import Above, FewSpikes, Neuron
 from respike.plan import Plan, Site
 from respike.record import Probe
 from respike.schedule import Layerwise
@@ -28,7 +30,7 @@ def test_a_population_rounds_down_exactly(
 ) -> None:
     threshold = torch.tensor(unit, dtype=dtype)
     potential = torch.tensor([round(value) * unit if whole else value * unit], dtype=dtype)
-    left, spikes, delivered = fire_few(FewSpikes(steps), potential, threshold)
+    left, spikes, delivered = FewSpikes(steps).fire_window(potential, threshold)
     quotient = Fraction(float(potential)) / Fraction(float(threshold))
     word = min(max(quotient.numerator // quotient.denominator, 0), 2**steps - 1)
     assert float(delivered) == word
@@ -41,8 +43,8 @@ def test_a_population_rounds_down_exactly(
 @settings(max_examples=12, derandomize=True)
 def test_strictly_above_leaves_every_multiple_one_unit_low(steps: int) -> None:
     grid = torch.arange(2.0**steps)
-    _, _, exact = fire_few(FewSpikes(steps), grid, torch.tensor(1.0))
-    _, _, printed = fire_few(FewSpikes(steps, fires=Above()), grid, torch.tensor(1.0))
+    _, _, exact = FewSpikes(steps).fire_window(grid, torch.tensor(1.0))
+    _, _, printed = FewSpikes(steps, fires=Above()).fire_window(grid, torch.tensor(1.0))
     assert torch.equal(exact, grid)
     assert torch.equal(printed, (grid - 1).clamp(min=0))
 
@@ -66,14 +68,26 @@ def test_one_pass_is_the_time_stepped_run(
         return Site(unit, initial_potential=unit / 2 if half else 0.0, extra_current=0.01, neuron=FewSpikes(steps))
 
     sites = {node.name: site(network.shapes[node.name][0]) for node in network.activations}
-    plan = Plan(sites, Layerwise(steps))
-    given_images = images(network, 3)
-    probe = Probe(spikes=tuple(sites), potentials=tuple(sites), fan_out=cost.fan_outs(network))
+    assert_one_pass(network, Plan(sites, Layerwise(steps)))
+
+
+@settings(max_examples=25, derandomize=True, deadline=None)
+@given(network=networks(), dtype=st.sampled_from([torch.float32, torch.float64]))
+@pytest.mark.parametrize("neuron", WINDOWED, ids=str)
+def test_one_pass_is_the_time_stepped_run_of_every_neuron(neuron: Neuron, network: Network, dtype: torch.dtype) -> None:
+    site = Site(0.25, initial_potential=0.1, extra_current=0.01, neuron=neuron)
+    network, window = network.to(dtype), neuron.window or 0
+    assert_one_pass(network, Plan({node.name: site for node in network.activations}, Layerwise(window)))
+
+
+def assert_one_pass(network: Network, plan: Plan) -> None:
+    names, given_images = tuple(plan.sites), images(network, 3)
+    probe = Probe(spikes=names, potentials=names, fan_out=fan_outs(network))
     expected = engines.reference(network, plan, given_images, probe)
     for engine in (engines.few_spikes, engines.batched):
         found = engine(network, plan, given_images, probe)
         assert torch.equal(expected.outputs, found.outputs)
-        for name in sites:
+        for name in names:
             assert torch.equal(expected.spikes[name], found.spikes[name]), name
             assert torch.equal(expected.spike_counts[name], found.spike_counts[name]), name
             assert torch.equal(expected.spikes_per_step[name], found.spikes_per_step[name]), name

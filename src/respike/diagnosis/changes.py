@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
-from respike.neurons import FewSpikes, FittedFewSpikes, IntegrateFire, SignedIntegrateFire, Subtract
-from respike.neurons.few_spikes import MOST_STEPS
 from respike.plan import Plan, Site
 from respike.schedule import InputThenDrain, Layerwise, Steady
 
@@ -20,7 +18,7 @@ class Change:
 
 
 def longer(plan: Plan) -> Change | None:
-    """Twice the steps; two more for few-spikes neurons. None where fitted neurons would have to be fitted again."""
+    """Twice the steps; two more for few-spikes neurons. None where neurons would have to be fitted again."""
     match plan.schedule:
         case Steady(steps=steps):
             # The charge that extra currents bring altogether (ECC's residual elimination) stays what it was.
@@ -30,9 +28,9 @@ def longer(plan: Plan) -> Change | None:
             schedule = InputThenDrain(2 * given, 2 * drained, plan.schedule.bias_while_draining)
             return Change(plan.with_schedule(schedule), f"{2 * given} steps with input and {2 * drained} without")
         case Layerwise(window=window):
-            if any(isinstance(one.neuron, FittedFewSpikes) for one in plan.sites.values()) or window + 2 > MOST_STEPS:
+            finer = {name: site for name, one in plan.sites.items() if (site := _finer(one)) is not None}
+            if len(finer) < len(plan.sites):
                 return None
-            finer = {name: _finer(one) for name, one in plan.sites.items()}
             return Change(replace(plan, sites=finer, schedule=Layerwise(window + 2)), f"{window + 2} steps a layer")
 
 
@@ -65,9 +63,7 @@ def subtracting(plan: Plan, names: Collection[str]) -> Change:
     """Reset by subtraction, which keeps what exceeds the threshold."""
 
     def subtract(one: Site) -> Site:
-        if isinstance(one.neuron, IntegrateFire):
-            return replace(one, neuron=replace(one.neuron, reset=Subtract()))
-        return one
+        return replace(one, neuron=one.neuron.without_loss() or one.neuron)
 
     return Change(_with_sites(plan, names, subtract), "reset by subtraction")
 
@@ -76,9 +72,7 @@ def recalling(plan: Plan, names: Collection[str]) -> Change:
     """Neurons that can take a spike back, where they reset by subtraction."""
 
     def recall(one: Site) -> Site:
-        if isinstance(one.neuron, IntegrateFire) and isinstance(one.neuron.reset, Subtract):
-            return replace(one, neuron=SignedIntegrateFire())
-        return one
+        return replace(one, neuron=one.neuron.recalling() or one.neuron)
 
     return Change(_with_sites(plan, names, recall), "neurons that recall spikes")
 
@@ -93,10 +87,11 @@ def _with_sites(plan: Plan, names: Collection[str], change: Callable[[Site], Sit
     return replace(plan, sites={name: change(one) if name in names else one for name, one in plan.sites.items()})
 
 
-def _finer(one: Site) -> Site:
-    """A few-spikes site with two steps more for the same range."""
-    assert isinstance(one.neuron, FewSpikes)
-    neuron = replace(one.neuron, steps=one.neuron.steps + 2)
+def _finer(one: Site) -> Site | None:
+    """The site with two steps more for the same range."""
+    neuron = one.neuron.finer(2)
+    if neuron is None:
+        return None
     factor = one.neuron.largest / neuron.largest
     return replace(
         one,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from respike import methods
 from respike.diagnosis.evidence import Suspicion
-from respike.diagnosis.replacing import decoded, hybrid, populations
+from respike.diagnosis.replacing import hybrid, populations
 from respike.diagnosis.result import Diagnosis, Finding
 from respike.diagnosis.rules import suspicions
 from respike.diagnosis.rules.network import wrong_network
@@ -22,10 +22,9 @@ from respike.engines import Engine, fastest
 from respike.errors import InvalidData, InvalidOption
 from respike.ir import Network
 from respike.methods import Method
-from respike.neurons import LayerwiseNeuron
 from respike.plan import Plan
 from respike.progress import Progress, silent
-from respike.record import Probe, Recording
+from respike.record import Probe, Recording, decoded
 from respike.simulate import simulate
 from respike.spiking import SpikingNetwork
 from respike.version import __version__
@@ -105,7 +104,7 @@ def _observed(
     tallies = [Tally(population, plan) for population in populations(network, plan)]
     before, after = Decisions(), Decisions()
     over_time = torch.zeros(0, dtype=torch.float64)
-    probe = Probe(spikes=[name for name, site in plan.sites.items() if isinstance(site.neuron, LayerwiseNeuron)])
+    probe = Probe(spikes=[name for name, site in plan.sites.items() if site.neuron.window is not None])
     for first, batch, true in _batches(network, plan, images, labels):
         record = simulate(spiking, batch, probe, engine=engine, first_image=first)
         outputs = _replaced(spiking, batch, true, record, tallies)
@@ -140,7 +139,7 @@ def _replaced(
     """Replaces layers front to back on one batch; gives the network's own outputs."""
     network, plan = spiking.network, spiking.plan
     output = network.outputs[0]
-    sent = decoded(plan, record)
+    sent = {name: decoded(plan, record, name) for name in plan.sites}
     activations = hybrid(network, images, {}, [output, *plan.sites])
     values, done = activations, dict[str, Tensor]()
     for tally, following in zip(tallies, [*tallies[1:], None], strict=False):
@@ -184,7 +183,7 @@ def _batches(
     network: Network, plan: Plan, images: Tensor, labels: Tensor | None
 ) -> Iterator[tuple[int, Tensor, Tensor | None]]:
     """The number of each batch's first image, its images and its labels; as many at once as there is memory for."""
-    steps = max((getattr(site.neuron, "steps", 1) for site in plan.sites.values()), default=1)
+    steps = max((site.neuron.window or 1 for site in plan.sites.values()), default=1)
     neurons = sum(network.neurons(name) for name in plan.sites)
     size = max(1, min(BATCH_SIZE, MEMORY // max(1, neurons * (steps + 3) * network.dtype.itemsize)))
     for first in range(0, len(images), size):

@@ -15,7 +15,6 @@ from respike.diagnosis.result import Diagnosis, Finding, Layer
 from respike.ir import Network
 from respike.methods import Method
 from respike.methods.remedy import Remedy
-from respike.neurons import IntegrateFire, LayerwiseNeuron, ToValue
 from respike.plan import Plan, Site
 
 
@@ -57,13 +56,12 @@ class Evidence:
         return tuple(layer for layer in self.figures.layers if figure(layer) > threshold)
 
     def layerwise(self, layer: Layer) -> bool:
-        """Whether its neurons are few-spikes ones."""
-        return isinstance(self.site(layer).neuron, LayerwiseNeuron)
+        """Whether its neurons wait for their whole input."""
+        return self.site(layer).neuron.window is not None
 
     def forgets(self, layer: Layer) -> bool:
         """Whether its neurons lose what exceeds the threshold."""
-        neuron = self.site(layer).neuron
-        return isinstance(neuron, IntegrateFire) and isinstance(neuron.reset, ToValue)
+        return not self.site(layer).neuron.lossless
 
     def head_start(self, layer: Layer) -> float:
         """The charge that its neurons get beside their input, in thresholds; the smallest over its channels."""

@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 
 from respike.ir import Network, apply_function, evaluate
-from respike.neurons import FewSpikes, FittedFewSpikes, LayerwiseNeuron
 from respike.plan import Plan, Site
-from respike.record import Recording
 
 
 @dataclass(frozen=True)
@@ -31,42 +29,22 @@ def populations(network: Network, plan: Plan) -> tuple[Population, ...]:
     return tuple(Population(name, tuple(members)) for name, members in nodes.items())
 
 
-def decoded(plan: Plan, record: Recording) -> dict[str, Tensor]:
-    """What each population has sent, in the units of the network's activations, `[batch, *shape]`.
-
-    `spike_value · spikes / (input steps · gain of the coding)`; the spikes of a few-spikes neuron are weighted by its
-    values d(t). Of those the recording must have kept every step.
-    """
-    sent = {}
-    for name, site in plan.sites.items():
-        counts = record.spike_counts[name]
-        value = site.like(counts).spike_value
-        if isinstance(site.neuron, LayerwiseNeuron):
-            weights = counts.new_tensor(site.neuron.coefficients.values)
-            sent[name] = value * torch.tensordot(weights, record.spikes[name], dims=([0], [0]))
-        else:
-            sent[name] = value * counts / _decoding(plan)
-    return sent
-
-
 def unit(plan: Plan, site: Site, like: Tensor) -> Tensor:
     """What one spike is, decoded (the smallest, where they differ); broadcasts against `like`."""
     value = site.like(like).spike_value
-    if isinstance(site.neuron, LayerwiseNeuron):
-        return value * min(abs(weight) for weight in site.neuron.coefficients.values if weight)
-    return value / _decoding(plan)
+    if site.neuron.window is not None:
+        return value * min(abs(worth) for worth in site.neuron.worth if worth)
+    return value / plan.decoding
 
 
 def maximum(plan: Plan, site: Site, like: Tensor) -> Tensor:
     """The largest value that a neuron can send; of a fitted one, the function at the end of the fit's range."""
-    value = site.like(like).spike_value
-    match site.neuron:
-        case FewSpikes():
-            return value * site.neuron.largest
-        case FittedFewSpikes(function=function, high=high):
-            return value * apply_function(function, torch.as_tensor(high, dtype=like.dtype, device=like.device))
-        case _:
-            return value * plan.schedule.steps / _decoding(plan)
+    value, neuron = site.like(like).spike_value, site.neuron
+    if neuron.domain is not None:
+        high = torch.as_tensor(neuron.domain[1], dtype=like.dtype, device=like.device)
+        return value * apply_function(neuron.computes, high)
+    steps = 1.0 if neuron.window is not None else plan.schedule.steps / plan.decoding
+    return value * neuron.largest * steps
 
 
 def hybrid(network: Network, images: Tensor, replaced: Mapping[str, Tensor], keep: Iterable[str]) -> dict[str, Tensor]:
@@ -100,7 +78,3 @@ def hybrid(network: Network, images: Tensor, replaced: Mapping[str, Tensor], kee
                 if last_reader[name] == node.name and name not in wanted:
                     values.pop(name, None)
     return values
-
-
-def _decoding(plan: Plan) -> float:
-    return plan.schedule.input_steps * plan.coding.gain

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from respike.diagnosis.replacing import Population, maximum, unit
 from respike.diagnosis.result import Comparison, Layer, Score
-from respike.neurons import FittedFewSpikes
 from respike.plan import Plan
 
 
@@ -109,7 +108,7 @@ class Tally:
     def _bounds(self, sent: Tensor, activations: Tensor) -> None:
         """Where the coding ends, above and below."""
         highest = maximum(self._plan, self._site, activations)
-        full = True if isinstance(self._site.neuron, FittedFewSpikes) else sent >= highest * (1 - 1e-6)
+        full = True if self._site.neuron.domain else sent >= highest * (1 - 1e-6)
         positive = activations > 0
         self._positive += int(positive.sum())
         self._saturated += int((positive & (activations > highest * (1 + 1e-6)) & full).sum())
@@ -128,7 +127,7 @@ class Tally:
 
     def finish(self, labelled: bool) -> Layer:
         """The layer over all that was added."""
-        steps = getattr(self._site.neuron, "steps", self._plan.schedule.steps)
+        steps = self._site.neuron.window or self._plan.schedule.steps
         return Layer(
             name=self.population.name,
             neurons=self._spiked.numel(),

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from respike.engines import fused as kernels
+from respike.engines.in_place import IN_PLACE
 from respike.errors import InvalidOption
 from respike.ir import (
     Activation,
@@ -29,19 +30,7 @@ from respike.ir import (
     apply_activation,
     apply_max,
 )
-from respike.neurons import (
-    Above,
-    FewSpikes,
-    FittedFewSpikes,
-    IntegrateFire,
-    LayerwiseNeuron,
-    SignedIntegrateFire,
-    SteppedNeuron,
-    Subtract,
-    ToValue,
-    fire_few,
-    step,
-)
+from respike.neurons import State
 from respike.plan import AccumulatedMax, MaxPooling, Membrane, Plan, Site, SiteTensors
 from respike.record import INPUT, OUTPUT, Probe, Recorder, Recording
 from respike.schedule import Phase
@@ -150,91 +139,55 @@ class _Run:
 
 
 class _Population:
-    """The state of one site, and its dynamics over many steps, in place."""
+    """A site and the state of its neurons, over many steps at once."""
 
     def __init__(self, name: str, site: Site, recorder: Recorder, fused: bool) -> None:
         self.name = name
         self.site = site
         self.recorder = recorder
         self.fused = fused
-        self.potential: Tensor | None = None
-        self.total: Tensor | None = None
+        self.state: State | None = None
 
     def __call__(self, current: Tensor, phase: Phase, steps: int) -> Tensor:
-        numbers = self.site.like(current[0])
-        if self.potential is None:
-            self.potential = numbers.initial_potential.expand_as(current[0]).clone()
-        neuron = self.site.neuron
-        if self.fused and not isinstance(neuron, FewSpikes | FittedFewSpikes):
-            return self._in_one_kernel(neuron, self.potential, current, numbers, phase.bias_on, steps)
+        numbers, neuron = self.site.like(current[0]), self.site.neuron
+        if self.state is None:
+            self.state = neuron.start(numbers.initial_potential.expand_as(current[0]).clone())
+        kernel = kernels.kernel_of(neuron) if self.fused else None
+        if kernel is not None:
+            extra = numbers.extra_current if phase.bias_on else torch.zeros_like(numbers.extra_current)
+            fired = kernels.fire(kernel, self.state, current, numbers.threshold, extra, steps)
+            self.state = fired.state
+            self._record(fired.spikes, fired.counts)
+            return _delivered(fired.spikes.to(current.dtype), numbers)
         if phase.bias_on and bool(numbers.extra_current.any()):
             current = current + numbers.extra_current
-        if isinstance(neuron, FewSpikes | FittedFewSpikes):
-            return self._layerwise(neuron, self.potential + current[0], numbers)
+        if neuron.window is not None:
+            return self._window(self.state.charged(current[0]).potential, numbers)
         spikes = current.new_empty(steps, *current.shape[1:])
-        match neuron:
-            case IntegrateFire(reset=Subtract()):
-                self._subtract(self.potential, current, spikes, numbers)
-            case IntegrateFire(reset=ToValue(value=value)):
-                self._to_value(self.potential, current, spikes, numbers, value)
-            case _:
-                self._by_definition(neuron, self.potential, current, spikes, numbers)
-        signed = isinstance(neuron, SignedIntegrateFire)
-        self.recorder.population(self.name, spikes, self.potential, signed=signed)
-        return self._delivered(spikes, numbers)
+        in_place = IN_PLACE.get(type(neuron))
+        if in_place is not None:
+            in_place(neuron, self.state.potential, current, spikes, numbers.threshold)
+        else:
+            for number in range(steps):
+                now = current[number if len(current) > 1 else 0]
+                self.state, spikes[number] = neuron.step(self.state, now, numbers.threshold)
+        self._record(spikes)
+        return _delivered(spikes, numbers)
 
-    def _delivered(self, spikes: Tensor, numbers: SiteTensors) -> Tensor:
-        return spikes if bool((numbers.spike_value == 1).all()) else spikes.mul_(numbers.spike_value)
-
-    def _in_one_kernel(
-        self,
-        neuron: SteppedNeuron,
-        potential: Tensor,
-        current: Tensor,
-        numbers: SiteTensors,
-        bias_on: bool,
-        steps: int,
-    ) -> Tensor:
-        extra = numbers.extra_current if bias_on else torch.zeros_like(numbers.extra_current)
-        total = torch.zeros_like(potential) if self.total is None else self.total
-        fired = kernels.fire(neuron, potential, total, current, numbers.threshold, extra, steps)
-        self.potential, self.total = fired.potential, fired.total
-        signed = isinstance(neuron, SignedIntegrateFire)
-        self.recorder.population(self.name, fired.spikes, fired.potential, counts=fired.total - total, signed=signed)
-        return self._delivered(fired.spikes.to(potential.dtype), numbers)
-
-    def _subtract(self, potential: Tensor, current: Tensor, spikes: Tensor, numbers: SiteTensors) -> None:
-        scalar = float(numbers.threshold) if numbers.threshold.ndim == 0 else None
-        for number, fired in enumerate(spikes):
-            potential.add_(current[number if len(current) > 1 else 0])
-            _fire(self.site, potential, numbers.threshold, fired)
-            if scalar is not None:
-                potential.sub_(fired, alpha=scalar)
-            else:
-                potential.addcmul_(fired, numbers.threshold, value=-1)
-
-    def _to_value(self, potential: Tensor, current: Tensor, spikes: Tensor, numbers: SiteTensors, value: float) -> None:
-        for number, fired in enumerate(spikes):
-            potential.add_(current[number if len(current) > 1 else 0])
-            _fire(self.site, potential, numbers.threshold, fired)
-            potential.addcmul_(potential, fired, value=-1)  # v - v · z: zero exactly where it fired
-            if value:
-                potential.add_(fired, alpha=value)
-
-    def _layerwise(self, neuron: LayerwiseNeuron, potential: Tensor, numbers: SiteTensors) -> Tensor:
-        potential, spikes, delivered = fire_few(neuron, potential, numbers.threshold)
-        self.recorder.population(self.name, spikes, potential)
+    def _window(self, charge: Tensor, numbers: SiteTensors) -> Tensor:
+        """The K steps of neurons that have collected their input: one value."""
+        neuron = self.site.neuron
+        potential, amplitudes, delivered = neuron.fire_window(charge, numbers.threshold)
+        self.recorder.population(self.name, amplitudes, potential, neuron=neuron)
         return delivered.mul_(numbers.spike_value).unsqueeze(0)
 
-    def _by_definition(
-        self, neuron: SteppedNeuron, potential: Tensor, current: Tensor, spikes: Tensor, numbers: SiteTensors
-    ) -> None:
-        total = torch.zeros_like(potential) if self.total is None else self.total
-        for number in range(len(spikes)):
-            now = current[number if len(current) > 1 else 0]
-            potential, spikes[number] = step(neuron, potential, total, now, numbers.threshold)
-            total = total + spikes[number]
-        self.potential, self.total = potential, total
+    def _record(self, spikes: Tensor, counts: Tensor | None = None) -> None:
+        assert self.state is not None
+        self.recorder.population(self.name, spikes, self.state.potential, counts=counts, neuron=self.site.neuron)
+
+
+def _delivered(spikes: Tensor, numbers: SiteTensors) -> Tensor:
+    return spikes if bool((numbers.spike_value == 1).all()) else spikes.mul_(numbers.spike_value)
 
 
 class Pool:
@@ -257,14 +210,6 @@ class Pool:
             increments.append(maximum if self.passed_on is None else maximum - self.passed_on)
             self.passed_on = maximum
         return torch.stack(increments)
-
-
-def _fire(site: Site, potential: Tensor, threshold: Tensor, out: Tensor) -> None:
-    match site.neuron:
-        case IntegrateFire(fires=Above()):
-            torch.gt(potential, threshold, out=out)
-        case _:
-            torch.ge(potential, threshold, out=out)
 
 
 def _folded(node: Affine | Analog, inputs: list[Tensor], bias: bool) -> Tensor:

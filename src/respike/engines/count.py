@@ -2,7 +2,7 @@
 
 The published ECC tool (SpKeras) has no time loop: every layer turns the spike *counts* of the one before into its own.
 
-    N = clip(floor((v0 + Σ input + T · extra_current) / threshold), 0, T)
+    N = clip(floor((v0 + Σ input + T · extra_current) / threshold), 0, T)      (burst neurons: up to T · most)
 
 That is exact for the first layer under constant current (any input that keeps arriving evenly). Behind it, it leaves
 out *unevenness* (a layer whose spikes come early or late saturates or cannot recall) and *causality* (a spike at the
@@ -12,14 +12,15 @@ network does in time, and never to be reported as its accuracy.
 
 from __future__ import annotations
 
-from typing import assert_never
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from respike.errors import InvalidOption, InvalidPlan
 from respike.ir import Activation, AdaptiveMaxPool, Affine, Analog, Input, MaxPool, Network, apply, apply_max
-from respike.neurons import Above, AtOrAbove, IntegrateFire, Subtract
+from respike.neurons import Above, Burst, IntegrateFire, Neuron
 from respike.plan import AccumulatedMax, Membrane, Plan, Site
 from respike.record import INPUT, OUTPUT, Probe, Recorder, Recording
 from respike.schedule import Steady
@@ -34,8 +35,8 @@ def count(
     `v0 + Σ input - threshold · N`. Random codings depend on `first_image`, the number of the batch's first image.
 
     Raises:
-        InvalidPlan: neurons other than integrate-and-fire with reset by subtraction, a schedule other than `Steady`,
-            or max pools on momentary currents: these depend on the order of spikes; use the batched engine.
+        InvalidPlan: neurons other than those in `COUNTS` with reset by subtraction, a schedule other than `Steady`, or
+            max pools on momentary currents: these depend on the order of spikes; use the batched engine.
         InvalidOption: the probe asks for the spikes of every step.
     """
     wanted = probe or Probe()
@@ -76,14 +77,11 @@ def _check(network: Network, plan: Plan) -> int:
         )
     sites = dict(plan.sites) if isinstance(plan.readout, Membrane) else {**plan.sites, OUTPUT: plan.readout.site}
     for name, site in sites.items():
-        match site.neuron:
-            case IntegrateFire(reset=Subtract()):
-                pass
-            case _:
-                raise InvalidPlan(
-                    f"layer {name!r}: the count engine needs IntegrateFire with reset by subtraction, "
-                    f"got {site.neuron}: use the batched engine"
-                )
+        if type(site.neuron) not in COUNTS or not site.neuron.lossless:
+            raise InvalidPlan(
+                f"layer {name!r}: the count engine needs {' or '.join(kind.__name__ for kind in COUNTS)} with reset by "
+                f"subtraction, got {site.neuron}: use the batched engine"
+            )
     pools = [node.name for node in network.nodes if isinstance(node, MaxPool | AdaptiveMaxPool)]
     if pools and not isinstance(plan.max_pooling, AccumulatedMax):
         raise InvalidPlan(
@@ -105,20 +103,24 @@ def _population(name: str, site: Site, total: Tensor, steps: int, recorder: Reco
     """What a population's spikes deliver, from its total input."""
     numbers = site.like(total)
     charge = total + numbers.initial_potential + steps * numbers.extra_current
-    counts = _thresholds_passed(site, charge / numbers.threshold).clamp(0, steps)
-    recorder.population(name, counts.unsqueeze(0), charge - numbers.threshold * counts)
+    counts = COUNTS[type(site.neuron)](site.neuron, charge / numbers.threshold, steps)
+    recorder.population(name, counts.unsqueeze(0), charge - numbers.threshold * counts, neuron=site.neuron)
     return numbers.spike_value * counts
 
 
-def _thresholds_passed(site: Site, charge: Tensor) -> Tensor:
-    assert isinstance(site.neuron, IntegrateFire)
-    match site.neuron.fires:
-        case AtOrAbove():
-            return charge.floor()
-        case Above():
-            return charge.ceil() - 1
-        case _:
-            assert_never(site.neuron.fires)
+def _integrate_fire(neuron: IntegrateFire, thresholds: Tensor, steps: int) -> Tensor:
+    passed = thresholds.ceil() - 1 if isinstance(neuron.fires, Above) else thresholds.floor()
+    return passed.clamp(0, steps)
+
+
+def _burst(neuron: Burst, thresholds: Tensor, steps: int) -> Tensor:
+    return thresholds.floor().clamp(0, neuron.most * steps)
+
+
+Count: TypeAlias = Callable[[Any, Tensor, int], Tensor]
+"""Takes a neuron, its whole charge in thresholds, and the steps; gives the sum of the spikes."""
+COUNTS: Mapping[type[Neuron], Count] = {IntegrateFire: _integrate_fire, Burst: _burst}
+"""By the neuron's class. Only for neurons whose sum of spikes is a function of the charge alone."""
 
 
 def _total(node: Affine | Analog, inputs: list[Tensor], steps: int) -> Tensor:

@@ -8,14 +8,15 @@ counts on its way. Without it, fitted neurons take their K steps.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from respike.errors import InvalidPlan
 from respike.ir import Activation, Input, Network, evaluate
-from respike.neurons import AtOrAbove, FewSpikes, FittedFewSpikes, fire_few
+from respike.neurons import AtOrAbove, FewSpikes, Neuron
 from respike.plan import Plan
 from respike.record import Probe, Recorder, Recording
 from respike.schedule import Layerwise
@@ -65,33 +66,41 @@ def _recorder(images: Tensor, probe: Probe) -> Recorder | EventRecorder:
 def _population(name: str, network: Network, plan: Plan, current: Tensor, recorder: Recorder | EventRecorder) -> Tensor:
     """What the population delivers for its input."""
     site = plan.sites[name]
-    if not isinstance(site.neuron, FewSpikes | FittedFewSpikes):
-        raise InvalidPlan(f"layer {name!r} has other neurons than few-spikes ones")
+    neuron, numbers = site.neuron, site.like(current)
+    if neuron.window is None:
+        raise InvalidPlan(f"layer {name!r} has {neuron.describe()}: the engine few_spikes runs neurons with a window")
     if not isinstance(recorder, Recorder):
         from respike.engines.event import few, memo
 
-        return few.population(name, site, site.neuron, current, recorder, memo.memo_of(network, plan))
-    numbers = site.like(current)
+        return few.population(name, site, current, recorder, memo.memo_of(network, plan))
     potential = current + (numbers.initial_potential + numbers.extra_current)
-    if isinstance(site.neuron, FewSpikes) and isinstance(site.neuron.fires, AtOrAbove):
-        words = _floor(site.neuron, potential, numbers.threshold)
-        recorder.words(name, words, site.neuron.steps, lambda: potential - words * numbers.threshold)
+    words_of = WORDS.get(type(neuron))
+    words = None if words_of is None else words_of(neuron, potential, numbers.threshold)
+    if words is not None:
+        recorder.words(name, words, neuron.window, lambda: potential - words * numbers.threshold)
         return words * numbers.spike_value
-    potential, spikes, delivered = fire_few(site.neuron, potential, numbers.threshold)
-    recorder.population(name, spikes, potential)
+    left, amplitudes, delivered = neuron.fire_window(potential, numbers.threshold)
+    recorder.population(name, amplitudes, left, neuron=neuron)
     return delivered * numbers.spike_value
 
 
-def _floor(neuron: FewSpikes, potential: Tensor, unit: Tensor) -> Tensor:
+def _floor(neuron: FewSpikes, potential: Tensor, unit: Tensor) -> Tensor | None:
     """`clip(floor(potential / unit), 0, 2^K - 1)` as the K steps give it.
 
     A quotient that rounding made whole may stand for a smaller one: these few elements take the K steps.
     """
+    if not isinstance(neuron.fires, AtOrAbove):
+        return None
     quotient = potential / unit
     words = quotient.floor()
     unsure = (quotient == words) & (words >= 1) & (words <= neuron.largest)
     words = words.clamp_(0.0, neuron.largest)
     if bool(unsure.any()):
-        _, _, steps = fire_few(neuron, potential[unsure], unit.expand_as(potential)[unsure])
+        _, _, steps = neuron.fire_window(potential[unsure], unit.expand_as(potential)[unsure])
         words[unsure] = steps
     return words
+
+
+WORDS: Mapping[type[Neuron], Callable[[Any, Tensor, Tensor], Tensor | None]] = {FewSpikes: _floor}
+"""By the neuron's class, what gives a window's spikes as binary numbers in one operation, where it can: those numbers
+are what the window delivers. A neuron that has no entry takes its steps."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ from respike.ir import (
     evaluate,
     map_tensors,
 )
-from respike.neurons import SignedIntegrateFire, SteppedNeuron, step
+from respike.neurons import State
 from respike.plan import AccumulatedMax, MaxPooling, Membrane, Plan, Site
 from respike.record import INPUT, OUTPUT, Probe, Recorder, Recording
 from respike.schedule import Phase
@@ -66,7 +66,10 @@ def run(
     given = network.check_inputs((images,))[entry.name]
     largest = max(float(bound.max()) for bound in bounds(network, plan, given).values())
     if largest * (plan.schedule.steps + 1) + 2.0**membrane_bits >= EXACT:
-        raise InvalidPlan(f"sums of up to {largest:g} a step are too large to be run exactly: use fewer bits")
+        raise InvalidPlan(
+            f"sums of up to {largest:g} a step are too large to be run exactly: use fewer bits, or neurons that send "
+            "fewer spikes in a step"
+        )
     simulation = _Simulation(network, plan, given, Recorder(probe or Probe()), membrane_bits, first_image)
     for phase in plan.schedule.phases:
         for _ in range(phase.steps):
@@ -85,7 +88,7 @@ def run(
 def bounds(network: Network, plan: Plan, images: Tensor) -> dict[str, Tensor]:
     """What the magnitude of no value, nor of any partial sum of it, can exceed in a step; `[1, *shape]` each.
 
-    The network of the absolute weights, on the largest image, with every neuron spiking.
+    The network of the absolute weights, on the largest image, with every neuron sending the most that it can.
     """
     values: dict[str, Tensor] = {}
     for node in network.nodes:
@@ -94,7 +97,8 @@ def bounds(network: Network, plan: Plan, images: Tensor) -> dict[str, Tensor]:
                 most = 1.0 if plan.coding.spiking or not images.numel() else float(images.abs().max())
                 values[node.name] = torch.full((1, *node.shape), most, dtype=torch.float64)
             case Activation():
-                values[node.name] = torch.ones(1, *network.shapes[node.name], dtype=torch.float64)
+                most = plan.sites[node.name].neuron.largest
+                values[node.name] = torch.full((1, *network.shapes[node.name]), most, dtype=torch.float64)
             case Pad():
                 values[node.name] = apply(node, (values[node.inputs[0]],)).abs()
             case _:
@@ -118,26 +122,20 @@ class _Population(_Accumulator):
     def __init__(self, name: str, site: Site, recorder: Recorder, bits: int) -> None:
         super().__init__(bits)
         self.name, self.site, self.recorder = name, site, recorder
-        neuron = site.neuron
-        if not isinstance(neuron, SteppedNeuron):
-            raise InvalidPlan(f"layer {name!r} has {type(neuron).__name__} neurons, which do not run in integers yet")
-        self.neuron = neuron
-        self.potential: Tensor | None = None
-        self.total: Tensor | None = None
+        if site.neuron.window is not None:
+            raise InvalidPlan(f"layer {name!r} has {site.neuron.describe()}, which do not run in integers yet")
+        self.state: State | None = None
 
     def __call__(self, current: Tensor, phase: Phase) -> Tensor:
-        numbers = self.site.like(current)
-        if self.potential is None or self.total is None:
-            self.potential = numbers.initial_potential.expand_as(current)
-            self.total = torch.zeros_like(current)
+        numbers, neuron = self.site.like(current), self.site.neuron
+        if self.state is None:
+            self.state = neuron.start(numbers.initial_potential.expand_as(current))
         if phase.bias_on:
             current = current + numbers.extra_current
-        charged = self.saturate(self.potential + current)
-        nothing = torch.zeros_like(current)
-        self.potential, spikes = step(self.neuron, charged, self.total, nothing, numbers.threshold)
-        self.total = self.total + spikes
-        signed = isinstance(self.neuron, SignedIntegrateFire)
-        self.recorder.population(self.name, spikes.unsqueeze(0), self.potential, signed=signed)
+        charged = self.state.charged(current)
+        saturated = replace(charged, potential=self.saturate(charged.potential))
+        self.state, spikes = neuron.fire(saturated, numbers.threshold)
+        self.recorder.population(self.name, spikes.unsqueeze(0), self.state.potential, neuron=neuron)
         return numbers.spike_value * spikes
 
 

@@ -24,7 +24,7 @@ from respike.cost.latency import interval as shortest_interval
 from respike.engines.wiring import Port, constants, wire
 from respike.errors import InvalidOption, InvalidPlan
 from respike.ir import Activation, Affine, Input, Network, Node, evaluate
-from respike.neurons import Above, FewSpikes, FittedFewSpikes
+from respike.neurons import State
 from respike.plan import Plan, SiteTensors
 from respike.record import OUTPUT
 from respike.schedule import Layerwise
@@ -89,9 +89,8 @@ class _Firing:
 
     node: Activation
     image: int
-    potential: Tensor
+    state: State
     until: int
-    step: int = 0
 
 
 class _Pipeline:
@@ -165,23 +164,18 @@ class _Pipeline:
         current = self.take(image, Port(node.name))
         numbers = self.numbers.setdefault(node.name, self.plan.sites[node.name].like(current))
         potential = current + (numbers.initial_potential + numbers.extra_current)
-        self.firing[neurons] = _Firing(node, image, potential, now + self.window)
+        state = self.plan.sites[node.name].neuron.start(potential)
+        self.firing[neurons] = _Firing(node, image, state, now + self.window)
 
     def step(self, population: _Firing) -> None:
         """One step of a population, and what its spikes deliver."""
         node, numbers = population.node, self.numbers[population.node.name]
-        neuron = self.plan.sites[node.name].neuron
-        assert isinstance(neuron, FewSpikes | FittedFewSpikes)
-        if population.step == neuron.steps:
+        neuron, past = self.plan.sites[node.name].neuron, population.state.step
+        if past == len(neuron.worth):
             return
-        sequences = neuron.coefficients
-        bound = numbers.threshold * sequences.thresholds[population.step]
-        above = population.potential > bound if isinstance(neuron.fires, Above) else population.potential >= bound
-        spikes = above.to(bound.dtype)
-        population.potential = population.potential - (numbers.threshold * sequences.resets[population.step]) * spikes
+        population.state, spikes = neuron.fire(population.state, numbers.threshold)
         self.spike_counts[node.name][population.image] += spikes[0]
-        self.deliver(population.image, node, (numbers.spike_value * sequences.values[population.step]) * spikes)
-        population.step += 1
+        self.deliver(population.image, node, (numbers.spike_value * neuron.worth[past]) * spikes)
 
     def deliver(self, image: int, source: Node, value: Tensor) -> None:
         """Adds what a source delivers to all that reads it."""

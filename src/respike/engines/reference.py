@@ -1,9 +1,9 @@
 """The reference engine: the definition of the semantics, one step after the other. Never optimised.
 
 In each step, spikes cross the whole network (zero delay). A population adds its input current, fires and resets; the
-next affine map receives `spike_value · z`. Biases and extra currents are on where the schedule says so. A few-spikes
-population fires all its K steps before the next layer runs, and the next map receives what they deliver together, so
-what the plan lets stay analog acts on values.
+next affine map receives `spike_value · z`. Biases and extra currents are on where the schedule says so. A population
+with a window fires all its K steps before the next layer runs, and the next map receives what they deliver together,
+so what the plan lets stay analog acts on values.
 """
 
 from __future__ import annotations
@@ -12,38 +12,35 @@ import torch
 from torch import Tensor
 
 from respike.ir import Activation, AdaptiveMaxPool, Input, MaxPool, Network, apply, apply_activation, apply_max
-from respike.neurons import FewSpikes, FittedFewSpikes, SignedIntegrateFire, fire_few, step
+from respike.neurons import State
 from respike.plan import AccumulatedMax, MaxPooling, Membrane, Plan, Site
 from respike.record import INPUT, OUTPUT, Probe, Recorder, Recording
 from respike.schedule import Phase
 
 
 class _Population:
-    """The state of one site: the potentials, and the totals of the spikes sent."""
+    """A site, and the state of its neurons."""
 
     def __init__(self, name: str, site: Site, recorder: Recorder) -> None:
         self.name = name
         self.site = site
         self.recorder = recorder
-        self.potential: Tensor | None = None
-        self.total: Tensor | None = None
+        self.state: State | None = None
 
     def __call__(self, current: Tensor, phase: Phase) -> Tensor:
         """What the population's spikes deliver in this step."""
-        numbers = self.site.like(current)
-        if self.potential is None or self.total is None:
-            self.potential = numbers.initial_potential.expand_as(current)
-            self.total = torch.zeros_like(current)
+        numbers, neuron = self.site.like(current), self.site.neuron
+        if self.state is None:
+            self.state = neuron.start(numbers.initial_potential.expand_as(current))
         if phase.bias_on:
             current = current + numbers.extra_current
-        if isinstance(self.site.neuron, FewSpikes | FittedFewSpikes):
-            potential, spikes, delivered = fire_few(self.site.neuron, self.potential + current, numbers.threshold)
-            self.recorder.population(self.name, spikes, potential)
+        if neuron.window is not None:
+            charge = self.state.charged(current).potential
+            potential, amplitudes, delivered = neuron.fire_window(charge, numbers.threshold)
+            self.recorder.population(self.name, amplitudes, potential, neuron=neuron)
             return numbers.spike_value * delivered
-        self.potential, spikes = step(self.site.neuron, self.potential, self.total, current, numbers.threshold)
-        self.total = self.total + spikes
-        signed = isinstance(self.site.neuron, SignedIntegrateFire)
-        self.recorder.population(self.name, spikes.unsqueeze(0), self.potential, signed=signed)
+        self.state, spikes = neuron.step(self.state, current, numbers.threshold)
+        self.recorder.population(self.name, spikes.unsqueeze(0), self.state.potential, neuron=neuron)
         return numbers.spike_value * spikes
 
 

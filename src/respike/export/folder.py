@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from torch import Tensor
 from respike.export.portable import Converted, Portable, portable
 from respike.files import check_new, new
 from respike.ir import Activation, Node
-from respike.neurons import Above, IntegrateFire, SignedIntegrateFire, ToValue
 from respike.plan import AccumulatedMax, Membrane, Quantity, Site
 from respike.record import OUTPUT
 from respike.version import __version__
@@ -115,7 +113,11 @@ class _Writer:
                 ("extra_current", site.extra_current),
             )
         }
-        return {"neuron": _neuron(site), **numbers, "unit": self._array(name, "unit", unit, "activation units")}
+        return {
+            "neuron": dict(site.neuron.manifest()),
+            **numbers,
+            "unit": self._array(name, "unit", unit, "activation units"),
+        }
 
     def _array(self, node: str, part: str, quantity: Quantity, unit: str) -> dict[str, Any]:
         plain = not isinstance(quantity, Tensor)
@@ -134,16 +136,3 @@ class _Writer:
             plain = "".join(letter if letter.isalnum() or letter in "._" else "_" for letter in node)
             self.folders[node] = f"{len(self.folders):03}_{plain[:80]}"
         return self.folders[node]
-
-
-def _neuron(site: Site) -> Mapping[str, Any]:
-    match site.neuron:
-        case IntegrateFire(reset=reset, fires=fires):
-            rule = ">" if isinstance(fires, Above) else ">="
-            reset_to = reset.value if isinstance(reset, ToValue) else None
-            kind = "value" if reset_to is not None else "subtract"
-            return {"kind": "integrate_and_fire", "fires_at": rule, "reset": kind, "reset_value": reset_to}
-        case SignedIntegrateFire():
-            return {"kind": "signed_integrate_and_fire", "fires_at": ">=", "recalls_below": 0, "reset": "subtract"}
-        case neuron:  # lowering has refused the others
-            raise TypeError(f"{type(neuron).__name__} neurons have not been lowered")

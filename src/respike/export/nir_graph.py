@@ -23,7 +23,6 @@ from respike.errors import RespikeError
 from respike.export.nir_nodes import Wiring, nir_name
 from respike.export.portable import CannotExport, Converted, Pooling, Portable, portable
 from respike.files import check_new, new
-from respike.neurons import Above, AtOrAbove, IntegrateFire, Subtract, ToValue
 from respike.plan import Membrane, Quantity, Site, SpikeCount
 from respike.record import OUTPUT
 from respike.schedule import InputThenDrain
@@ -87,8 +86,8 @@ def to_nir(converted: Converted, *, pooling: Pooling = Pooling.SUM, allow_metada
 def unsayable(lowered: Portable) -> list[str]:
     """What NIR has no word for, as clauses."""
     sites = _sites(lowered)
-    subtracting = [name for name, site in sites.items() if not isinstance(_neuron(site).reset, ToValue)]
-    at = [name for name, site in sites.items() if isinstance(_neuron(site).fires, AtOrAbove)]
+    subtracting = [name for name, site in sites.items() if _rules(site)["reset"] == "subtract"]
+    at = [name for name, site in sites.items() if _rules(site)["fires_at"] == ">="]
     charged = [name for name, site in sites.items() if bool(torch.as_tensor(site.initial_potential).any())]
     reasons = []
     if subtracting:
@@ -172,10 +171,10 @@ def _spike_value(lowered: Portable) -> float:
 
 
 def _numbers(site: Site) -> dict[str, Any]:
-    neuron = _neuron(site)
+    rules = _rules(site)
     return {
-        "reset": "subtract" if isinstance(neuron.reset, Subtract) else "value",
-        "fires": ">" if isinstance(neuron.fires, Above) else ">=",
+        "reset": rules["reset"],
+        "fires": rules["fires_at"],
         "initial_potential": _plain(site.initial_potential),
     }
 
@@ -187,13 +186,13 @@ def _sites(lowered: Portable) -> dict[str, Site]:
 
 def _check_neurons(lowered: Portable) -> None:
     for name, site in _sites(lowered).items():
-        if not isinstance(site.neuron, IntegrateFire):
-            raise CannotExport(f"layer {name!r} has {type(site.neuron).__name__} neurons, which NIR has not")
+        if _rules(site)["kind"] != "integrate_and_fire":
+            raise CannotExport(f"layer {name!r} has {site.neuron.describe()}, which NIR has not")
 
 
-def _neuron(site: Site) -> IntegrateFire:
-    assert isinstance(site.neuron, IntegrateFire)
-    return site.neuron
+def _rules(site: Site) -> Mapping[str, Any]:
+    """When the neurons fire, and what resets them."""
+    return site.neuron.manifest()
 
 
 def _plain(quantity: Quantity) -> Any:

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from respike.export.portable import CannotExport, Portable
 from respike.ir import Activation, Add, AvgPool, Conv, Input, Linear, Node, Reshape
-from respike.neurons import IntegrateFire, ToValue
 from respike.plan import Membrane, Site
 from respike.record import OUTPUT
 
@@ -127,9 +126,7 @@ class Wiring:
     def _population(self, site: Site, shape: tuple[int, ...]) -> Any:
         kind = self.lowered.network.dtype
         threshold = _filled(torch.as_tensor(site.threshold, dtype=kind), shape)
-        value = 0.0
-        if isinstance(site.neuron, IntegrateFire) and isinstance(site.neuron.reset, ToValue):
-            value = site.neuron.reset.value
+        value = site.neuron.manifest()["reset_value"] or 0.0
         return self.nir.IF(r=np.ones_like(threshold), v_threshold=threshold, v_reset=np.full_like(threshold, value))
 
 

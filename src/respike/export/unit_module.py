@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from respike.coding import ConstantCurrent
 from respike.export.portable import CannotExport, Converted, Pooling, portable
 from respike.ir import Activation, Add, AvgPool, Conv, Input, Linear, Network, Node, Reshape, channelwise
-from respike.neurons import SteppedNeuron, step
+from respike.neurons import State
 from respike.plan import Site, SpikeCount
 from respike.schedule import Phase
 
@@ -26,25 +26,23 @@ class UnitIntegrateFire(nn.Module):
 
     def __init__(self, site: Site, dtype: torch.dtype) -> None:
         super().__init__()
-        self.neuron: SteppedNeuron = site.neuron  # type: ignore[assignment]  # lowering has refused the others
+        self.neuron = site.neuron
         self.register_buffer("threshold", torch.as_tensor(site.threshold, dtype=dtype))
         self.register_buffer("initial_potential", torch.as_tensor(site.initial_potential, dtype=dtype))
         self.reset()
 
     def reset(self) -> None:
         """Back to the initial potential."""
-        self._potential: Tensor | None = None
-        self._total: Tensor | None = None
+        self._state: State | None = None
 
     def forward(self, current: Tensor) -> Tensor:
-        """The spikes of one step, `[batch, *shape]`, 0 or 1."""
+        """The amplitudes of one step, `[batch, *shape]`: 0 or 1 of most neurons."""
         threshold, initial = (
             channelwise(self.get_buffer(name), current.ndim) for name in ("threshold", "initial_potential")
         )
-        if self._potential is None or self._total is None:
-            self._potential, self._total = initial.expand_as(current), torch.zeros_like(current)
-        self._potential, spikes = step(self.neuron, self._potential, self._total, current, threshold)
-        self._total = self._total + spikes
+        if self._state is None:
+            self._state = self.neuron.start(initial.expand_as(current))
+        self._state, spikes = self.neuron.step(self._state, current, threshold)
         return spikes
 
 

@@ -19,7 +19,7 @@ from respike.fitting.search import Array, Curve, calls, search
 from respike.fitting.store import SHIPPED, cached_at, fit_key, read_fit, write_fit
 from respike.ir import Function
 from respike.ir.functions import apply_function
-from respike.neurons.few_spikes import MOST_STEPS, FittedFewSpikes, fire_few
+from respike.neurons import MOST_STEPS, FittedFewSpikes
 from respike.progress import Progress, silent
 
 RESTARTS = 256
@@ -162,7 +162,7 @@ def _silent(function: Function, thresholds: Array, resets: Array, low: float, hi
 
 def _steadied(neuron: FittedFewSpikes, inputs: Tensor) -> FittedFewSpikes:
     """With steps that fire for all inputs firing far below the range too: they carry a constant, as tanh's -1."""
-    _, spikes, _ = fire_few(neuron, inputs, torch.ones((), dtype=inputs.dtype))
+    _, spikes, _ = neuron.fire_window(inputs, torch.ones((), dtype=inputs.dtype))
     always = (spikes == 1).all(dim=1).tolist()
     far = neuron.low - 10 * (neuron.high - neuron.low) - sum(abs(reset) for reset in neuron.resets)
     bounds = zip(neuron.thresholds, always, strict=True)
@@ -171,7 +171,7 @@ def _steadied(neuron: FittedFewSpikes, inputs: Tensor) -> FittedFewSpikes:
 
 def _solved(neuron: FittedFewSpikes, inputs: Tensor, outputs: Tensor, weights: Tensor) -> FittedFewSpikes:
     """With the spike values of least squares, from the spikes that the neuron's definition fires."""
-    _, spikes, _ = fire_few(neuron, inputs, torch.ones((), dtype=inputs.dtype))
+    _, spikes, _ = neuron.fire_window(inputs, torch.ones((), dtype=inputs.dtype))
     root = weights.sqrt()
     # Of all solutions the smallest: a step that never fires gets the value 0.
     solution = torch.linalg.lstsq((spikes * root).T, (outputs * root).unsqueeze(1), rcond=1e-9, driver="gelsd")
@@ -180,5 +180,5 @@ def _solved(neuron: FittedFewSpikes, inputs: Tensor, outputs: Tensor, weights: T
 
 def _measured(neuron: FittedFewSpikes, inputs: Tensor, outputs: Tensor, probabilities: Array) -> FittedFewSpikes:
     """With its error under the density itself."""
-    _, _, delivered = fire_few(neuron, inputs, torch.ones((), dtype=inputs.dtype))
+    _, _, delivered = neuron.fire_window(inputs, torch.ones((), dtype=inputs.dtype))
     return replace(neuron, error=float((delivered - outputs).square() @ torch.from_numpy(probabilities)))

@@ -16,7 +16,7 @@ from platformdirs import user_cache_path
 
 from respike.errors import InvalidOption
 from respike.ir import Function
-from respike.neurons.few_spikes import FittedFewSpikes
+from respike.neurons import FittedFewSpikes
 
 SHIPPED = Path(__file__).with_name("fits.json")
 """The fits in the package, made by `fit_activation` with its default options."""

@@ -30,7 +30,6 @@ from respike.ir import (
 from respike.lower.regauge import Gauge, regauge
 from respike.lower.unit_spikes import thresholds
 from respike.lower.units import handed_on, uniform
-from respike.neurons import IntegrateFire, ToValue
 from respike.plan import Plan, Quantity, Site, SpikeCount
 from respike.record import OUTPUT, Probe
 
@@ -248,13 +247,8 @@ def _rounded(name: str, site: Site) -> Site:
         raise InvalidPlan(
             f"layer {name!r} has weights so much larger than its threshold that the threshold becomes 0: use more bits"
         )
-    neuron = site.neuron
-    match neuron:
-        case IntegrateFire(reset=ToValue(value=value)):
-            neuron = IntegrateFire(ToValue(float(round(value))), neuron.fires)
-        case _:
-            pass
-    return Site(threshold, 1.0, whole(site.initial_potential), whole(site.extra_current), neuron)
+    initial, extra = whole(site.initial_potential), whole(site.extra_current)
+    return Site(threshold, 1.0, initial, extra, site.neuron.rounded())
 
 
 def _check_widths(fixed: FixedPoint) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from respike.coding import Bernoulli, Coding, ConstantCurrent, IntegrateEncoder
 from respike.errors import InvalidPlan
-from respike.neurons import IntegrateFire, SignedIntegrateFire, Subtract, ToValue
 from respike.plan import Membrane, Plan, Quantity, Site, SpikeCount
 from respike.schedule import InputThenDrain, Steady
 
@@ -21,20 +19,10 @@ def site_in_unit(name: str, site: Site, unit: Quantity) -> Site:
         ratio = torch.as_tensor(quantity, dtype=torch.float64) / torch.as_tensor(unit, dtype=torch.float64)
         return float(ratio.flatten()[0]) if bool((ratio == ratio.flatten()[0]).all()) else ratio
 
-    neuron = site.neuron
-    match neuron:
-        case SignedIntegrateFire() | IntegrateFire(reset=Subtract() | ToValue(value=0.0)):
-            pass
-        case IntegrateFire(reset=ToValue(value=value)):
-            reset = per_unit(value)
-            if isinstance(reset, Tensor):
-                raise InvalidPlan(
-                    f"layer {name!r} resets to {value:g}, and its thresholds differ from channel to channel: "
-                    "reset to 0, or give the layer one threshold"
-                )
-            neuron = IntegrateFire(ToValue(reset), neuron.fires)
-        case _:
-            raise InvalidPlan(f"layer {name!r} has {type(neuron).__name__} neurons, which cannot be lowered yet")
+    try:
+        neuron = site.neuron.in_unit(unit)
+    except InvalidPlan as error:
+        raise InvalidPlan(f"layer {name!r} {error}") from None
     numbers = (site.threshold, site.initial_potential, site.extra_current)
     threshold, initial, extra = (per_unit(number) for number in numbers)
     return Site(threshold, 1.0, initial, extra, neuron)

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from respike.errors import InvalidOption, InvalidPlan
 from respike.ir import Activation, Affine, Input, Network, apply
-from respike.neurons import SignedIntegrateFire
 from respike.plan import Membrane, Plan, Site
 from respike.schedule import Layerwise
 
@@ -24,8 +23,9 @@ from respike.schedule import Layerwise
 class Bound:
     """Lets an image go when its decision can no longer change: the decisions are those of the last step, always.
 
-    Let `i` lead after step t, and let r steps be left, b of them with biases. In one step a neuron k delivers 0 or its
-    spike value `s_k` (a signed neuron `-s_k` too), so no step can bring output j closer to i by more than
+    Let `i` lead after step t, and let r steps be left, b of them with biases. In one step a neuron k delivers between 0
+    and `s_k`, its spike value times its largest amplitude (a signed neuron, from `-s_k` on), so no step can bring
+    output j closer to i by more than
 
         R_ij = Σ_k s_k · max(0, W_jk - W_ik)        (signed: Σ_k s_k · |W_jk - W_ik|)
 
@@ -151,32 +151,35 @@ class _Reach:
 def _reach(network: Network, plan: Plan) -> _Reach:
     if not isinstance(plan.readout, Membrane):
         site = plan.readout.site
-        delivered, classes = (
-            _spike_values(site, network.shapes[network.outputs[0]]),
-            network.neurons(network.outputs[0]),
-        )
-        least = delivered if isinstance(site.neuron, SignedIntegrateFire) else torch.zeros(classes).double()
+        output = network.outputs[0]
+        delivered, classes = _most(output, site, network.shapes[output]), network.neurons(output)
+        least = delivered if site.neuron.signed else torch.zeros(classes).double()
         closer = delivered.unsqueeze(0) + least.unsqueeze(1)
         return _Reach(closer, torch.zeros(classes).double(), delivered, 1)
     weights, constant = _last_maps(network, plan)
     closer = torch.zeros(len(constant), len(constant), dtype=torch.float64)
     for name, weight in weights.items():
         site = plan.sites[name]
-        delivered = _spike_values(site, network.shapes[name])
+        delivered = _most(name, site, network.shapes[name])
         for leader, row in enumerate(weight):
             gain = weight - row
-            gain = gain.abs() if isinstance(site.neuron, SignedIntegrateFire) else gain.clamp(min=0)
+            gain = gain.abs() if site.neuron.signed else gain.clamp(min=0)
             closer[leader] += gain @ delivered
     largest = constant.abs() + sum(
-        weight.abs() @ _spike_values(plan.sites[name], network.shapes[name]) for name, weight in weights.items()
+        weight.abs() @ _most(name, plan.sites[name], network.shapes[name]) for name, weight in weights.items()
     )
     return _Reach(closer, constant, largest, sum(weight.shape[1] for weight in weights.values()))
 
 
-def _spike_values(site: Site, shape: tuple[int, ...]) -> Tensor:
-    """What a spike of each neuron delivers, `[neurons]`."""
+def _most(name: str, site: Site, shape: tuple[int, ...]) -> Tensor:
+    """The most that each neuron delivers in a step, `[neurons]`."""
+    if site.neuron.most is None:
+        raise InvalidPlan(
+            f"layer {name!r} has {site.neuron.describe()}, which may send any number of spikes in a step, so early "
+            "exit has no bound: use a margin"
+        )
     like = torch.zeros(1, *shape, dtype=torch.float64)
-    return site.like(like).spike_value.expand_as(like).flatten()
+    return site.neuron.most * site.like(like).spike_value.expand_as(like).flatten()
 
 
 def _last_maps(network: Network, plan: Plan) -> tuple[dict[str, Tensor], Tensor]:

@@ -30,7 +30,7 @@ from respike.ir import (
     apply_max,
     ceiling,
 )
-from respike.neurons import SteppedNeuron, step
+from respike.neurons import Neuron
 from respike.plan import Site
 
 MEMORY = 64 * 2**20
@@ -40,7 +40,7 @@ KEPT = 512 * 2**20
 
 
 def balanced(
-    network: Network, calibration: Calibration, *, steps: int, scale: float, neuron: SteppedNeuron, coding: Coding
+    network: Network, calibration: Calibration, *, steps: int, scale: float, neuron: Neuron, coding: Coding
 ) -> dict[str, Site]:
     """A site per activation: threshold and spike value are `scale` times the largest input current.
 
@@ -105,15 +105,14 @@ class _Part:
             values[node.name] = value
         return values[behind[-1].name]
 
-    def spike(self, name: str, current: Tensor, neuron: SteppedNeuron, site: Site) -> None:
+    def spike(self, name: str, current: Tensor, neuron: Neuron, site: Site) -> None:
         """Runs a population whose site is known on its current, and keeps its spikes."""
         numbers = site.like(current[0])
-        potential, total = torch.zeros_like(current[0]), torch.zeros_like(current[0])
+        state = neuron.start(torch.zeros_like(current[0]))
         fired = torch.empty(self._steps, *current.shape[1:], dtype=torch.bool)
         for number in range(self._steps):
             now = current[number if len(current) > 1 else 0]
-            potential, spikes = step(neuron, potential, total, now, numbers.threshold)
-            fired[number] = spikes
+            state, fired[number] = neuron.step(state, now, numbers.threshold)
         self._spikes[name] = np.packbits(fired.numpy()), fired.shape
 
     def forget(self, names: set[str]) -> None:

@@ -27,7 +27,7 @@ from respike.methods.citations import FEW_SPIKES
 from respike.methods.method import published
 from respike.methods.remedy import Remedy
 from respike.methods.search import SWITCH, Whole
-from respike.neurons import FewSpikes, FittedFewSpikes, LayerwiseNeuron, fire_few
+from respike.neurons import FewSpikes
 from respike.plan import Plan, Quantity, Site
 from respike.schedule import Layerwise
 
@@ -113,7 +113,7 @@ def few_spikes(
             together = _together(seen[node.name] for node in nodes)
             one = _rounding(first, _unit(together, steps, offset, least_squares), neuron, offset)
         sites |= {node.name: one for node in nodes}
-    if correct_bias or any(isinstance(one.neuron, FittedFewSpikes) for one in sites.values()):
+    if correct_bias or any(one.neuron.domain for one in sites.values()):
         sites = _corrected(network, sites, images, correct_bias)
     return Plan(sites=sites, schedule=Layerwise(steps), analog=kept)
 
@@ -221,17 +221,17 @@ def _channel_means(values: Tensor) -> Tensor:
 def _delivered(name: str, site: Site, current: Tensor) -> Tensor:
     """What a population delivers; warns where it leaves the range that its neuron was fitted to."""
     numbers, neuron = site.like(current), site.neuron
-    assert isinstance(neuron, LayerwiseNeuron)
     potential = current + numbers.initial_potential + numbers.extra_current
-    if isinstance(neuron, FittedFewSpikes):
-        outside = float(((potential < neuron.low) | (potential > neuron.high)).double().mean())
+    if neuron.domain is not None:
+        low, high = neuron.domain
+        outside = float(((potential < low) | (potential > high)).double().mean())
         if outside > _OUTSIDE:
             warnings.warn(
-                f"layer {name!r}: {100 * outside:.1f} % of its inputs are outside the range [{neuron.low:.3g}, "
-                f"{neuron.high:.3g}] that its neuron was fitted to: more steps "
+                f"layer {name!r}: {100 * outside:.1f} % of its inputs are outside the range [{low:.3g}, "
+                f"{high:.3g}] that its neuron was fitted to: more steps "
                 "keep the layers before it closer to the network",
                 OutsideFitWarning,
                 stacklevel=5,
             )
-    _, _, delivered = fire_few(neuron, potential, numbers.threshold)
+    _, _, delivered = neuron.fire_window(potential, numbers.threshold)
     return delivered * numbers.spike_value

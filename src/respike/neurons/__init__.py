@@ -1,40 +1,47 @@
-"""Neuron models: what a population does with its input current."""
+"""Neuron models, one file each: what a population does with its input current."""
 
-from typing import TypeAlias
+from respike.neurons.base import Neuron, State, Surrogate, straight_through
+from respike.neurons.burst import Burst
+from respike.neurons.few_spikes import MOST_STEPS, Coefficients, FewSpikes, SequenceNeuron
+from respike.neurons.fitted import FittedFewSpikes
+from respike.neurons.integrate_fire import RESETS, IntegrateFire, Reset, Subtract, ToValue
+from respike.neurons.registry import KNOWN, register
+from respike.neurons.signed import SignedIntegrateFire, TracedState
+from respike.neurons.thresholds import Above, AtOrAbove, Firing
 
-from respike.neurons.few_spikes import Coefficients, FewSpikes, FittedFewSpikes, LayerwiseNeuron, fire_few
-from respike.neurons.integrate_fire import (
-    RESETS,
-    Above,
-    AtOrAbove,
-    Firing,
+ALL: tuple[type[Neuron], ...] = (
     IntegrateFire,
-    Reset,
     SignedIntegrateFire,
-    SteppedNeuron,
-    Subtract,
-    ToValue,
-    step,
+    Burst,
+    FewSpikes,
+    FittedFewSpikes,
 )
-
-Neuron: TypeAlias = SteppedNeuron | LayerwiseNeuron
+"""The neurons that come with respike."""
+for _neuron in ALL:
+    register(_neuron)
 
 __all__ = [
+    "ALL",
+    "KNOWN",
+    "MOST_STEPS",
     "RESETS",
     "Above",
     "AtOrAbove",
+    "Burst",
     "Coefficients",
     "FewSpikes",
     "Firing",
     "FittedFewSpikes",
     "IntegrateFire",
-    "LayerwiseNeuron",
     "Neuron",
     "Reset",
+    "SequenceNeuron",
     "SignedIntegrateFire",
-    "SteppedNeuron",
+    "State",
     "Subtract",
+    "Surrogate",
     "ToValue",
-    "fire_few",
-    "step",
+    "TracedState",
+    "register",
+    "straight_through",
 ]

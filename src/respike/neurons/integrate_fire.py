@@ -1,13 +1,18 @@
-"""Integrate-and-fire neurons without leak: the dynamics of one population, as frozen values."""
+"""Integrate-and-fire neurons without leak."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TypeAlias, assert_never
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
+
+from respike.errors import InvalidPlan
+from respike.neurons.base import Neuron, State, Surrogate, straight_through
+from respike.neurons.signed import SignedIntegrateFire
+from respike.neurons.thresholds import Above, AtOrAbove, Firing
 
 
 @dataclass(frozen=True)
@@ -22,66 +27,88 @@ class ToValue:
     value: float = 0.0
 
 
-@dataclass(frozen=True)
-class AtOrAbove:
-    """Fires where `v ≥ threshold` (ECC Eq. 4)."""
-
-
-@dataclass(frozen=True)
-class Above:
-    """Fires where `v > threshold` (ECC Algorithm 1)."""
-
-
 Reset: TypeAlias = Subtract | ToValue
 RESETS: Mapping[str, Reset] = {"subtract": Subtract(), "zero": ToValue(0.0)}
 """Resets by the name that users write."""
-Firing: TypeAlias = AtOrAbove | Above
 
 
 @dataclass(frozen=True)
-class IntegrateFire:
+class IntegrateFire(Neuron):
     """`v ← v + current`, a spike where `v` reaches the threshold, then the reset. At most one spike a step."""
 
     reset: Reset = Subtract()
     fires: Firing = AtOrAbove()
 
+    @property
+    def lossless(self) -> bool:
+        """Whether the reset subtracts."""
+        return isinstance(self.reset, Subtract)
 
-@dataclass(frozen=True)
-class SignedIntegrateFire:
-    """Reset by subtraction with a tracer: also a spike of -1 where `v < 0` and more spikes were sent than recalled.
+    def fire(self, state: State, threshold: Tensor) -> tuple[State, Tensor]:
+        """`z = 1` where `v` reaches the threshold, then the reset."""
+        potential = state.potential
+        fired = self.fires(potential, threshold)
+        spikes = fired.to(potential.dtype)
+        match self.reset:
+            case Subtract():
+                return state.after(potential - threshold * spikes), spikes
+            case ToValue(value=value):
+                return state.after(torch.where(fired, value, potential)), spikes
 
-    The total never falls below zero. Once the potential has drained, the total is the quantised activation whatever
-    the order in which the inputs came.
-    """
+    def fire_smoothly(self, state: State, threshold: Tensor, surrogate: Surrogate) -> tuple[State, Tensor]:
+        """The spike has the surrogate's derivative; the reset is derived as it is."""
+        potential = state.potential
+        exact = self.fires(potential, threshold).to(potential.dtype)
+        spikes = straight_through(exact, surrogate(potential / threshold - 1))
+        match self.reset:
+            case Subtract():
+                return state.after(potential - threshold * spikes), spikes
+            case ToValue(value=value):
+                return state.after(potential * (1 - spikes) + value * spikes), spikes
 
+    def describe(self) -> str:
+        """Integrate-and-fire neurons."""
+        return "integrate-and-fire neurons"
 
-SteppedNeuron: TypeAlias = IntegrateFire | SignedIntegrateFire
-"""Neurons that take a current, and may fire, in every step."""
+    def check(self, threshold: Tensor) -> None:
+        """A reset to a value must not lead to the next spike."""
+        if isinstance(self.reset, ToValue) and self.reset.value >= float(threshold.min()):
+            raise InvalidPlan(f"a reset to {self.reset.value:g} at or above the threshold would fire for ever")
 
+    def in_unit(self, unit: float | Tensor) -> IntegrateFire:
+        """With the reset value in the unit."""
+        if isinstance(self.reset, Subtract) or not self.reset.value:
+            return self
+        values = (self.reset.value / torch.as_tensor(unit, dtype=torch.float64)).flatten()
+        if bool((values != values[0]).any()):
+            raise InvalidPlan(
+                f"resets to {self.reset.value:g}, and its thresholds differ from channel to channel: "
+                "reset to 0, or give the layer one threshold"
+            )
+        return replace(self, reset=ToValue(float(values[0])))
 
-def step(
-    neuron: SteppedNeuron, potential: Tensor, total: Tensor, current: Tensor, threshold: Tensor
-) -> tuple[Tensor, Tensor]:
-    """One time step of a population: the definition, written to be read.
+    def rounded(self) -> IntegrateFire:
+        """With the reset value rounded."""
+        match self.reset:
+            case Subtract():
+                return self
+            case ToValue(value=value):
+                return replace(self, reset=ToValue(float(round(value))))
 
-    `potential`, `total` (the sum of the spikes sent so far) and `current` have the shape of the population,
-    `threshold` broadcasts against it. Returns the potential after the reset, and the spikes (0, 1 or -1).
-    """
-    potential = potential + current
-    match neuron:
-        case IntegrateFire(reset=reset, fires=fires):
-            fired = potential >= threshold if isinstance(fires, AtOrAbove) else potential > threshold
-            spikes = fired.to(potential.dtype)
-            match reset:
-                case Subtract():
-                    return potential - threshold * spikes, spikes
-                case ToValue(value=value):
-                    return torch.where(fired, value, potential), spikes
-                case _:
-                    assert_never(reset)
-        case SignedIntegrateFire():
-            up = (potential >= threshold).to(potential.dtype)
-            down = ((potential < 0) & (total > 0)).to(potential.dtype)
-            return potential - threshold * (up - down), up - down
-        case _:
-            assert_never(neuron)
+    def manifest(self) -> Mapping[str, Any]:
+        """The rule of firing, and the reset."""
+        value = self.reset.value if isinstance(self.reset, ToValue) else None
+        return {
+            "kind": "integrate_and_fire",
+            "fires_at": ">" if isinstance(self.fires, Above) else ">=",
+            "reset": "subtract" if value is None else "value",
+            "reset_value": value,
+        }
+
+    def without_loss(self) -> IntegrateFire:
+        """With reset by subtraction."""
+        return replace(self, reset=Subtract())
+
+    def recalling(self) -> Neuron | None:
+        """The signed neuron, which resets by subtraction too."""
+        return SignedIntegrateFire() if self.lossless else None

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from respike.neurons import FewSpikes, FittedFewSpikes
 from respike.plan import Site
-from respike.record import Probe, Recording
+from respike.record import Probe, Recording, decoded
 from respike.report.page_data import Bounds, Histogram, Layer, LayerRun, Scale, rounded
-from respike.schedule import Layerwise
 from respike.simulate import simulate
 from respike.spiking import SpikingNetwork
 
@@ -101,36 +99,34 @@ def correlation(first: Tensor, second: Tensor) -> float | None:
 
 def _batches(spiking: SpikingNetwork, images: Tensor, bounds: Bounds) -> Iterator[tuple[int, Tensor]]:
     """The sample in pieces whose spikes fit the memory, each with the number of its first image."""
-    schedule = spiking.plan.schedule
-    window = schedule.window if isinstance(schedule, Layerwise) else 1
-    neurons = sum(map(spiking.network.neurons, spiking.plan.sites))
-    size = max(1, bounds.raster_values // max(1, neurons * window))
+    steps = {name: _steps_kept(spiking, site) for name, site in spiking.plan.sites.items()}
+    kept = sum(max(1, count) * spiking.network.neurons(name) for name, count in steps.items())
+    size = max(1, bounds.raster_values // max(1, kept))
     for start in range(0, len(images), size):
         yield start, images[start : start + size]
 
 
+def _steps_kept(spiking: SpikingNetwork, site: Site) -> int:
+    """How many steps of spikes are needed: none where their sums say all."""
+    if site.neuron.window is not None:
+        return site.neuron.window
+    return spiking.plan.schedule.steps if site.neuron.graded else 0
+
+
 def _probe(spiking: SpikingNetwork) -> Probe:
-    """Few-spikes neurons' spikes differ in worth, so that their counts alone say little."""
     names = tuple(spiking.plan.sites)
-    layerwise = isinstance(spiking.plan.schedule, Layerwise)
-    return Probe(spike_counts=not layerwise, spikes=names if layerwise else (), potentials=names)
+    kept = tuple(name for name, site in spiking.plan.sites.items() if _steps_kept(spiking, site))
+    summed = any(site.neuron.window is None for site in spiking.plan.sites.values())
+    return Probe(spike_counts=summed, spikes=kept, potentials=names)
 
 
 def _layer_sample(
     spiking: SpikingNetwork, site: Site, activations: Tensor, record: Recording, name: str
 ) -> LayerSample:
-    numbers = site.like(activations)
-    match site.neuron:
-        case FewSpikes() | FittedFewSpikes():
-            spikes = record.spikes[name]
-            worth = spikes.new_tensor(site.neuron.coefficients.values)
-            delivered = numbers.spike_value * torch.tensordot(worth, spikes, dims=([0], [0]))
-            counts = spikes.sum(0)
-        case _:
-            counts = record.spike_counts[name]
-            delivered = numbers.spike_value * counts / spiking.decoding
-    potentials = (record.potentials[name] / numbers.threshold).expand_as(activations)
-    return LayerSample(activations, delivered, potentials, counts)
+    kept = _steps_kept(spiking, site) > 0
+    counts = site.neuron.spikes_sent(record.spikes[name]).sum(0) if kept else record.spike_counts[name]
+    potentials = (record.potentials[name] / site.like(activations).threshold).expand_as(activations)
+    return LayerSample(activations, decoded(spiking.plan, record, name), potentials, counts)
 
 
 def _joined(parts: list[LayerSample]) -> LayerSample:
@@ -152,13 +148,8 @@ def _sampled(numbers: Tensor, count: int) -> Tensor:
 
 def _scale(site: Site) -> Scale:
     values = torch.as_tensor(site.value, dtype=torch.float64).reshape(-1)
-    match site.neuron:
-        case FewSpikes():
-            values = values * site.neuron.largest
-        case FittedFewSpikes():
-            values = values * sum(max(0.0, value) for value in site.neuron.values)
-        case _:
-            pass
+    if math.isfinite(site.neuron.largest):
+        values = values * site.neuron.largest
     return Scale(*rounded((float(values.min()), float(values.median()), float(values.max()))))
 
 
@@ -173,7 +164,7 @@ def _membrane(potentials: Tensor, bins: int) -> Histogram:
 
 def _expected(spiking: SpikingNetwork, site: Site, activations: Tensor) -> float | None:
     """Spikes per image that would deliver the activations exactly."""
-    if isinstance(site.neuron, FewSpikes | FittedFewSpikes):
+    if site.neuron.window is not None or site.neuron.graded:
         return None
     wanted = activations.clamp(min=0) * spiking.decoding / site.like(activations).spike_value
     return float(wanted.double().sum()) / len(activations)

@@ -1,40 +1,27 @@
 """The dynamics of populations and pools as functions with derivatives. Forward, they are those of the engines.
 
-- Integrate-and-fire neurons spike by `H(v / threshold - 1)`; at every step a surrogate gives its derivative. The reset
-  is part of what is derived.
+- A neuron says itself what derivative its spikes have (`Neuron.fire_smoothly`): integrate-and-fire neurons spike by
+  `H(v / threshold - 1)`, and a surrogate gives its derivative at every step. The reset is part of what is derived.
 - The K steps of a few-spikes neuron are a quantiser of K bits, `y = value · n(v / unit)` with `n(q) = clip(floor(q), 0,
   2^K - 1)`. Step by step, the surrogates of K spikes whose thresholds halve would multiply up to noise. But where `q`
   rises by one, `n` rises by one, unless it saturates: on average `n'(q) = 1` from 0 to 2^K, and 0 elsewhere. This is
-  the straight-through estimator, a clipped identity. With `value = unit` it gives `∂y/∂v = 1` inside; and the unit
-  itself gets `n - q` inside (its rounding error), `2^K - 1` above and 0 below: the learned step size of Esser et al.
-  2020.
+  the straight-through estimator, a clipped identity (`Neuron.smooth`). With `value = unit` it gives `∂y/∂v = 1`
+  inside; and the unit itself gets `n - q` inside (its rounding error), `2^K - 1` above and 0 below: the learned step
+  size of Esser et al. 2020.
 - Fitted few-spikes neurons have the derivative of the function that they stand for.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import assert_never
 
 import torch
 from torch import Tensor
 
-from respike.ir import Affine, Analog, Pooling, apply, apply_function, apply_max, channelwise
-from respike.neurons import (
-    Above,
-    FewSpikes,
-    FittedFewSpikes,
-    IntegrateFire,
-    LayerwiseNeuron,
-    Neuron,
-    SignedIntegrateFire,
-    SteppedNeuron,
-    Subtract,
-    ToValue,
-    fire_few,
-)
+from respike.ir import Affine, Analog, Pooling, apply, apply_max, channelwise
+from respike.neurons import Neuron, State, straight_through
 from respike.plan import AccumulatedMax, MaxPooling, SiteTensors
-from respike.training.surrogates import Surrogate, straight_through
+from respike.training.surrogates import Surrogate
 
 
 @dataclass(eq=False)
@@ -44,31 +31,24 @@ class Population:
     neuron: Neuron
     numbers: SiteTensors
     surrogate: Surrogate
-    potential: Tensor | None = None
-    total: Tensor | None = None
+    state: State | None = None
 
     def __call__(self, current: Tensor, steps: int, bias_on: bool) -> Tensor:
         """What the spikes of `steps` steps deliver; currents are `[steps, batch, *shape]`, `[1, …]` where constant."""
         numbers = shaped(self.numbers, current.ndim - 1)
         if bias_on:
             current = current + numbers.extra_current
-        if self.potential is None or self.total is None:
-            self.potential = numbers.initial_potential.expand_as(current[0])
-            self.total = torch.zeros_like(current[0])
-        match self.neuron:
-            case FewSpikes() | FittedFewSpikes():
-                delivered = decoded(self.neuron, self.potential + current[0], numbers.threshold).unsqueeze(0)
-            case IntegrateFire() | SignedIntegrateFire():
-                spikes = []
-                for number in range(steps):
-                    charged = self.potential + current[number if len(current) > 1 else 0]
-                    self.potential, spike = fire(self.neuron, charged, self.total, numbers.threshold, self.surrogate)
-                    self.total = self.total + spike.detach()
-                    spikes.append(spike)
-                delivered = torch.stack(spikes)
-            case _:
-                assert_never(self.neuron)
-        return numbers.spike_value * delivered
+        if self.state is None:
+            self.state = self.neuron.start(numbers.initial_potential.expand_as(current[0]))
+        if self.neuron.window is not None:
+            charge = self.state.charged(current[0]).potential
+            return numbers.spike_value * decoded(self.neuron, charge, numbers.threshold).unsqueeze(0)
+        spikes = []
+        for number in range(steps):
+            charged = self.state.charged(current[number if len(current) > 1 else 0])
+            self.state, spike = self.neuron.fire_smoothly(charged, numbers.threshold, self.surrogate)
+            spikes.append(spike)
+        return numbers.spike_value * torch.stack(spikes)
 
 
 def shaped(numbers: SiteTensors, dimensions: int) -> SiteTensors:
@@ -81,42 +61,10 @@ def shaped(numbers: SiteTensors, dimensions: int) -> SiteTensors:
     )
 
 
-def decoded(neuron: LayerwiseNeuron, potential: Tensor, threshold: Tensor) -> Tensor:
-    """What the K steps of a few-spikes population deliver, in spike values."""
-    _, _, exact = fire_few(neuron, potential.detach(), threshold.detach())
-    units = potential / threshold
-    match neuron:
-        case FewSpikes():
-            return straight_through(exact, units.clamp(0.0, neuron.largest + 1))
-        case FittedFewSpikes():
-            return straight_through(exact, apply_function(neuron.function, units))
-        case _:
-            assert_never(neuron)
-
-
-def fire(
-    neuron: SteppedNeuron, potential: Tensor, total: Tensor, threshold: Tensor, surrogate: Surrogate
-) -> tuple[Tensor, Tensor]:
-    """One step of neurons that have taken their current: the potential after the reset, and the spikes."""
-    smooth = surrogate(potential / threshold - 1)
-    match neuron:
-        case IntegrateFire(reset=reset, fires=fires):
-            above = potential > threshold if isinstance(fires, Above) else potential >= threshold
-            spikes = straight_through(above.to(potential.dtype), smooth)
-            match reset:
-                case Subtract():
-                    return potential - threshold * spikes, spikes
-                case ToValue(value=value):
-                    return potential * (1 - spikes) + value * spikes, spikes
-                case _:
-                    assert_never(reset)
-        case SignedIntegrateFire():
-            up = straight_through((potential >= threshold).to(potential.dtype), smooth)
-            recalls = (total > 0).to(potential.dtype)
-            down = straight_through((potential < 0).to(potential.dtype), surrogate(-potential / threshold)) * recalls
-            return potential - threshold * (up - down), up - down
-        case _:
-            assert_never(neuron)
+def decoded(neuron: Neuron, potential: Tensor, threshold: Tensor) -> Tensor:
+    """What the K steps of a population with a window deliver, in spike values."""
+    _, _, exact = neuron.fire_window(potential.detach(), threshold.detach())
+    return straight_through(exact, neuron.smooth(potential / threshold))
 
 
 @dataclass(eq=False)

@@ -62,13 +62,6 @@ class FastSigmoid:
 Surrogate: TypeAlias = Triangle | Sigmoid | FastSigmoid
 
 
-def straight_through(exact: Tensor, smooth: Tensor) -> Tensor:
-    """`exact` forward, bit for bit; the derivative of `smooth` backward."""
-    if not torch.is_grad_enabled():
-        return exact
-    return exact.detach() + (smooth - smooth.detach())
-
-
 def _check(name: str, value: float) -> None:
     if not 0 < value < float("inf"):
         raise InvalidOption(f"a surrogate needs a positive {name}, got {value}")

@@ -36,7 +36,7 @@ def fire(
     total: Tensor | None,
     threshold: Tensor,
     kind: int,
-    reset: float,
+    parameter: float,
     out: Tensor,
     threads: int,
 ) -> None: ...

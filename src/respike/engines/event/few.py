@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,8 +12,8 @@ from torch import Tensor
 from respike.engines.event import _native
 from respike.engines.event.memo import Memo
 from respike.engines.event.record import EventRecorder
-from respike.engines.event.values import Layout
-from respike.neurons import Above, LayerwiseNeuron
+from respike.engines.event.values import Layout, packed
+from respike.neurons import Above, Coefficients, FewSpikes, FittedFewSpikes, Neuron, SequenceNeuron
 from respike.plan import Site
 
 
@@ -24,30 +25,60 @@ class _Numbers:
     coefficients: tuple[Tensor, Tensor, Tensor]
 
 
-def population(
-    name: str, site: Site, neuron: LayerwiseNeuron, current: Tensor, recorder: EventRecorder, memo: Memo
-) -> Tensor:
-    """What a population delivers for its input `[batch, *shape]`: `fire_few`, step for step and bit for bit."""
-    shape = current.shape[1:]
-    numbers = memo.once(("few", name), lambda: _numbers(site, neuron, current))
+def population(name: str, site: Site, current: Tensor, recorder: EventRecorder, memo: Memo) -> Tensor:
+    """What a population delivers for its input `[batch, *shape]`: `fire_window`, step for step and bit for bit."""
+    shape, neuron = current.shape[1:], site.neuron
+    find = SEQUENCES.get(type(neuron))
+    if find is None:
+        return _by_definition(name, site, current, recorder)
+    sequences = find(neuron)
+    numbers = memo.once(("few", name), lambda: _numbers(site, sequences, current))
     flat = current.reshape(len(current), shape.numel()).contiguous()
     delivered = torch.empty_like(flat)
     potential = torch.empty_like(flat) if recorder.keeps_potential(name) else None
     words = recorder.room(flat.shape) if recorder.counts(name) else None
-    above, threads = isinstance(neuron.fires, Above), torch.get_num_threads()
-    _native.few(flat, *numbers.by_group, *numbers.coefficients, above, delivered, potential, words, threads)
+    threads = torch.get_num_threads()
+    _native.few(flat, *numbers.by_group, *numbers.coefficients, sequences.above, delivered, potential, words, threads)
     if words is not None:
-        recorder.population(name, words, Layout(tuple(shape), channels_last=True), neuron.steps, potential)
+        layout = Layout(tuple(shape), channels_last=True)
+        recorder.population(name, words, layout, len(neuron.worth), potential, neuron)
     return delivered.reshape(current.shape)
 
 
-def _numbers(site: Site, neuron: LayerwiseNeuron, current: Tensor) -> _Numbers:
-    numbers, sequences = site.like(current), neuron.coefficients
+@dataclass(frozen=True)
+class Sequences:
+    """What the kernel runs: the sequences T, h and d, and whether neurons fire above the threshold only."""
+
+    coefficients: Coefficients
+    above: bool
+
+
+def _sequences(neuron: SequenceNeuron) -> Sequences:
+    return Sequences(neuron.coefficients, isinstance(neuron.firing, Above))
+
+
+SEQUENCES: Mapping[type[Neuron], Callable[[Any], Sequences]] = {FewSpikes: _sequences, FittedFewSpikes: _sequences}
+"""By the neuron's class. A neuron that has no entry takes its steps by its definition."""
+
+
+def _by_definition(name: str, site: Site, current: Tensor, recorder: EventRecorder) -> Tensor:
+    numbers, neuron = site.like(current), site.neuron
+    charge = current + (numbers.initial_potential + numbers.extra_current)
+    potential, amplitudes, delivered = neuron.fire_window(charge, numbers.threshold)
+    if recorder.counts(name):
+        words = packed(name, amplitudes.flatten(2))
+        layout = Layout(tuple(current.shape[1:]), channels_last=True)
+        recorder.population(name, words, layout, len(amplitudes), potential.flatten(1), neuron)
+    return delivered * numbers.spike_value
+
+
+def _numbers(site: Site, sequences: Sequences, current: Tensor) -> _Numbers:
+    numbers, each = site.like(current), sequences.coefficients
     offset = numbers.initial_potential + numbers.extra_current
     group = _groups(current.shape[1:], [offset, numbers.threshold, numbers.spike_value])
     return _Numbers(
         (group(offset), group(numbers.threshold), group(numbers.spike_value)),
-        (_double(sequences.thresholds), _double(sequences.resets), _double(sequences.values)),
+        (_double(each.thresholds), _double(each.resets), _double(each.values)),
     )
 
 

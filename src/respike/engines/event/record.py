@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from respike.engines.event import _native
 from respike.engines.event.values import Events, Layout
+from respike.neurons import Neuron
 from respike.record import Probe, Recording
 
 
@@ -43,8 +45,19 @@ class EventRecorder:
             self._room = torch.empty(size, dtype=torch.int64)
         return self._room[:size].reshape(1, 1, *shape)
 
-    def population(self, name: str, words: Tensor, layout: Layout, steps: int, potential: Tensor | None = None) -> None:
-        """Takes the spikes of some steps (`[signs, 1, batch, neurons]`), and the potential after them."""
+    def population(
+        self,
+        name: str,
+        words: Tensor,
+        layout: Layout,
+        steps: int,
+        potential: Tensor | None = None,
+        neuron: Neuron | None = None,
+    ) -> None:
+        """Takes the spikes of some steps (`[signs, bits, batch, neurons]`), and the potential after them.
+
+        `neuron` says how many spikes an amplitude is; without it, amplitudes are 0 or 1.
+        """
         if self._probe.spike_counts:
             if name not in self._counts:
                 self._counts[name] = (layout, torch.zeros(words.shape[2:], dtype=self._dtype))
@@ -57,9 +70,8 @@ class EventRecorder:
         if name in self._probe.fan_out:
             if name not in self._fan_out:
                 self._fan_out[name] = layout.flat(self._probe.fan_out[name].to("cpu", torch.float64))
-            sums = torch.empty(steps, 2, dtype=torch.float64)
-            _native.tally(words, self._fan_out[name], steps, sums)
-            self._per_step.setdefault(name, []).append(sums)
+            graded = neuron is not None and neuron.graded
+            self._per_step.setdefault(name, []).append(_sums(words, self._fan_out[name], steps, graded))
 
     def outputs(self, outputs: Tensor) -> None:
         """Takes the readout after each of some steps."""
@@ -76,6 +88,19 @@ class EventRecorder:
             spikes={name: torch.cat(parts) for name, parts in self._spikes.items()},
             potentials={name: layout.shaped(potential) for name, (layout, potential) in self._potentials.items()},
         )
+
+
+def _sums(words: Tensor, fan_out: Tensor, steps: int, graded: bool) -> Tensor:
+    """Spikes and operations of each step, `[steps, 2]`; an amplitude is one spike where it is `graded`."""
+    planes = [words[:, bit : bit + 1] for bit in range(words.shape[1])]
+    if graded:
+        planes = [functools.reduce(torch.bitwise_or, planes)]
+    total = torch.zeros(steps, 2, dtype=torch.float64)
+    for bit, plane in enumerate(planes):
+        sums = torch.empty(steps, 2, dtype=torch.float64)
+        _native.tally(plane.contiguous(), fan_out, steps, sums)
+        total += 2**bit * sums
+    return total
 
 
 def joined(records: Sequence[Recording]) -> Recording:

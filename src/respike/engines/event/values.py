@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from respike.engines.event import _native
+from respike.errors import InvalidPlan
 from respike.ir import Conv, Linear, apply
 
 LONGEST = 64
@@ -67,8 +68,8 @@ class Events:
     """Spikes of a chunk of steps.
 
     `words` is `[signs, bits, batch, *shape]`: over `bits` planes, each spike has an amplitude n as a binary number
-    (behind pooling), and a second sign holds negative ones. A spike of amplitude n delivers `n · scale`; `scale`
-    broadcasts against `[1, *shape]`.
+    (of burst neurons, and behind pooling), and a second sign holds negative ones. A spike of amplitude n delivers
+    `n · scale`; `scale` broadcasts against `[1, *shape]`.
     """
 
     words: Tensor
@@ -95,6 +96,22 @@ class Events:
         out = self.scale.new_empty(self.steps, *flat.shape[2:])
         _native.decode(flat, self.steps, scale, out, torch.get_num_threads())
         return layout.shaped(out)
+
+
+def packed(name: str, amplitudes: Tensor) -> Tensor:
+    """The words `[signs, bits, batch, neurons]` of amplitudes `[steps, batch, neurons]` of the population `name`."""
+    whole = amplitudes.to(torch.int64)
+    if not torch.equal(whole.to(amplitudes.dtype), amplitudes):
+        raise InvalidPlan(f"layer {name!r} sends amplitudes that are no whole numbers: use the batched engine")
+    signs = [whole, -whole] if bool((whole < 0).any()) else [whole]
+    bits = max(1, int(whole.abs().max()).bit_length()) if whole.numel() else 1
+    words = torch.empty(len(signs), bits, *amplitudes.shape[1:], dtype=torch.int64)
+    for sign, one in enumerate(signs):
+        for bit in range(bits):
+            plane = (one.clamp(min=0) >> bit & 1).to(amplitudes.dtype)
+            out = words[sign : sign + 1, bit : bit + 1]
+            _native.encode(plane, len(amplitudes), out, torch.get_num_threads())
+    return words
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,52 +2,79 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from respike.engines.fused.launch import launch
-from respike.neurons import AtOrAbove, IntegrateFire, SignedIntegrateFire, SteppedNeuron, Subtract, ToValue
+from respike.neurons import AtOrAbove, IntegrateFire, Neuron, SignedIntegrateFire, State, ToValue, TracedState
 
 BLOCK = 512
 """Neurons of one program."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """How `kernels.integrate_fire` runs a neuron.
+
+    Args:
+        inclusive: whether it fires at the threshold, too.
+        signed: whether it sends spikes of -1 while more spikes were sent than recalled.
+        reset: the value that it is reset to; None: the threshold is subtracted.
+    """
+
+    inclusive: bool = True
+    signed: bool = False
+    reset: float | None = None
+
+
+def _integrate_fire(neuron: IntegrateFire) -> Kernel:
+    reset = neuron.reset.value if isinstance(neuron.reset, ToValue) else None
+    return Kernel(inclusive=isinstance(neuron.fires, AtOrAbove), reset=reset)
+
+
+KERNELS: Mapping[type[Neuron], Callable[[Any], Kernel]] = {
+    IntegrateFire: _integrate_fire,
+    SignedIntegrateFire: lambda _: Kernel(signed=True),
+}
+"""By the neuron's class. A neuron that has no entry is stepped by its definition."""
+
+
+def kernel_of(neuron: Neuron) -> Kernel | None:
+    """How the kernel runs a neuron; None where it cannot."""
+    find = KERNELS.get(type(neuron))
+    return None if find is None else find(neuron)
 
 
 @dataclass(frozen=True, eq=False)
 class Fired:
     """What a population did in some steps.
 
-    `spikes` are int8, `[steps, batch, *shape]`; `potential` and `total` (the sum of all spikes so far) are those after
-    the last step, `[batch, *shape]`.
+    `spikes` are int8, `[steps, batch, *shape]`, and `counts` their sums over the steps, `[batch, *shape]`; `state` is
+    the one after the last step.
     """
 
     spikes: Tensor
-    potential: Tensor
-    total: Tensor
+    counts: Tensor
+    state: State
 
 
-def fire(
-    neuron: SteppedNeuron,
-    potential: Tensor,
-    total: Tensor,
-    currents: Tensor,
-    threshold: Tensor,
-    extra_current: Tensor,
-    steps: int,
-) -> Fired:
-    """`steps` times `neurons.step`, with the same result bit for bit, in float32 or float64.
+def fire(kernel: Kernel, state: State, currents: Tensor, threshold: Tensor, extra_current: Tensor, steps: int) -> Fired:
+    """`steps` times `Neuron.step`, with the same result bit for bit, in float32 or float64.
 
-    `potential` and `total` are `[batch, channels, …]`, `currents` is `[steps, batch, channels, …]`, or `[1, …]` where
-    every step has the same. `threshold` and `extra_current` hold one number, or one per channel.
+    Potentials are `[batch, channels, …]`, `currents` `[steps, batch, channels, …]`, or `[1, …]` where every step has
+    the same. `threshold` and `extra_current` hold one number, or one per channel.
     """
     from respike.engines.fused import kernels
 
-    potential, total = potential.contiguous(), total.contiguous()
+    potential = state.potential.contiguous()
+    total = state.total.contiguous() if isinstance(state, TracedState) else torch.zeros_like(potential)
     channels, inner = potential.shape[1], potential[0, 0].numel() if len(potential) else 1
     spikes = torch.empty(steps, *potential.shape, dtype=torch.int8, device=potential.device)
     last_potential, last_total = torch.empty_like(potential), torch.empty_like(total)
-    reset = neuron.reset if isinstance(neuron, IntegrateFire) else Subtract()
     launch(
         kernels.integrate_fire,
         (max(1, -(-potential.numel() // BLOCK)),),
@@ -56,7 +83,7 @@ def fire(
         total,
         _per_channel(threshold, channels),
         _per_channel(extra_current, channels),
-        potential.new_full((1,), reset.value if isinstance(reset, ToValue) else 0.0),
+        potential.new_full((1,), kernel.reset or 0.0),
         spikes,
         last_potential,
         last_total,
@@ -65,12 +92,15 @@ def fire(
         inner,
         steps,
         CHANGING=len(currents) > 1,
-        INCLUSIVE=not isinstance(neuron, IntegrateFire) or isinstance(neuron.fires, AtOrAbove),
-        SIGNED=isinstance(neuron, SignedIntegrateFire),
-        SUBTRACT=isinstance(reset, Subtract),
+        INCLUSIVE=kernel.inclusive,
+        SIGNED=kernel.signed,
+        SUBTRACT=kernel.reset is None,
         BLOCK=BLOCK,
     )
-    return Fired(spikes, last_potential, last_total)
+    after = replace(state, potential=last_potential, step=state.step + steps)
+    if isinstance(after, TracedState):
+        after = replace(after, total=last_total)
+    return Fired(spikes, last_total - total, after)
 
 
 def _per_channel(quantity: Tensor, channels: int) -> Tensor:

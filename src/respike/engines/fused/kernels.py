@@ -32,7 +32,7 @@ def integrate_fire(
     """All steps of `BLOCK` neurons; potentials and totals stay in registers from the first step to the last.
 
     `currents` is `[steps, elements]`, or `[elements]` where not `CHANGING`; thresholds and extra currents are
-    `[channels]`, and a channel is `inner` neighbouring elements. The arithmetic is that of `neurons.step`, operation by
+    `[channels]`, and a channel is `inner` neighbouring elements. The arithmetic is that of `Neuron.step`, operation by
     operation, and each is rounded on its own (`launch` turns fused multiply-adds off).
     """
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)

@@ -16,7 +16,6 @@ from torch import Tensor
 from respike.engines.fused.launch import launch, require
 from respike.errors import InvalidOption
 from respike.ir import Activation, Linear, Network, Permute, Reshape, Slice
-from respike.neurons import IntegrateFire, SignedIntegrateFire
 from respike.plan import Plan
 
 ROWS, COLUMNS, DEPTH = 64, 64, 64
@@ -68,8 +67,8 @@ def readers_of_unit_spikes(network: Network, plan: Plan, products: Products) -> 
         match node:
             case Activation() if node.name in plan.sites:
                 site = plan.sites[node.name]
-                stepped = isinstance(site.neuron, IntegrateFire | SignedIntegrateFire)
-                if stepped and bool((torch.as_tensor(site.value) == 1).all()):
+                single = site.neuron.window is None and site.neuron.most == 1
+                if single and bool((torch.as_tensor(site.value) == 1).all()):
                     unit.add(node.name)
             case Reshape() | Permute() | Slice() if node.inputs[0] in unit:
                 unit.add(node.name)

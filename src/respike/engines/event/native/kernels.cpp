@@ -412,10 +412,32 @@ void fire(const Real* current, int64_t stride, int from, int until, Real* potent
     }
 }
 
+// The same for burst neurons: s = clip(floor(v / theta), 0, most). Bit k of s stands in plane k, `plane` lanes further.
+template <class Real, int V>
+void burst(const Real* current, int64_t stride, int from, int until, Real* potential, const Real* threshold, Real most,
+           int bits, int64_t plane, typename Lanes<Real>::integer* planes) {
+    using vec = typename Lanes<Real>::vec;
+    using mask = typename Lanes<Real>::mask;
+    using integer = typename Lanes<Real>::integer;
+    vec v[V], theta[V];
+    for (int i = 0; i < V; ++i) v[i] = ((vec*)potential)[i], theta[i] = ((const vec*)threshold)[i];
+    for (int t = from; t < until; ++t)
+        for (int i = 0; i < V; ++i) {
+            v[i] += ((const vec*)(current + t * stride))[i];
+            vec count = v[i] / theta[i];
+            count = count > Real(0) ? count : vec{};
+            count = count < most ? count : vec{} + most;
+            const mask whole = __builtin_convertvector(count, mask);
+            v[i] -= whole ? theta[i] * __builtin_convertvector(whole, vec) : vec{};  // a threshold may be infinite
+            for (int k = 0; k < bits; ++k) ((mask*)(planes + k * plane))[i] |= (whole >> k & integer(1)) << (t % chunk<Real>);
+        }
+    for (int i = 0; i < V; ++i) ((vec*)potential)[i] = v[i];
+}
+
 template <class Real>
 struct Tile {
     Real *current, *potential, *total, *threshold, *base;
-    typename Lanes<Real>::integer *up, *down;  // [chunks][size]
+    typename Lanes<Real>::integer *up, *down;  // [bits][chunks][size], [chunks][size]
     int64_t size, pixels, first_pixel, first_channel, channels;
 };
 
@@ -456,13 +478,26 @@ void fire(const Tile<Real>& tile, int64_t stride, int from, int until, Real rese
 }
 
 template <class Real>
+void bursts(const Job& job, const Tile<Real>& tile, int64_t stride, int from, int until) {
+    const int64_t plane = (job.steps + chunk<Real> - 1) / chunk<Real> * tile.size;
+    while (from < until) {
+        const int part = from / chunk<Real>, stop = (part + 1) * chunk<Real>, last = until < stop ? until : stop;
+        for (int64_t n = 0; n < tile.size; n += lanes<Real>)
+            burst<Real, 1>(tile.current + n, stride, from, last, tile.potential + n, tile.threshold + n,
+                           Real(job.parameter), job.bits, plane, tile.up + part * tile.size + n);
+        from = last;
+    }
+}
+
+template <class Real>
 void fire(const Job& job, const Tile<Real>& tile, int64_t stride, int from, int until) {
+    if (job.kind == Kind::burst) return bursts<Real>(job, tile, stride, from, until);
     const auto chosen = job.kind == Kind::subtract_at      ? fire<Real, Kind::subtract_at>
                         : job.kind == Kind::subtract_above ? fire<Real, Kind::subtract_above>
                         : job.kind == Kind::to_value_at    ? fire<Real, Kind::to_value_at>
                         : job.kind == Kind::to_value_above ? fire<Real, Kind::to_value_above>
                                                            : fire<Real, Kind::tracer>;
-    chosen(tile, stride, from, until, Real(job.reset));
+    chosen(tile, stride, from, until, Real(job.parameter));
 }
 
 // One step, after which the current is what it is before spikes arrive. Where SAME, threshold and base are those of
@@ -506,7 +541,7 @@ void step(const Job& job, const Tile<Real>& tile, int t) {
                         : job.kind == Kind::subtract_above ? step<Real, Kind::subtract_above, SAME>
                         : job.kind == Kind::to_value_at    ? step<Real, Kind::to_value_at, SAME>
                                                            : step<Real, Kind::to_value_above, SAME>;
-    chosen(tile, job.block, t, Real(job.reset), job.threshold_pixel ? job.block : 0, job.rest_pixel ? job.block : 0);
+    chosen(tile, job.block, t, Real(job.parameter), job.threshold_pixel ? job.block : 0, job.rest_pixel ? job.block : 0);
 }
 
 // ---- a tile of a population, through all steps -----------------------------------------------------------------
@@ -566,7 +601,7 @@ void convolutions(const Job& job, const Tile<Real>& tile, int64_t block, int64_t
     auto* meetings = (Meeting<Real>*)scratch;
     char* tables = (char*)(meetings + job.count);
     for (int i = 0; i < job.count; ++i) tables = meetings[i].meet(job.sources[i], job, block, top, height, tables);
-    const bool steady = !job.rest_step && !job.out && job.kind != Kind::tracer;  // `step` restores the current
+    const bool steady = !job.rest_step && !job.out && job.kind < Kind::tracer;  // `step` restores the current
     const bool same = !job.threshold_pixel && !job.rest_pixel;
     if (steady) {
         rest<Real>(job, tile, image, 0, tile.base);
@@ -609,7 +644,7 @@ void run(const Job& job, int64_t block, int64_t image, int64_t number, char* scr
     tile.threshold = tile.total + whole;
     tile.base = tile.threshold + whole;
     tile.up = (typename Lanes<Real>::integer*)(tile.base + whole);
-    tile.down = tile.up + chunks * whole;
+    tile.down = tile.up + job.bits * chunks * whole;
     tile.current = (Real*)(tile.down + chunks * whole);
     if (!job.out) {
         const Real never = Real(__builtin_huge_val());
@@ -617,7 +652,8 @@ void run(const Job& job, int64_t block, int64_t image, int64_t number, char* scr
         gather<Real>(job, tile, tile.threshold, (const Real*)job.threshold, job.threshold_pixel, never);
         if (job.kind == Kind::tracer)
             gather<Real>(job, tile, tile.total, (const Real*)job.total + image * neurons, job.channels, Real(0));
-        for (int64_t n = 0; n < chunks * tile.size; ++n) tile.up[n] = tile.down[n] = 0;
+        for (int64_t n = 0; n < job.bits * chunks * tile.size; ++n) tile.up[n] = 0;
+        for (int64_t n = 0; n < chunks * tile.size; ++n) tile.down[n] = 0;
     }
     if (!job.count && !job.rest_step && !job.out) {  // a constant current
         rest<Real>(job, tile, image, 0, tile.current);
@@ -641,7 +677,8 @@ void run(const Job& job, int64_t block, int64_t image, int64_t number, char* scr
     }
     if (job.out) return;
     scatter<Real>(job, tile, tile.potential, (Real*)job.potential + image * neurons);
-    words<Real>(job, tile, tile.up, job.up + image * neurons);
+    for (int k = 0; k < job.bits; ++k)
+        words<Real>(job, tile, tile.up + k * chunks * tile.size, job.up + (k * job.images + image) * neurons);
     if (job.kind == Kind::tracer) {
         scatter<Real>(job, tile, tile.total, (Real*)job.total + image * neurons);
         words<Real>(job, tile, tile.down, job.down + image * neurons);
@@ -801,10 +838,13 @@ int64_t count(const Spikes& s, int64_t image) {
 template <class Real>
 void add_counts(const Spikes& s, Real* to) {
     const int64_t plane = s.images * s.neurons;
-    for (int64_t n = 0; n < plane; ++n) {
-        int net = __builtin_popcountll(s.words[n]);
-        if (s.signs == 2) net -= __builtin_popcountll(s.words[plane + n]);
-        to[n] += Real(net);
+    for (int bit = 0; bit < s.bits; ++bit) {
+        const uint64_t *up = s.words + bit * plane, *down = up + s.bits * plane;
+        for (int64_t n = 0; n < plane; ++n) {
+            int64_t net = __builtin_popcountll(up[n]);
+            if (s.signs == 2) net -= __builtin_popcountll(down[n]);
+            to[n] += Real(net * (int64_t(1) << bit));
+        }
     }
 }
 

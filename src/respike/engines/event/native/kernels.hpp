@@ -14,7 +14,7 @@ constexpr int PLANES = 48;   // bits of a number of spikes
 constexpr int AHEAD = 4;     // an image's list has room for so many more behind its end
 constexpr int PADDING = 16;  // blocks of channels are multiples of so many, so that no vector is cut
 
-enum class Kind : int { subtract_at, subtract_above, to_value_at, to_value_above, tracer };
+enum class Kind : int { subtract_at, subtract_above, to_value_at, to_value_above, tracer, burst };
 
 // Planes of words, [signs][bits][images][neurons].
 struct Spikes {
@@ -64,7 +64,8 @@ struct Job {
     void* total;                                   // the spikes sent so far; only for the tracer
     const void* threshold;
     int64_t threshold_pixel;
-    double reset;
+    double parameter;  // the value of a hard reset, or the most spikes of a burst
+    int bits;          // of an amplitude: planes of `up`, each [images][neurons]
     Kind kind;
     uint64_t* up;
     uint64_t* down;

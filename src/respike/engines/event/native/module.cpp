@@ -196,7 +196,7 @@ void run(Job& job, const std::vector<Part*>& parts, const std::optional<Array>& 
     }
     job.sources = sources.data();
     job.count = int(sources.size());
-    int64_t bytes = (job.tile_rows * line) * int64_t(sizeof(Real)) * (8 + (job.flat ? job.steps : 1)) + 64;
+    int64_t bytes = (job.tile_rows * line) * int64_t(sizeof(Real)) * (6 + 2 * job.bits + (job.flat ? job.steps : 1)) + 64;
     for (const Source& s : sources) bytes += 256 + 24 * s.columns + 4 * (s.rows * s.kernel_y + s.columns * s.kernel_x);
     std::vector<std::vector<char>> scratch(threads);
     parallel(threads, job.blocks * job.images * job.tiles, [&](int worker, int64_t item) {
@@ -210,23 +210,27 @@ void run(Job& job, const std::vector<Part*>& parts, const std::optional<Array>& 
 Job job_of(int steps, std::tuple<int64_t, int64_t, int64_t, int64_t> shape) {
     Job job{};
     job.steps = steps;
+    job.bits = 1;
     std::tie(job.images, job.rows, job.columns, job.channels) = shape;
     return job;
 }
 
 void fire(const std::vector<Part*>& parts, const std::optional<Array>& rest, int steps,
           std::tuple<int64_t, int64_t, int64_t, int64_t> shape, int64_t block, Array potential,
-          const std::optional<Array>& total, Array threshold, int kind, double reset, Words out, int threads) {
+          const std::optional<Array>& total, Array threshold, int kind, double parameter, Words out, int threads) {
     Job job = job_of(steps, shape);
     const int64_t pixels = job.rows * job.columns, neurons = pixels * job.channels;
     job.kind = Kind(kind);
-    job.reset = reset;
-    require(kind >= 0 && kind <= int(Kind::tracer), "no such neuron");
+    job.parameter = parameter;
+    job.bits = int(out.shape(1));
+    require(kind >= 0 && kind <= int(Kind::burst), "no such neuron");
     require(int64_t(potential.size()) == job.images * neurons && potential.dtype() == threshold.dtype(), "potential");
     require((job.kind == Kind::tracer) == total.has_value(), "only the tracer keeps totals");
     require(!total || (total->size() == potential.size() && total->dtype() == potential.dtype()), "total");
     require(int64_t(threshold.size()) == job.channels || int64_t(threshold.size()) == neurons, "threshold");
-    require(int64_t(out.shape(0)) == (total ? 2 : 1) && int64_t(out.size()) == (total ? 2 : 1) * job.images * neurons,
+    require(job.kind == Kind::burst ? job.bits <= 8 && parameter < 1 << job.bits : job.bits == 1, "bits");
+    require(int64_t(out.shape(0)) == (total ? 2 : 1) && int64_t(out.shape(2)) == job.images &&
+                int64_t(out.shape(3)) == neurons,
             "out");
     job.threshold_pixel = int64_t(threshold.size()) == job.channels ? 0 : job.channels;
     job.potential = potential.data();
@@ -336,7 +340,7 @@ void few(Array current, Array offset, Array threshold, Array value, Doubles thre
 // Adds each neuron's net number of spikes to out [images][neurons].
 void add_counts(Words words, Array out) {
     const Spikes s = spikes(words);
-    require(s.bits == 1 && int64_t(out.size()) == s.images * s.neurons, "counts");
+    require(int64_t(out.size()) == s.images * s.neurons, "counts");
     with_type(out, [&](auto real) { kernels_of<decltype(real)>().add_counts(s, (decltype(real)*)out.data()); });
 }
 
@@ -393,7 +397,7 @@ NB_MODULE(_native, m) {
         nb::keep_alive<1, 3>(), "words"_a.noconvert(), "shared"_a, "shape"_a, "weight"_a.noconvert(), "kernel"_a, "stride"_a, "padding"_a, "dilation"_a,
         "groups"_a);
     m.def("fire", &fire, "parts"_a, "rest"_a.none().noconvert(), "steps"_a, "shape"_a, "block"_a,
-          "potential"_a.noconvert(), "total"_a.none().noconvert(), "threshold"_a.noconvert(), "kind"_a, "reset"_a,
+          "potential"_a.noconvert(), "total"_a.none().noconvert(), "threshold"_a.noconvert(), "kind"_a, "parameter"_a,
           "out"_a.noconvert(), "threads"_a);
     m.def("currents", &currents, "parts"_a, "rest"_a.none().noconvert(), "steps"_a, "shape"_a, "block"_a,
           "out"_a.noconvert(), "threads"_a);

@@ -1,0 +1,38 @@
+"""Neurons of every kind in `neurons.ALL`, for laws: those listed here, else with their defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from respike import neurons
+from respike.ir import ReLU
+from respike.neurons import (
+    Above,
+    AtOrAbove,
+    Burst,
+    FewSpikes,
+    FittedFewSpikes,
+    IntegrateFire,
+    Neuron,
+    Subtract,
+    ToValue,
+)
+
+SAMPLES: Mapping[type[Neuron], tuple[Neuron, ...]] = {
+    IntegrateFire: (
+        IntegrateFire(Subtract(), AtOrAbove()),
+        IntegrateFire(Subtract(), Above()),
+        IntegrateFire(ToValue(0.0), AtOrAbove()),
+        IntegrateFire(ToValue(-0.25), Above()),
+    ),
+    Burst: (Burst(), Burst(1), Burst(2), Burst(1000)),
+    FewSpikes: (FewSpikes(1), FewSpikes(4), FewSpikes(4, Above())),
+    FittedFewSpikes: (
+        FittedFewSpikes(ReLU(), (2.1, 0.9, 0.3, -0.2), (1.9, 1.0, 0.4, 0.1), (2.0, 1.1, 0.4, -0.1), -1.0, 4.0, 0.1),
+    ),
+}
+ALL: list[Neuron] = [sample for kind in neurons.ALL for sample in SAMPLES.get(kind) or (kind(),)]
+STEPPED = [neuron for neuron in ALL if neuron.window is None]
+"""Those that run with every step."""
+WINDOWED = [neuron for neuron in ALL if neuron.window is not None]
+"""Those that fire for steps of their own."""
