@@ -244,6 +244,36 @@ def test_each_threshold_is_the_scaled_largest_current_of_the_network_that_comes_
         assert float(torch.as_tensor(plan.sites[name].threshold)) == pytest.approx(scale * current)
 
 
+def test_rmp_after_balancing_scales_thresholds_and_not_what_spikes_deliver() -> None:
+    network = dyadic(_network(positive=True))
+    batch = dyadic_images(network)
+    once = methods.rmp(network, batch, steps=STEPS, scale=1.0)
+    plan = methods.rmp(network, batch, steps=STEPS, scale=0.5, after_balancing=True)
+    for name, site in plan.sites.items():
+        assert (site.threshold, site.value) == (once.sites[name].threshold * 0.5, once.sites[name].value)
+
+
+def test_the_factor_compounds_only_after_balancing() -> None:
+    """Three layers that pass on their input, half the largest one: rates 1, 1, 1 times too high, or 2, 4, 8 times."""
+    builder = Builder((1,), 0)
+    last = "x"
+    for layer in range(3):
+        builder.put(Linear(f"map{layer}", (last,), torch.ones(1, 1)))
+        builder.put(Activation(f"relu{layer}", (f"map{layer}",), ReLU()))
+        last = f"relu{layer}"
+    builder.put(Linear("out", (last,), torch.ones(1, 1)))
+    network = Network(tuple(builder.nodes), ("out",))
+    largest, small = torch.ones(1, 1), torch.full((1, 1), 1 / 16)
+
+    def delivered(**options: bool) -> list[float]:
+        plan = methods.rmp(network, largest, steps=64, scale=0.5, **options)
+        found = engines.count(network, plan, small).spike_counts
+        return [float(found[name]) * float(site.value) / 64 for name, site in plan.sites.items()]
+
+    assert delivered() == [1 / 16] * 3
+    assert delivered(after_balancing=True) == [2 / 16, 4 / 16, 8 / 16]
+
+
 @pytest.mark.parametrize("poisson", [False, True])
 def test_balancing_depends_neither_on_parts_nor_on_what_is_kept(monkeypatch: pytest.MonkeyPatch, poisson: bool) -> None:
     builder = Builder((2, 6, 5), 1)

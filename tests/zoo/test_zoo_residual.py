@@ -8,7 +8,7 @@ import torch
 import respike
 from respike.errors import InvalidOption
 from respike.ir import Network
-from respike.zoo.residual import cifar_resnet, imagenet_resnet50
+from respike.zoo.residual import PaddedBlock, cifar_resnet, imagenet_resnet50, padded_resnet
 from respike.zoo.vgg import vgg16
 
 
@@ -26,6 +26,22 @@ def test_the_neurons_of_the_papers_tables(depth: int, count: int) -> None:
     network = loaded(cifar_resnet(depth), 3, 32, 32)
     assert neurons(network) == count
     assert respike.cost.depth(network) == depth - 1
+
+
+def test_shortcuts_without_projections_have_the_same_neurons_and_the_published_number_of_weights() -> None:
+    """0.27 million weights for ResNet-20 (He et al. 2016, Table 6): projections would add 2,752."""
+    module = padded_resnet(20)
+    assert neurons(loaded(module, 3, 32, 32)) == 188_416
+    assert sum(parameter.numel() for parameter in module.parameters()) == 269_722
+
+
+def test_a_padded_shortcut_takes_every_second_pixel_and_adds_channels_of_zeros() -> None:
+    block = PaddedBlock(2, 4).eval()
+    torch.nn.init.zeros_(block.bn2.weight)  # leaves the shortcut alone
+    images = torch.rand(1, 2, 4, 4)
+    result = block(images)
+    assert torch.equal(result[:, 1:3], images[:, :, ::2, ::2])
+    assert not result[:, [0, 3]].any()
 
 
 def test_resnet_50_for_imagenet_has_9_6_million() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from respike.calibrate import Calibration
 from respike.coding import Bernoulli, ConstantCurrent
 from respike.errors import InvalidOption
@@ -27,7 +29,13 @@ def _saturating(plan: Plan, reach: float) -> tuple[Remedy, ...]:
     remedies={"saturation": _saturating, "noisy_input": without("poisson")},
 )
 def rmp(
-    network: Network, calibration: Calibration, *, steps: int = 128, scale: float = 0.8, poisson: bool = False
+    network: Network,
+    calibration: Calibration,
+    *,
+    steps: int = 128,
+    scale: float = 0.8,
+    after_balancing: bool = False,
+    poisson: bool = False,
 ) -> Plan:
     """Balances thresholds at a fraction of the largest input current; neurons keep what exceeds the threshold.
 
@@ -35,22 +43,30 @@ def rmp(
     with 0.8 and 0.9 as RMP-SNN(0.8) and RMP-SNN(0.9). ECC does not say whether a layer is balanced on the spikes of
     thresholds that are scaled already.
     *As built*: it is, so that each threshold is `scale` times the largest current in the network that comes out; in
-    activation units, `scale` times the largest `W_n (theta_{n-1} · z_{n-1}(t)) + b_n`. Otherwise as
-    `threshold_balancing`, which has scale 1 and the hard reset.
+    activation units, `scale` times the largest `W_n (theta_{n-1} · z_{n-1}(t)) + b_n`, and a spike delivers its
+    threshold. Otherwise as `threshold_balancing`, which has scale 1 and the hard reset. The factor does not compound:
+    rates still decode to the activation, and are at most 1 / scale times higher where nothing saturates.
+    `after_balancing` is the other reading, that of the authors' laboratory: balance with scale 1, then multiply every
+    threshold by `scale` and leave what spikes deliver. It compounds: behind n layers the rates are scale^-n times too
+    high, but for what saturates and for the share of the biases.
 
-    Smaller thresholds make rates higher from layer to layer: faster, with more spikes, and with currents above the
-    threshold, which wait in the potential for steps with less.
+    Smaller thresholds make rates higher: faster, with more spikes, and with currents above the threshold, which wait in
+    the potential for steps with less.
 
     Args:
         network: the network to convert.
         calibration: images from the training set; they are simulated for `steps` steps.
         steps: time steps.
         scale: the threshold as a fraction of the largest input current, in (0, 1].
+        after_balancing: scale the thresholds of a balanced network, so that the factor compounds.
         poisson: random input spikes in place of a constant current, pixels in [0, 1] being probabilities.
     """
     if not 0 < scale <= 1:
         raise InvalidOption(f"scale must be in (0, 1], got {scale:g}")
     schedule = Steady(steps)
     neuron, coding = IntegrateFire(Subtract()), Bernoulli() if poisson else ConstantCurrent()
-    sites = balanced(network, calibration, steps=steps, scale=scale, neuron=neuron, coding=coding)
+    within = 1.0 if after_balancing else scale
+    sites = balanced(network, calibration, steps=steps, scale=within, neuron=neuron, coding=coding)
+    if after_balancing:
+        sites = {name: replace(site, threshold=scale * site.threshold) for name, site in sites.items()}
     return Plan(sites=sites, schedule=schedule, coding=coding)

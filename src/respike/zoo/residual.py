@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from respike.errors import InvalidOption
 
@@ -20,9 +21,7 @@ def cifar_resnet(depth: int, classes: int = 10, *, input_norm: bool = False) -> 
     Source: He et al. 2016, Section 4.2, with projections (option B), as the TensorFlow models have them.
     Raises InvalidOption where `depth` is not 6 n + 2.
     """
-    blocks, rest = divmod(depth - 2, 6)
-    if rest or blocks < 1:
-        raise InvalidOption(f"a CIFAR ResNet has 8, 14, 20, ... (6 n + 2) layers, not {depth}")
+    blocks = _blocks(depth)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     if input_norm:
         layers["input_norm"] = nn.BatchNorm2d(3, affine=False)
@@ -55,6 +54,55 @@ class BasicBlock(nn.Module):
         """The block's output."""
         inner = self.relu1(self.norm1(self.conv1(images)))
         result: Tensor = self.relu2(self.norm2(self.conv2(inner)) + self.shortcut(images))
+        return result
+
+
+def padded_resnet(depth: int, classes: int = 10) -> nn.Sequential:
+    """ResNet of `depth` = 6 n + 2 layers for 32x32 images without projections; [m, 3, 32, 32] to [m, classes] logits.
+
+    As `cifar_resnet`, but where a block has stride 2, its shortcut takes every second pixel and fills the new channels
+    with zeros, half of them in front. Its parameters have the names of the implementation that is most used with
+    PyTorch (akamaster/pytorch_resnet_cifar10), so that those checkpoints load as they are; they expect standardised
+    pixels.
+
+    Source: He et al. 2016, Section 4.2 (option A).
+    Raises InvalidOption where `depth` is not 6 n + 2.
+    """
+    blocks = _blocks(depth)
+    layers: OrderedDict[str, nn.Module] = OrderedDict(
+        conv1=nn.Conv2d(3, 16, 3, padding=1, bias=False), bn1=nn.BatchNorm2d(16), relu=nn.ReLU()
+    )
+    channels = 16
+    for stage, width in enumerate((16, 32, 64), 1):
+        widths = [channels] + [width] * (blocks - 1)
+        layers[f"layer{stage}"] = nn.Sequential(*(PaddedBlock(before, width) for before in widths))
+        channels = width
+    layers |= {"pool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "linear": nn.Linear(channels, classes)}
+    return nn.Sequential(layers)
+
+
+class PaddedBlock(nn.Module):
+    """relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x)); the shortcut of a wider block is padded with zeros."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        """Of `channels` inputs and `width` outputs; the stride is 2 where they differ."""
+        super().__init__()
+        self.stride = 1 if width == channels else 2
+        self.padding = (width - channels) // 2
+        self.conv1 = nn.Conv2d(channels, width, 3, self.stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.relu1 = nn.ReLU()
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.relu2 = nn.ReLU()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The block's output."""
+        inner = self.bn2(self.conv2(self.relu1(self.bn1(self.conv1(images)))))
+        shortcut = images
+        if self.padding:
+            shortcut = pad(images[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.padding, self.padding))
+        result: Tensor = self.relu2(inner + shortcut)
         return result
 
 
@@ -105,6 +153,14 @@ def imagenet_resnet50(classes: int = 1000) -> nn.Sequential:
         layers[f"layer{stage}"] = nn.Sequential(*members)
     layers |= {"avgpool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "fc": nn.Linear(channels, classes)}
     return nn.Sequential(layers)
+
+
+def _blocks(depth: int) -> int:
+    """The number of blocks in each of the three stages."""
+    blocks, rest = divmod(depth - 2, 6)
+    if rest or blocks < 1:
+        raise InvalidOption(f"a CIFAR ResNet has 8, 14, 20, ... (6 n + 2) layers, not {depth}")
+    return blocks
 
 
 def _projection(channels: int, width: int, stride: int) -> nn.Sequential:
