@@ -23,10 +23,10 @@ from rich.console import Console
 from rich.progress import track
 
 from respike import Report, SpikingNetwork, data, load, measure, methods, tuning, zoo
+from respike.cli.tables.tuned import written
 from respike.data import Dataset
 from respike.ir import Network
 from respike.report.figures import COLOURS, save
-from respike.tuning.front import written
 
 STEPS = (16, 32, 64)
 FEW_STEPS = (4, 5, 6, 8, 10)

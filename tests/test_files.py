@@ -41,7 +41,7 @@ def test_what_is_there_stays_unless_forced(tmp_path: Path, folder: bool) -> None
         with new(path, force=text == "new", folder=folder) as partial:
             (partial / "a" if folder else partial).write_text(text)
         if text == "old":
-            with pytest.raises(InvalidFile, match="--force"), new(path, force=False, folder=folder):
+            with pytest.raises(InvalidFile, match="force=True"), new(path, force=False, folder=folder):
                 pass
     assert (path / "a" if folder else path).read_text() == "new"
     with pytest.raises(ZeroDivisionError), new(path, force=True, folder=folder) as partial:
@@ -57,9 +57,9 @@ def test_a_folder_with_something_in_it_is_not_written_into(tmp_path: Path) -> No
     check_folder(tmp_path / "figures", force=False)
     (tmp_path / "old").touch()
     check_folder(tmp_path, force=True)
-    with pytest.raises(InvalidFile, match="not empty: --force"):
+    with pytest.raises(InvalidFile, match="not empty: force=True"):
         check_folder(tmp_path, force=False)
     with pytest.raises(InvalidFile, match="it is no folder"):
         check_folder(tmp_path / "old", force=True)
-    with pytest.raises(InvalidFile, match="is there already: --force"):
+    with pytest.raises(InvalidFile, match="is there already: force=True"):
         check_new(tmp_path / "old", force=False)

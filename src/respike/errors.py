@@ -4,10 +4,53 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument that an error advises. The command line writes it as a flag.
+
+    Args:
+        name: as it is in Python.
+        value: the value to give; None where the advice is only to choose one.
+    """
+
+    name: str
+    value: object = None
+
+    def __str__(self) -> str:
+        """As one writes it in Python."""
+        return self.name if self.value is None else f"{self.name}={self.value!r}"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that an error advises. The command line writes it as a command.
+
+    Args:
+        function: the function in `respike`, `data.fetch`.
+        argument: its first argument.
+    """
+
+    function: str
+    argument: str
+
+    def __str__(self) -> str:
+        """As one writes it in Python."""
+        return f"respike.{self.function}({self.argument!r})"
 
 
 class RespikeError(Exception):
-    """Base of every error that respike raises on purpose."""
+    """Base of every error that respike raises on purpose.
+
+    Its arguments are the parts of its message: texts, and an `Argument` or a `Call` where Python and the command line
+    write differently what to do.
+    """
+
+    def __str__(self) -> str:
+        """The message, as a Python program reads it."""
+        return "".join(map(str, self.args))
 
 
 class InvalidNetwork(RespikeError):

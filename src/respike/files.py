@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from respike.errors import InvalidFile
+from respike.errors import Argument, InvalidFile
 
 
 def check_writable(path: Path) -> None:
@@ -25,7 +25,7 @@ def check_new(path: Path, *, force: bool, folder: bool = False) -> None:
     if path.exists() and path.is_dir() != folder:
         raise InvalidFile(f"cannot write {path}: it is a {'folder' if path.is_dir() else 'file'}")
     if path.exists() and not force:
-        raise InvalidFile(f"{path} is there already: --force (force=True) writes over it")
+        raise InvalidFile(f"{path} is there already: ", Argument("force", True), " writes over it")
 
 
 def check_folder(path: Path, *, force: bool) -> None:
@@ -37,7 +37,7 @@ def check_folder(path: Path, *, force: bool) -> None:
         return
     check_writable(path / "file")
     if any(path.iterdir()) and not force:
-        raise InvalidFile(f"the folder {path} is not empty: --force writes into it")
+        raise InvalidFile(f"the folder {path} is not empty: ", Argument("force", True), " writes into it")
 
 
 def write(path: Path, content: bytes) -> None:

@@ -16,6 +16,7 @@ from respike.errors import BiasScaleWarning, InvalidPlan
 from respike.ir import Activation, Analog, BatchNorm, Conv, Linear, Network, ReLU, channelwise
 from respike.neurons import IntegrateFire, Neuron
 from respike.schedule import InputThenDrain, Layerwise, Schedule, Steady
+from respike.shown import Shown, called, listed
 
 Quantity: TypeAlias = float | Tensor
 """One number for a population, or one per channel (`[channels]`)."""
@@ -105,8 +106,8 @@ Readout: TypeAlias = Membrane | SpikeCount
 MaxPooling: TypeAlias = AccumulatedMax | MomentaryMax
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
+@dataclass(frozen=True, eq=False, repr=False)
+class Plan(Shown):
     """All that a conversion decides.
 
     Args:
@@ -137,6 +138,19 @@ class Plan:
     def decoding(self) -> float:
         """By what a readout is divided to be in the units of the network's outputs."""
         return self.schedule.input_steps * self.coding.gain
+
+    def _shown(self) -> tuple[str, dict[str, str]]:
+        thresholds = [torch.as_tensor(site.threshold) for site in self.sites.values()]
+        lowest = min((float(one.min()) for one in thresholds), default=0.0)
+        highest = max((float(one.max()) for one in thresholds), default=0.0)
+        neurons = dict.fromkeys(type(site.neuron).__name__ for site in self.sites.values())
+        return f"Plan by {called(self.method, self.options.items())}" if self.method else "Plan", {
+            "schedule": repr(self.schedule),
+            "populations": f"{len(self.sites)} of {listed(neurons)} neurons ({listed(self.sites)})",
+            "thresholds": f"{lowest:.3g} to {highest:.3g}",
+            "input": repr(self.coding),
+            "readout": type(self.readout).__name__,
+        } | ({"analog": listed(self.analog)} if self.analog else {})
 
     def with_schedule(self, schedule: Schedule) -> Plan:
         """The same plan, run for another time."""

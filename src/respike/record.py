@@ -10,6 +10,7 @@ from torch import Tensor
 
 from respike.neurons import Neuron
 from respike.plan import Plan
+from respike.shown import Shown, listed
 
 INPUT = "input"
 """The name under which input spikes are recorded, where the coding spikes."""
@@ -35,8 +36,8 @@ class Probe:
     fan_out: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, eq=False)
-class Recording:
+@dataclass(frozen=True, eq=False, repr=False)
+class Recording(Shown):
     """What a simulation of one batch has kept.
 
     `outputs_over_time` is the readout after each step, `[steps, batch, *shape]`: accumulated potentials, or what output
@@ -51,6 +52,16 @@ class Recording:
     operations_per_step: Mapping[str, Tensor]
     spikes: Mapping[str, Tensor]
     potentials: Mapping[str, Tensor]
+
+    def _shown(self) -> tuple[str, dict[str, str]]:
+        steps, images = self.outputs_over_time.shape[:2]
+        kept = [name for name in ("spikes", "potentials", "operations_per_step") if getattr(self, name)]
+        return f"Recording of {images} images", {
+            "outputs": f"{list(self.outputs_over_time.shape)}: {steps} steps, images, outputs",
+            "spikes": ", ".join(f"{name} {float(count.sum()):,.0f}" for name, count in self.spike_counts.items())
+            or "not counted",
+            "also kept": listed(f"{name} of {listed(getattr(self, name))}" for name in kept) or "nothing",
+        }
 
     @property
     def outputs(self) -> Tensor:

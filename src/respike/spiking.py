@@ -14,11 +14,12 @@ from respike.errors import RespikeWarning
 from respike.ir import Network
 from respike.plan import Plan
 from respike.record import Probe
+from respike.shown import Shown, called, listed
 from respike.training import SpikingModule, Surrogate, Triangle
 
 
-@dataclass(frozen=True, eq=False)
-class SpikingNetwork:
+@dataclass(frozen=True, eq=False, repr=False)
+class SpikingNetwork(Shown):
     """A converted network. The constructor checks that the plan fits (`InvalidPlan` names the layer where not).
 
     Only the network's first output spikes; a `RespikeWarning` says so where there are more.
@@ -36,6 +37,14 @@ class SpikingNetwork:
                 "respike.passes.join_outputs(network) makes one of all"
             )
             warnings.warn(message, RespikeWarning, stacklevel=3)
+
+    def _shown(self) -> tuple[str, dict[str, str]]:
+        conversion = called(self.plan.method, self.plan.options.items()) if self.plan.method else "a plan made by hand"
+        return f"SpikingNetwork {self.network.origin}".rstrip(), {
+            "conversion": conversion,
+            "schedule": repr(self.plan.schedule),
+            "populations": f"{len(self.plan.sites)} ({listed(self.plan.sites)})",
+        }
 
     def __call__(self, images: Tensor) -> Tensor:
         """Outputs in the units of the network's own, for a batch of images `[batch, *shape]`.

@@ -162,7 +162,7 @@ def test_a_broken_archive_is_named(content: bytes, tmp_path: Path) -> None:
 def test_pickled_versions_are_not_opened(name: str, tmp_path: Path) -> None:
     folder = tmp_path / find(name).refused
     _plain(folder, "train", b"cos\nsystem\n(S'touch opened'\ntR.")
-    with pytest.raises(InvalidData, match=rf"pickle.*binary version.*respike data fetch {name}"):
+    with pytest.raises(InvalidData, match=rf"pickle.*binary version.*respike.data.fetch.'{name}'"):
         data.load(name, "train", tmp_path)
 
 
@@ -172,7 +172,7 @@ def test_an_absent_data_set_says_how_to_get_it(spec: Spec, split: Split, tmp_pat
     if split in spec.embedded:
         assert data.load(spec.name, split).source == "embedded"
     else:
-        with pytest.raises(InvalidData, match=f"respike data fetch {spec.name}"):
+        with pytest.raises(InvalidData, match=f"respike.data.fetch.'{spec.name}'"):
             data.load(spec.name, split, tmp_path)
 
 

@@ -138,7 +138,7 @@ def test_an_archive_runs_without_respike(tmp_path: Path) -> None:
 def test_an_archive_takes_currents_only() -> None:
     converted = _perceptron()
     plan = Plan(converted.plan.sites, Steady(3), coding=Bernoulli())
-    with pytest.raises(CannotExport, match="--coding constant"):
+    with pytest.raises(CannotExport, match=r"coding=ConstantCurrent\(\)"):
         to_program(SpikingNetwork(converted.network, plan))
 
 

@@ -65,7 +65,13 @@ def test_what_nir_cannot_say_is_listed_at_once(tmp_path: Path) -> None:
     with pytest.raises(CannotExport) as refused:
         write_nir(tmp_path / "net.nir", SpikingNetwork(network, plan))
     said = str(refused.value)
-    for reason in ("subtraction", "v ≥ threshold", "potentials other than 0", "after 3 of 5 steps", "--allow-metadata"):
+    for reason in (
+        "subtraction",
+        "v ≥ threshold",
+        "potentials other than 0",
+        "after 3 of 5 steps",
+        "allow_metadata=True",
+    ):
         assert reason in said
     assert not list(tmp_path.iterdir())
     metadata = Metadata.of(to_nir(SpikingNetwork(network, plan), allow_metadata=True))

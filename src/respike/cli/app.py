@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from respike import __version__
 from respike.cli import console
 from respike.cli.importing import is_own
+from respike.cli.wording import told
 from respike.errors import RespikeError
 
 _METHOD_FLAGS = ("--method", "-m", "--methods")
@@ -187,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.Exit as end:
         return end.exit_code
     except (RespikeError, OSError) as wrong:
-        console.error(str(wrong))
+        console.error(told(wrong))
         return FAILED
     except typer.TyperException as misuse:
         console.error(_explained(misuse, words))

@@ -49,6 +49,12 @@ def fetch(
     OUT.print(f"{fetched.name}: {len(fetched.paths)} files ({fetched.source})", soft_wrap=True)
 
 
+def _place(listing: Listing) -> str:
+    if listing.place is not None:
+        return str(listing.place)
+    return f"respike data fetch {listing.name}" if listing.sources else listing.how
+
+
 def _where(listing: Listing) -> str:
     embedded = [f"{' and '.join(listing.embedded)} images come with respike"] if listing.embedded else []
-    return "; ".join([*embedded, str(listing.place) if listing.place else listing.how.partition(" (")[0]])
+    return "; ".join([*embedded, _place(listing)])

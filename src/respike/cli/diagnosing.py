@@ -23,7 +23,7 @@ from respike.cli.arguments import (
 from respike.cli.evaluating import spiking_network
 from respike.cli.networks import find
 from respike.cli.running import check_outputs
-from respike.diagnosis.table import diagnosed
+from respike.cli.tables import diagnosed
 from respike.files import write
 
 

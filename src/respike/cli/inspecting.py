@@ -13,9 +13,9 @@ from respike.calibrate import ActivationStatistics, observe
 from respike.cli import console
 from respike.cli.arguments import DatasetName, NetworkName
 from respike.cli.networks import Subject, find
+from respike.cli.tables import human
 from respike.ir import Activation, Network, Node
 from respike.plan import Plan
-from respike.report import human
 
 _HEADINGS = ("shape", "weights", "MACs", "neurons", "fan-out", "99.9 %", "max")
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
+from respike.cli.choices import CODINGS
 from respike.errors import InvalidOption
 from respike.methods import ALL, Method
 from respike.methods.remedy import Remedy
@@ -83,6 +84,7 @@ def flag(name: str) -> str:
 def written(value: Any) -> str:
     """A default as one would write it on the command line."""
     names = [name for name, reset in RESETS.items() if reset == value]
+    names += [name for name, kind in CODINGS.items() if isinstance(value, kind)]
     match value:
         case None:
             return "chosen"

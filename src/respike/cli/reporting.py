@@ -16,6 +16,7 @@ from respike.cli.arguments import CodingName, DatasetName, Limit, NetworkName, R
 from respike.cli.evaluating import share, unconverted
 from respike.cli.networks import Subject, find
 from respike.cli.running import converted, measured, stop_if_interrupted
+from respike.cli.tables import summary
 from respike.coding import Coding
 from respike.data import Dataset
 from respike.engines import Engine, fastest
@@ -32,7 +33,6 @@ from respike.report import (
     page,
     sample_size,
     save_figures,
-    summary,
     worth_showing,
 )
 

@@ -15,6 +15,7 @@ from respike import Report, SpikingNetwork, measure
 from respike.cli import console
 from respike.cli.app import INTERRUPTED
 from respike.cli.networks import Subject
+from respike.cli.tables import summary
 from respike.coding import Coding
 from respike.data import Dataset
 from respike.engines import Engine
@@ -23,8 +24,6 @@ from respike.files import check_writable, write
 from respike.measure import ALONE, Exits, WorkerLost, Workers, workers
 from respike.measure.early_exit import EarlyExit
 from respike.methods import Method
-from respike.report import accuracy_over_time, save, summary
-from respike.report.figures import figure_format
 from respike.schedule import InputThenDrain
 
 
@@ -101,6 +100,8 @@ def exits_line(exits: Exits, steps: int) -> str:
 def check_outputs(json_file: Path | None, plot: Path | None) -> None:
     """Refuses files that could not be written before a long run, not after it."""
     if plot is not None:
+        from respike.report.figures import figure_format
+
         figure_format(plot)
     for path in (json_file, plot):
         if path is not None:
@@ -116,6 +117,8 @@ def keep(reports: Sequence[Report], json_file: Path | None, plot: Path | None, *
             write(json_file, ("[" + ",\n".join(texts) + "]\n" if as_list else texts[0] + "\n").encode())
             console.note(f"wrote {json_file}")
         if plot is not None:
+            from respike.report import accuracy_over_time, save
+
             save(accuracy_over_time(reports), plot)
             console.note(f"wrote {plot}")
 

@@ -51,6 +51,7 @@ def tune(
     kept: after Ctrl-C, a kill or a crash the same command goes on. `respike convert --from-study` builds what it found.
     """
     from respike import tuning
+    from respike.cli.tables.tuned import front
 
     if plot is not None:
         figure_format(plot)
@@ -81,7 +82,7 @@ def tune(
         )
     for reason in dict.fromkeys(found.failed):
         console.warning(reason)
-    console.OUT.print(tuning.table(found, f"{network}, {len(scored):,} training images of {scored.name}"))
+    console.OUT.print(front(found, f"{network}, {len(scored):,} training images of {scored.name}"))
     if json is not None:
         write(json, found.to_json().encode())
         console.note(f"wrote {json}")

@@ -1,4 +1,4 @@
-"""What `respike data list` shows."""
+"""What data sets there are, and where they lie."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Listing:
 
     image_shape: (channels, height, width). size: bytes of all images, unpacked; 0 where it is not known. embedded: the
     splits that come with the package. place: where all its files lie on this machine, None where some are absent.
-    how: how to get it.
+    sources: where `fetch` gets it from, in order; none where its terms forbid passing it on. how: how to get it.
     """
 
     name: str
@@ -26,7 +26,17 @@ class Listing:
     size: int
     embedded: tuple[str, ...]
     place: Path | None
-    how: str
+    sources: tuple[str, ...]
+
+    @property
+    def how(self) -> str:
+        """How to get it."""
+        if self.sources:
+            return f"respike.data.fetch({self.name!r}), from {', or '.join(self.sources)}"
+        return (
+            "from https://image-net.org; class folders go into imagenet/train and imagenet/val of the folder in "
+            f"{VARIABLE}"
+        )
 
 
 def available(directory: Path | None = None) -> tuple[Listing, ...]:
@@ -45,14 +55,11 @@ def _listing(spec: Spec, directory: Path | None) -> Listing:
         size=spec.size,
         embedded=tuple(split.value for split in spec.embedded),
         place=places[0].path.parent if places[0] and all(places) else None,
-        how=f"respike data fetch {spec.name} ({', or '.join(source.name for source in spec.sources)})",
+        sources=tuple(source.name for source in spec.sources),
     )
 
 
 def _imagenet(directory: Path | None) -> Listing:
     candidates = [base for root in roots(directory) for base in (root / IMAGENET, root)]
     place = next((base for base in candidates if (base / "val").is_dir()), None)
-    how = (
-        f"from https://image-net.org; class folders go into imagenet/train and imagenet/val of the folder in {VARIABLE}"
-    )
-    return Listing(IMAGENET, 1000, 1_281_167, 50_000, (3, 224, 224), 0, (), place, how)
+    return Listing(IMAGENET, 1000, 1_281_167, 50_000, (3, 224, 224), 0, (), place, ())

@@ -13,7 +13,7 @@ from respike.data import imagenet
 from respike.data.catalogue import CALIBRATION_IMAGES, IMAGENET, Member, Spec, Split, find
 from respike.data.dataset import Dataset
 from respike.data.places import VARIABLE, Place, folders, locate, roots
-from respike.errors import InvalidData, UnknownName
+from respike.errors import Call, InvalidData, UnknownName
 
 EMBEDDED = Path(__file__).parent / "embedded"
 """The folder of the data that comes with the package: MNIST's test set and calibration images."""
@@ -76,10 +76,11 @@ def _find_all(spec: Spec, members: Sequence[Member], directory: Path | None) -> 
     if pickled:
         raise InvalidData(
             f"{pickled[0] / spec.refused} is the python version of {spec.name}: it is pickled, and a pickle can run "
-            f"any program, so respike reads the binary version alone: respike data fetch {spec.name}"
+            "any program, so respike reads the binary version alone: ",
+            Call("data.fetch", spec.name),
         )
     raise InvalidData(
-        f"{spec.name} is not on this machine ({absent} not below {looked}): respike data fetch {spec.name}"
+        f"{spec.name} is not on this machine ({absent} not below {looked}): ", Call("data.fetch", spec.name)
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 from respike.methods.remedy import Remedy
+from respike.shown import Shown, called
 
 READOUT = "readout"
 """Stands for the way from the last population to the outputs, where a layer is named."""
@@ -116,8 +117,8 @@ class Finding:
         return "; or ".join(map(str, self.remedies))
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Shown):
     """Where a conversion loses accuracy. Shares and accuracies are fractions.
 
     before: the network's own score. after: the spiking network's.
@@ -142,6 +143,15 @@ class Diagnosis:
     engine: str
     seconds: float
     respike_version: str
+
+    def _shown(self) -> tuple[str, dict[str, str]]:
+        measured = "accuracy" if self.labelled else "agreement"
+        findings = {f"advice {number}": f"{one.why}: {one.advice}" for number, one in enumerate(self.findings, 1)}
+        return f"Diagnosis: {called(self.method or 'a plan', self.options.items())} on {self.network}", {
+            "compared": f"{self.images:,} images" + (f" of {self.dataset}" if self.dataset else ""),
+            measured: f"{100 * self.after.decision:.2f} %, the network {100 * self.before.decision:.2f} %",
+            "first loss": self.first_loss or "none",
+        } | findings
 
     @property
     def allowed(self) -> float:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from respike.errors import RespikeError
+from respike.errors import Argument, RespikeError
 from respike.export.nir_nodes import Wiring, nir_name
 from respike.export.portable import CannotExport, Converted, Pooling, Portable, portable
 from respike.files import check_new, new
@@ -77,8 +77,9 @@ def to_nir(converted: Converted, *, pooling: Pooling = Pooling.SUM, allow_metada
     _check_neurons(lowered)
     if not allow_metadata and (reasons := unsayable(lowered)):
         raise CannotExport(
-            f"NIR cannot say that {'; that '.join(reasons)}. With --allow-metadata (allow_metadata=True) it is written "
-            "as metadata, which the simulator must be told of (respike.export.targets)"
+            f"NIR cannot say that {'; that '.join(reasons)}. With ",
+            Argument("allow_metadata", True),
+            " it is written as metadata, which the simulator must be told of (respike.export.targets)",
         )
     return Wiring(lowered).graph({KEY: json.dumps(_metadata(lowered))})
 

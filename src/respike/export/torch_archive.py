@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from respike.coding import ConstantCurrent
+from respike.errors import Argument
 from respike.export.portable import CannotExport
 from respike.files import check_new, new
 from respike.spiking import SpikingNetwork
@@ -37,7 +38,8 @@ def to_program(spiking: SpikingNetwork) -> torch.export.ExportedProgram:
     if spiking.plan.coding != ConstantCurrent():
         raise CannotExport(
             f"{type(spiking.plan.coding).__name__} input checks the values of the images, which no exported program "
-            "does: convert with coding=ConstantCurrent() (--coding constant)"
+            "does: convert with ",
+            Argument("coding", ConstantCurrent()),
         )
     module: nn.Module = spiking.to_module().eval()
     (entry,) = spiking.network.inputs

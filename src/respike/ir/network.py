@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -14,12 +15,13 @@ from respike.errors import InvalidData, InvalidNetwork
 from respike.ir.evaluate import evaluate, map_tensors, tensors
 from respike.ir.nodes import Activation, FixedLinear, Input, Node
 from respike.ir.shapes import infer_shape
+from respike.shown import Shown, listed
 
 _WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
-@dataclass(frozen=True, eq=False)
-class Network:
+@dataclass(frozen=True, eq=False, repr=False)
+class Network(Shown):
     """A feed-forward network, which may have several inputs and several outputs.
 
     `nodes` stand in an order in which each reads only earlier ones. `outputs` names the nodes whose values are the
@@ -28,11 +30,11 @@ class Network:
     Raises `InvalidNetwork` if names clash, a node reads what is not there, or shapes do not fit.
     """
 
-    nodes: tuple[Node, ...] = field(repr=False)
+    nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
     origin: str = ""
-    shapes: Mapping[str, tuple[int, ...]] = field(init=False, repr=False)
-    _by_name: Mapping[str, Node] = field(init=False, repr=False)
+    shapes: Mapping[str, tuple[int, ...]] = field(init=False)
+    _by_name: Mapping[str, Node] = field(init=False)
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -48,6 +50,18 @@ class Network:
             raise InvalidNetwork("a network needs at least one input and one output")
         object.__setattr__(self, "shapes", _infer_shapes(self.nodes))
         object.__setattr__(self, "_by_name", {node.name: node for node in self.nodes})
+
+    def _shown(self) -> tuple[str, dict[str, str]]:
+        kinds = Counter(type(node).__name__ for node in self.nodes if not isinstance(node, Input))
+        neurons = sum(self.neurons(node.name) for node in self.activations)
+        activations = [node.name for node in self.activations]
+        return f"Network {self.origin}".rstrip(), {
+            "inputs": listed(f"{node.name} {list(node.shape)}" for node in self.inputs),
+            "nodes": ", ".join(f"{count} {kind}" for kind, count in kinds.items()),
+            "weights": f"{self.parameters:,}",
+            "neurons": f"{neurons:,} in {len(activations)} activations ({listed(activations)})",
+            "outputs": listed(f"{name} {list(self.shapes[name])}" for name in self.outputs),
+        }
 
     def __getitem__(self, name: str) -> Node:
         """The node of that name."""

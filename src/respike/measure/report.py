@@ -16,6 +16,7 @@ from respike.measure.early_exit import EarlyExit
 from respike.measure.tally import Tally
 from respike.record import INPUT, OUTPUT
 from respike.schedule import Layerwise
+from respike.shown import Shown, called
 from respike.spiking import SpikingNetwork
 from respike.version import __version__
 
@@ -36,8 +37,8 @@ class Exits:
     exits_per_step: list[int]
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, repr=False)
+class Report(Shown):
     """What was measured. Lists have one value per time step; counts are per image.
 
     Accuracies are fractions. `synaptic_operations` counts every spike times its real fan-out, the input's too where the
@@ -83,6 +84,22 @@ class Report:
     complete: bool
     early_exit: Exits | None = None
     analog_macs: float = 0.0
+
+    def _shown(self) -> tuple[str, dict[str, str]]:
+        reached = self.steps_to_network_accuracy
+        within = "never within" if reached is None else f"from step {reached} on within"
+        part = "" if self.complete else " (interrupted)"
+        network, spiking = 100 * self.network_accuracy, 100 * self.accuracy[-1]
+        return f"Report: {called(self.method, self.options.items())} on {self.network}", {
+            "measured": f"{self.images:,} images" + (f" of {self.dataset}" if self.dataset else "") + part,
+            "accuracy": (
+                f"{spiking:.2f} % after {self.latency} steps, the network {network:.2f} %; "
+                f"{within} {100 * self.tolerance:.3g} points of it"
+            ),
+            "spikes": f"{self.spikes_per_neuron:.2f} per neuron and image, {self.neurons:,} neurons",
+            "operations": f"{self.synaptic_operations:,.0f} additions per image, the network {self.macs:,} MACs",
+            "energy": f"{self.energy_ratio:.3g} times the network's arithmetic ({self.energy_model})",
+        }
 
     def to_json(self) -> str:
         """The report as JSON."""

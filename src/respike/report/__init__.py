@@ -1,11 +1,10 @@
-"""Reports for people: a table, figures, and a page, from measured numbers."""
+"""Reports for people: figures and a page, from measured numbers."""
 
 from respike.report.collect import Run, Shown, collect, sample_size, worth_showing
 from respike.report.figures import accuracy_over_time, save
 from respike.report.html import page
 from respike.report.page_data import Bounds, PageData
 from respike.report.page_figures import save_figures
-from respike.report.table import human, summary
 
 __all__ = [
     "Bounds",
@@ -14,11 +13,9 @@ __all__ = [
     "Shown",
     "accuracy_over_time",
     "collect",
-    "human",
     "page",
     "sample_size",
     "save",
     "save_figures",
-    "summary",
     "worth_showing",
 ]

@@ -6,7 +6,7 @@ from respike.errors import InvalidOption
 
 try:
     from respike.tuning import objectives
-    from respike.tuning.front import pareto, table
+    from respike.tuning.front import pareto
     from respike.tuning.objectives import ACCURACY, ENERGY, LATENCY, SPIKES, Objective
     from respike.tuning.search import Tuned, from_study, tune
     from respike.tuning.study import Study, Trial
@@ -25,6 +25,5 @@ __all__ = [
     "from_study",
     "objectives",
     "pareto",
-    "table",
     "tune",
 ]

@@ -19,7 +19,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from respike.errors import InvalidFile, InvalidOption, RespikeError
+from respike.errors import Argument, InvalidFile, InvalidOption, RespikeError
 from respike.measure.fingerprint import difference
 from respike.tuning.spaces import METHOD, Space
 
@@ -73,8 +73,10 @@ class Study:
                 study.set_user_attr(_IDENTITY, dict(identity))
             elif differs := difference(study.user_attrs[_IDENTITY], dict(identity)):
                 raise InvalidOption(
-                    f"the study {name!r} in {storage} is of {differs}: give this search another --name, or another "
-                    "--storage"
+                    f"the study {name!r} in {storage} is of {differs}: give this search another ",
+                    Argument("name"),
+                    ", or another ",
+                    Argument("storage"),
                 )
             found = cls(study, spaces)
             found._forget_the_killed()

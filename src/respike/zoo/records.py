@@ -94,7 +94,7 @@ def load(name: str, directory: Path = SHIPPED) -> nn.Module:
     entry = find(name)
     path = directory / f"{name}.safetensors"
     if directory == SHIPPED and not path.exists():
-        raise InvalidFile(f"the weights of {name} do not come with the package: make them by respike train {name}")
+        raise InvalidFile(f"the weights of {name} do not come with the package: train them with respike.zoo.train")
     content = read(path)
     if hashlib.sha256(content).hexdigest() != record(name, directory).sha256:
         raise InvalidFile(f"{path} is corrupted: its SHA-256 is not the one in {name}.json; install or train it again")

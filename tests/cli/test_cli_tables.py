@@ -11,7 +11,7 @@ from rich.console import Console
 
 from report.samples import REPORT
 from respike import Report
-from respike.report import human, summary
+from respike.cli.tables import human, summary
 
 
 def _text(*reports: Report) -> str:

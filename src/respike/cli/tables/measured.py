@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from respike.cli.tables.numbers import human
 from respike.measure import Report
 
 _HEADINGS = ("network\n%", "spiking\n%", "steps", "reached\nat", "spikes/\nneuron", "synaptic\nops", "energy\nratio")
@@ -29,20 +30,6 @@ def summary(reports: Sequence[Report]) -> Group:
             table.add_row(*([network if number == 0 else ""] if len(networks) > 1 else []), *_row(report))
         table.add_section()
     return Group(Text(_title(reports), "bold"), "", table, "", Text(_legend(reports), "dim"))
-
-
-def human(number: float) -> str:
-    """A number with three figures and its unit: 1234567 is `1.23 M`."""
-    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(number) >= 0.9995 * size:
-            return f"{_three_figures(number / size)}\N{NO-BREAK SPACE}{unit}"
-    return _three_figures(number)
-
-
-def _three_figures(number: float) -> str:
-    size = abs(number)
-    decimals = 2 if size < 9.995 else 1 if size < 99.95 else 0
-    return f"{number:.{decimals}f}"
 
 
 def _row(report: Report) -> tuple[str, ...]:

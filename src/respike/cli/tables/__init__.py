@@ -1,0 +1,7 @@
+"""Tables for a terminal: what was measured, diagnosed, and found by a search."""
+
+from respike.cli.tables.diagnosed import diagnosed
+from respike.cli.tables.measured import summary
+from respike.cli.tables.numbers import human
+
+__all__ = ["diagnosed", "human", "summary"]

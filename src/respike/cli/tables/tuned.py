@@ -1,0 +1,58 @@
+"""The table of a search's Pareto front."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from respike.cli.tables.numbers import human
+from respike.tuning import Tuned
+from respike.tuning.spaces import plain
+
+
+def front(found: Tuned, title: str) -> Group:
+    """The front, one row for each conversion, the most accurate first."""
+    rows = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    rows.add_column("trial", justify="right")
+    rows.add_column("method")
+    rows.add_column("options")
+    for heading in ("spiking\n%", "steps", "spikes/\nneuron", "synaptic\nops", "energy\nratio"):
+        rows.add_column(heading, justify="right", no_wrap=True)
+    for trial in sorted(found.front, key=lambda trial: -trial.report["accuracy"]):
+        report = trial.report
+        rows.add_row(
+            str(trial.number),
+            trial.method,
+            written(trial.options),
+            f"{100 * report['accuracy']:.2f}",
+            str(report["latency"]),
+            f"{report['spikes_per_neuron']:.2f}",
+            human(report["synaptic_operations"]),
+            f"{report['energy_ratio']:.3f}",
+        )
+    networks = {f"{100 * trial.report['network_accuracy']:.2f} %" for trial in found.front}
+    counted = f"{len(found.trials)} trials" + (f", and {len(found.failed)} that failed" if found.failed else "")
+    names = ", ".join(objective.name for objective in found.objectives)
+    foot = f"{counted}; on the front is what no other beats in {names}. The network itself: {', '.join(networks)}"
+    return Group(Text(title, "bold"), "", rows, "", Text(foot, "dim"))
+
+
+def written(options: Mapping[str, Any]) -> str:
+    """Options as flags of the command line."""
+    return " ".join(_flag(name, value) for name, value in plain(options).items())
+
+
+def _flag(name: str, value: Any) -> str:
+    flag = name.replace("_", "-")
+    match value:
+        case bool():
+            return f"--{flag}" if value else f"--no-{flag}"
+        case float():
+            return f"--{flag} {value:.4g}"
+        case _:
+            return f"--{flag} {value}"

@@ -1,0 +1,24 @@
+"""Errors in the command line's own words: flags and commands in place of arguments and calls."""
+
+from __future__ import annotations
+
+from respike.errors import Argument, Call, RespikeError
+
+
+def told(error: Exception) -> str:
+    """The message of an error, with what it advises as one writes it on the command line."""
+    return "".join(map(_written, error.args)) if isinstance(error, RespikeError) else str(error)
+
+
+def _written(part: object) -> str:
+    match part:
+        case Argument(name=name, value=None):
+            return f"--{name.replace('_', '-')}"
+        case Argument(name=name, value=value):
+            from respike.cli import options
+
+            return options.flags({name: value})
+        case Call(function=function, argument=argument):
+            return f"respike {function.replace('.', ' ')} {argument}"
+        case _:
+            return str(part)
