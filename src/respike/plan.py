@@ -143,10 +143,10 @@ class Plan(Shown):
         thresholds = [torch.as_tensor(site.threshold) for site in self.sites.values()]
         lowest = min((float(one.min()) for one in thresholds), default=0.0)
         highest = max((float(one.max()) for one in thresholds), default=0.0)
-        neurons = dict.fromkeys(type(site.neuron).__name__ for site in self.sites.values())
+        neurons = dict.fromkeys(site.neuron.describe() for site in self.sites.values())
         return f"Plan by {called(self.method, self.options.items())}" if self.method else "Plan", {
             "schedule": repr(self.schedule),
-            "populations": f"{len(self.sites)} of {listed(neurons)} neurons ({listed(self.sites)})",
+            "populations": f"{len(self.sites)} of {listed(neurons)} ({listed(self.sites)})",
             "thresholds": f"{lowest:.3g} to {highest:.3g}",
             "input": repr(self.coding),
             "readout": type(self.readout).__name__,
