@@ -16,7 +16,7 @@ from respike.errors import BiasScaleWarning, InvalidPlan
 from respike.ir import Activation, Analog, BatchNorm, Conv, Linear, Network, ReLU, channelwise
 from respike.neurons import IntegrateFire, Neuron
 from respike.schedule import InputThenDrain, Layerwise, Schedule, Steady
-from respike.shown import Shown, called, listed
+from respike.summarised import Summarised, called, listed
 
 Quantity: TypeAlias = float | Tensor
 """One number for a population, or one per channel (`[channels]`)."""
@@ -107,7 +107,7 @@ MaxPooling: TypeAlias = AccumulatedMax | MomentaryMax
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Plan(Shown):
+class Plan(Summarised):
     """All that a conversion decides.
 
     Args:
@@ -139,7 +139,7 @@ class Plan(Shown):
         """By what a readout is divided to be in the units of the network's outputs."""
         return self.schedule.input_steps * self.coding.gain
 
-    def _shown(self) -> tuple[str, dict[str, str]]:
+    def _summary(self) -> tuple[str, dict[str, str]]:
         thresholds = [torch.as_tensor(site.threshold) for site in self.sites.values()]
         lowest = min((float(one.min()) for one in thresholds), default=0.0)
         highest = max((float(one.max()) for one in thresholds), default=0.0)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from respike.neurons import Neuron
 from respike.plan import Plan
-from respike.shown import Shown, listed
+from respike.summarised import Summarised, listed
 
 INPUT = "input"
 """The name under which input spikes are recorded, where the coding spikes."""
@@ -37,7 +37,7 @@ class Probe:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Recording(Shown):
+class Recording(Summarised):
     """What a simulation of one batch has kept.
 
     `outputs_over_time` is the readout after each step, `[steps, batch, *shape]`: accumulated potentials, or what output
@@ -53,7 +53,7 @@ class Recording(Shown):
     spikes: Mapping[str, Tensor]
     potentials: Mapping[str, Tensor]
 
-    def _shown(self) -> tuple[str, dict[str, str]]:
+    def _summary(self) -> tuple[str, dict[str, str]]:
         steps, images = self.outputs_over_time.shape[:2]
         kept = [name for name in ("spikes", "potentials", "operations_per_step") if getattr(self, name)]
         return f"Recording of {images} images", {

@@ -14,12 +14,12 @@ from respike.errors import RespikeWarning
 from respike.ir import Network
 from respike.plan import Plan
 from respike.record import Probe
-from respike.shown import Shown, called, listed
+from respike.summarised import Summarised, called, listed
 from respike.training import SpikingModule, Surrogate, Triangle
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SpikingNetwork(Shown):
+class SpikingNetwork(Summarised):
     """A converted network. The constructor checks that the plan fits (`InvalidPlan` names the layer where not).
 
     Only the network's first output spikes; a `RespikeWarning` says so where there are more.
@@ -38,7 +38,7 @@ class SpikingNetwork(Shown):
             )
             warnings.warn(message, RespikeWarning, stacklevel=3)
 
-    def _shown(self) -> tuple[str, dict[str, str]]:
+    def _summary(self) -> tuple[str, dict[str, str]]:
         conversion = called(self.plan.method, self.plan.options.items()) if self.plan.method else "a plan made by hand"
         return f"SpikingNetwork {self.network.origin}".rstrip(), {
             "conversion": conversion,

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 from respike.methods.remedy import Remedy
-from respike.shown import Shown, called
+from respike.summarised import Summarised, called
 
 READOUT = "readout"
 """Stands for the way from the last population to the outputs, where a layer is named."""
@@ -118,7 +118,7 @@ class Finding:
 
 
 @dataclass(frozen=True, repr=False)
-class Diagnosis(Shown):
+class Diagnosis(Summarised):
     """Where a conversion loses accuracy. Shares and accuracies are fractions.
 
     before: the network's own score. after: the spiking network's.
@@ -144,7 +144,7 @@ class Diagnosis(Shown):
     seconds: float
     respike_version: str
 
-    def _shown(self) -> tuple[str, dict[str, str]]:
+    def _summary(self) -> tuple[str, dict[str, str]]:
         measured = "accuracy" if self.labelled else "agreement"
         findings = {f"advice {number}": f"{one.why}: {one.advice}" for number, one in enumerate(self.findings, 1)}
         return f"Diagnosis: {called(self.method or 'a plan', self.options.items())} on {self.network}", {

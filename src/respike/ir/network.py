@@ -15,13 +15,13 @@ from respike.errors import InvalidData, InvalidNetwork
 from respike.ir.evaluate import evaluate, map_tensors, tensors
 from respike.ir.nodes import Activation, FixedLinear, Input, Node
 from respike.ir.shapes import infer_shape
-from respike.shown import Shown, listed
+from respike.summarised import Summarised, listed
 
 _WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Network(Shown):
+class Network(Summarised):
     """A feed-forward network, which may have several inputs and several outputs.
 
     `nodes` stand in an order in which each reads only earlier ones. `outputs` names the nodes whose values are the
@@ -51,7 +51,7 @@ class Network(Shown):
         object.__setattr__(self, "shapes", _infer_shapes(self.nodes))
         object.__setattr__(self, "_by_name", {node.name: node for node in self.nodes})
 
-    def _shown(self) -> tuple[str, dict[str, str]]:
+    def _summary(self) -> tuple[str, dict[str, str]]:
         kinds = Counter(type(node).__name__ for node in self.nodes if not isinstance(node, Input))
         neurons = sum(self.neurons(node.name) for node in self.activations)
         activations = [node.name for node in self.activations]

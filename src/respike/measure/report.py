@@ -16,8 +16,8 @@ from respike.measure.early_exit import EarlyExit
 from respike.measure.tally import Tally
 from respike.record import INPUT, OUTPUT
 from respike.schedule import Layerwise
-from respike.shown import Shown, called
 from respike.spiking import SpikingNetwork
+from respike.summarised import Summarised, called
 from respike.version import __version__
 
 
@@ -38,7 +38,7 @@ class Exits:
 
 
 @dataclass(frozen=True, repr=False)
-class Report(Shown):
+class Report(Summarised):
     """What was measured. Lists have one value per time step; counts are per image.
 
     Accuracies are fractions. `synaptic_operations` counts every spike times its real fan-out, the input's too where the
@@ -85,7 +85,7 @@ class Report(Shown):
     early_exit: Exits | None = None
     analog_macs: float = 0.0
 
-    def _shown(self) -> tuple[str, dict[str, str]]:
+    def _summary(self) -> tuple[str, dict[str, str]]:
         reached = self.steps_to_network_accuracy
         within = "never within" if reached is None else f"from step {reached} on within"
         part = "" if self.complete else " (interrupted)"

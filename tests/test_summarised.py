@@ -10,7 +10,7 @@ from torch import nn
 
 import respike
 from respike import SpikingNetwork, methods
-from respike.shown import Shown, called, listed
+from respike.summarised import Summarised, called, listed
 
 
 class _Text(HTMLParser):
@@ -25,13 +25,13 @@ class _Text(HTMLParser):
         self.found.append(data)
 
 
-class Odd(Shown):
-    def _shown(self) -> tuple[str, dict[str, str]]:
+class Odd(Summarised):
+    def _summary(self) -> tuple[str, dict[str, str]]:
         return "a <b>", {"one": "1 < 2 & 3", "long name": "4"}
 
 
 @pytest.fixture(scope="module")
-def values() -> dict[str, Shown]:
+def values() -> dict[str, Summarised]:
     torch.manual_seed(1)
     images = torch.rand(6, 12)
     network = respike.load(nn.Sequential(nn.Linear(12, 20), nn.ReLU(), nn.Linear(20, 5)).eval(), images)
@@ -69,7 +69,7 @@ def test_names() -> None:
         ("diagnosis", ["max_norm(steps=9", "6 images of noise", "first loss"]),
     ],
 )
-def test_a_few_lines_say_what_matters(values: dict[str, Shown], name: str, said: list[str]) -> None:
+def test_a_few_lines_say_what_matters(values: dict[str, Summarised], name: str, said: list[str]) -> None:
     text = repr(values[name])
     assert len(text.splitlines()) <= 12
     for words in said:
@@ -77,7 +77,7 @@ def test_a_few_lines_say_what_matters(values: dict[str, Shown], name: str, said:
     assert " ".join(text.split()) == " ".join(" ".join(_Text(values[name]._repr_html_()).found).split())
 
 
-def test_numbers_are_those_of_the_value(values: dict[str, Shown]) -> None:
+def test_numbers_are_those_of_the_value(values: dict[str, Summarised]) -> None:
     network, recording = values["network"], values["recording"]
     assert isinstance(network, respike.ir.Network)
     assert isinstance(recording, respike.Recording)

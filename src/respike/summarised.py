@@ -9,22 +9,22 @@ from html import escape
 _MOST = 4
 
 
-class Shown(ABC):
+class Summarised(ABC):
     """A value that shows what matters of it in a few lines, and not all that it holds."""
 
     @abstractmethod
-    def _shown(self) -> tuple[str, dict[str, str]]:
+    def _summary(self) -> tuple[str, dict[str, str]]:
         """A title, and rows of a name and a text each."""
 
     def __repr__(self) -> str:
         """The title, and a line for each row."""
-        title, rows = self._shown()
+        title, rows = self._summary()
         width = max(map(len, rows), default=0)
         return "\n".join([title, *(f"  {name:{width}}  {text}" for name, text in rows.items())])
 
     def _repr_html_(self) -> str:
         """The same as a table, for notebooks."""
-        title, rows = self._shown()
+        title, rows = self._summary()
         cells = (
             f"<tr><th style='text-align:left'>{escape(name)}</th><td style='text-align:left'>{escape(text)}</td></tr>"
             for name, text in rows.items()
