@@ -28,7 +28,7 @@ FIT = ("--method", "fit", "--input-steps", 5, "--drain-steps", 4)
         (("evaluate", "mnist-cnn", *FIT, "--engine", "batch"), "unknown engine 'batch': did you mean 'batched'?"),
         (("evaluate", "mnist-cnn", *FIT, "--coding", "poisson"), "unknown coding 'poisson'"),
         (("evaluate", "mnist-cnn", *FIT, "--rate", "5"), "--rate needs --coding"),
-        (("evaluate", "mnist-cnn"), "say with --method"),
+        (("evaluate", "mnist-cnn"), "with --method"),
         (("evaluate", "mnist-cnn", "-m", "fit", "--steps", "5"), "did you mean --input-steps or --drain-steps?"),
         (("evaluate", "mnist-cnn", "-m", "max_norm", "--stepz", "5"), "did you mean --steps? (options of max_norm: "),
         (("compare", "mnist-cnn", "-m", "fit,max_norm", "--percentile", "5"), "fit has no option --percentile"),
@@ -96,7 +96,7 @@ def test_nothing_is_run_where_the_results_could_not_be_written(
 def test_a_seed_without_randomness_is_told(respike: Runner) -> None:
     outcome = respike("evaluate", "mnist-cnn", *FIT, "--limit", 64, "--seed", 4)
     assert outcome.code == 0
-    assert outcome.err == "warning: --seed changes nothing without --coding bernoulli\n"
+    assert outcome.err == "warning: --seed has no effect without --coding bernoulli\n"
 
 
 def test_warnings_take_one_line(respike: Runner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ def test_trials_can_be_left_out(respike: Runner) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("mnist-cnn",), "say with --method"),
+        (("mnist-cnn",), "with --method"),
         (("mnist-cnn", "-m", "max_norm", "--percentile", 5), "max_norm has no option --percentile"),
         (("mnist-cnn", *BAD, "--json", "missing/a.json"), "there is no folder"),
         (("mnist-cnn", *BAD, "--allowed-loss", 100), "--allowed-loss"),

@@ -64,5 +64,5 @@ def test_bad_searches(respike: Runner, tmp_path: Path) -> None:
     assert "unknown method" in respike.refused("tune", "mnist-mlp", "--methods", "max")
     convert = ("convert", "mnist-mlp", "--out", tmp_path / "net.respike")
     assert "there is no study database" in respike.refused(*convert, "--from-study", study)
-    assert "belong to --from-study" in respike.refused(*convert, "--trial", 3)
-    assert "a study says how to convert" in respike.refused(*convert, "--from-study", study, "--method", "ecc")
+    assert "need --from-study" in respike.refused(*convert, "--trial", 3)
+    assert "--from-study already determines" in respike.refused(*convert, "--from-study", study, "--method", "ecc")

@@ -24,7 +24,7 @@ FAILED = 2
 """The exit code of bad input."""
 
 INTERRUPTED = 130
-"""The exit code of what Ctrl-C ended, as shells have it."""
+"""The exit code after Ctrl-C, as in shells."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,10 @@ COMMANDS = {
         "Convert the three MNIST networks that come with respike, and show what that costs and gains.",
         ("respike demo", "respike demo --limit 1000 --out /tmp/demo"),
     ),
-    "networks": Command("listing:networks", "The networks of the zoo: what each is, and what it reaches."),
+    "networks": Command("listing:networks", "List the networks of the zoo, with their architectures and accuracies."),
     "methods": Command(
         "listing:list_methods",
-        "The conversion methods; with NAME, all about one: what it does, its options, its paper.",
+        "List the conversion methods; with NAME, describe one method, its options and its paper.",
         ("respike methods", "respike methods fit"),
     ),
     "evaluate": Command(
@@ -91,19 +91,19 @@ COMMANDS = {
     ),
     "compare": Command(
         "evaluating:compare",
-        "Convert a network by several methods and show them side by side.",
+        "Convert a network by several methods and compare the results in one table.",
         ("respike compare mnist-cnn --methods fit,data_norm,max_norm --steps 64 --plot compare.svg",),
         converts=True,
     ),
     "report": Command(
         "reporting:report",
-        "Convert a network by several methods, measure them, and write one page to look at.",
+        "Convert a network by several methods, measure them, and write an HTML report.",
         ("respike report mnist-cnn --methods fit,few_spikes,ecc --limit 1000 --out report.html",),
         converts=True,
     ),
     "diagnose": Command(
         "diagnosing:diagnose",
-        "Convert a network, find the layer that loses the accuracy, and say what to change.",
+        "Convert a network, find the layer that loses accuracy, and suggest what to change.",
         (
             "respike diagnose mnist-cnn --method percentile_norm --percentile 50",
             "respike diagnose cifar10-resnet8 --method max_norm --steps 16 --limit 128",
@@ -113,29 +113,29 @@ COMMANDS = {
     ),
     "convert": Command(
         "converting:convert",
-        "Convert a network and write it to a file, for respike (safetensors, no pickle) or for others.",
+        "Convert a network and write it to a file, for respike (safetensors, no pickle) or for other tools.",
         ("respike convert mnist-cnn --method max_norm --steps 32 --out net.respike",),
         converts=True,
     ),
     "inspect": Command(
         "inspecting:inspect",
-        "Show a network: layers, shapes, weights, activation ranges, and where spikes will be.",
+        "Show a network: layers, shapes, weights, activation ranges, and which layers will spike.",
         ("respike inspect mnist-cnn", "respike inspect model.pt2 --dataset cifar10"),
     ),
     "train": Command(
         "training:train",
-        "Train a network of the zoo by its recipe; the same seed gives the same weights.",
+        "Train a network of the zoo by its recipe. The same seed gives the same weights.",
         ("respike train fashion-cnn", "respike train mnist-cnn --epochs 2 --seed 3"),
     ),
     "tune": Command(
         "tuning:tune",
-        "Search methods and their options for the conversions that no other beats (the Pareto front).",
+        "Search methods and options for the best trade-offs (the Pareto front).",
         (
             "respike tune mnist-cnn --trials 60 --longest 64 --plot front.png",
             "respike convert mnist-cnn --from-study tuning.db --out net.respike",
         ),
     ),
-    "data": Command("datasets:app", "List and fetch data sets."),
+    "data": Command("datasets:app", "List and download data sets."),
 }
 """All commands, in the order of the help."""
 
@@ -158,7 +158,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="Turns a trained network into a spiking one, without training, and tells what that costs and gains.",
+    help="Convert a trained network to a spiking one, without training, and measure what that costs and gains.",
     epilog="First steps: [bold]respike demo[/bold], then [bold]respike evaluate mnist-cnn --method fit[/bold]",
 )
 
@@ -172,10 +172,10 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _everywhere(
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version and end.", is_eager=True, callback=_show_version)
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
     ] = False,
 ) -> None:
-    """What goes before any command."""
+    """Options that come before any command."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -17,7 +17,7 @@ NetworkName: TypeAlias = Annotated[
     typer.Argument(
         metavar="NETWORK",
         help="A network of the zoo (respike networks), a .pt2 archive, weights of the zoo (NAME.safetensors), "
-        "or module:factory, which is imported and called.",
+        "or module:factory, a function that returns the network.",
         show_default=False,
     ),
 ]
@@ -25,23 +25,28 @@ METHOD = typer.Option(
     "--method",
     "-m",
     metavar="NAME",
-    help="How to convert (respike methods), or a method of your own, as module:function.",
+    help="The conversion method (respike methods lists them), or a method of your own as module:function.",
     show_default=False,
 )
 MethodName: TypeAlias = Annotated[str | None, METHOD]
 DatasetName: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        "--dataset", "-d", metavar="NAME", help="The images (respike data list); for the zoo, those it was trained on."
+        "--dataset",
+        "-d",
+        metavar="NAME",
+        help="The data set (respike data list). Default for networks of the zoo: the one they were trained on.",
     ),
 ]
-Limit: TypeAlias = Annotated[int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="Images at most.")]
+Limit: TypeAlias = Annotated[
+    int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="Use at most N images.")
+]
 EngineName: TypeAlias = Annotated[
     str | None,
     typer.Option(
         "--engine",
         metavar="|".join(ENGINES),
-        help="Who simulates: the fastest, unless given. All give the same spikes but count, which has no time.",
+        help="The engine. Default: the fastest. All give the same spikes, except count, which only counts them.",
     ),
 ]
 CodingName: TypeAlias = Annotated[
@@ -50,7 +55,7 @@ CodingName: TypeAlias = Annotated[
         "--coding",
         metavar="|".join(CODINGS),
         rich_help_panel=_INPUT,
-        help="How an image becomes input: as currents, random or regular spikes. The method's own, unless given.",
+        help="How an image becomes input: as currents, random or regular spikes. Default: chosen by the method.",
     ),
 ]
 Rate: TypeAlias = Annotated[
@@ -59,11 +64,12 @@ Rate: TypeAlias = Annotated[
         "--rate",
         metavar="X",
         rich_help_panel=_INPUT,
-        help="Spikes per second (1000 steps) of a white pixel (bernoulli).",
+        help="Spikes per second (1000 steps) for a white pixel (bernoulli only).",
     ),
 ]
 Seed: TypeAlias = Annotated[
-    int | None, typer.Option("--seed", metavar="N", rich_help_panel=_INPUT, help="Of the random spikes (bernoulli).")
+    int | None,
+    typer.Option("--seed", metavar="N", rich_help_panel=_INPUT, help="Seed of the random spikes (bernoulli)."),
 ]
 JsonFile: TypeAlias = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write all that was measured as JSON.")

@@ -33,20 +33,20 @@ def coding(name: str | None, **numbers: float | int | None) -> Coding | None:
     """The input coding of that name, or None: the method's own. Numbers that are None keep the coding's defaults."""
     if name is None:
         if needy := [option for option, value in numbers.items() if value is not None and option != "seed"]:
-            raise InvalidOption(f"--{needy[0]} needs --coding: methods choose their own input otherwise")
+            raise InvalidOption(f"--{needy[0]} needs --coding, because otherwise the method chooses the input coding")
         if numbers.get("seed") is not None:
-            console.warning("--seed changes nothing without --coding bernoulli")
+            console.warning("--seed has no effect without --coding bernoulli")
         return None
     if name not in CODINGS:
         raise UnknownName("coding", name, CODINGS)
     given = {option: value for option, value in numbers.items() if value is not None}
     taken = {field.name for field in fields(CODINGS[name])}
     if "seed" in given.keys() - taken:
-        console.warning(f"--seed changes nothing: {name} input is not random")
+        console.warning(f"--seed has no effect: {name} input is not random")
         del given["seed"]
     for option in given.keys() - taken:
         owners = [other for other, kind in CODINGS.items() if option in {field.name for field in fields(kind)}]
-        raise InvalidOption(f"--{option} says nothing about {name} input; it is for --coding {' or '.join(owners)}")
+        raise InvalidOption(f"--{option} does not apply to {name} input; it is for --coding {' or '.join(owners)}")
     return CODINGS[name](**given)  # type: ignore[arg-type]
 
 

@@ -20,7 +20,7 @@ from respike.errors import InvalidOption
 from respike.export import targets
 from respike.methods import Method
 
-_EXPORT, _STUDY = "For others", "What a search found"
+_EXPORT, _STUDY = "Export to other tools", "Result of a search"
 
 
 def convert(
@@ -40,14 +40,19 @@ def convert(
     method: MethodName = None,
     from_study: Annotated[
         str | None,
-        typer.Option(metavar="FILE|URL", rich_help_panel=_STUDY, help="In place of a method: what respike tune found."),
+        typer.Option(
+            metavar="FILE|URL",
+            rich_help_panel=_STUDY,
+            help="Convert as a trial of respike tune did; replaces --method.",
+        ),
     ] = None,
     study_name: Annotated[
-        str | None, typer.Option(metavar="NAME", rich_help_panel=_STUDY, help="Its name; the network's, unless given.")
+        str | None,
+        typer.Option(metavar="NAME", rich_help_panel=_STUDY, help="The study's name. Default: that of the network."),
     ] = None,
     trial: Annotated[
         int | None,
-        typer.Option(metavar="N", rich_help_panel=_STUDY, help="This trial; the most accurate, unless given."),
+        typer.Option(metavar="N", rich_help_panel=_STUDY, help="The trial's number. Default: the most accurate trial."),
     ] = None,
     dataset: DatasetName = None,
     coding: CodingName = None,
@@ -59,24 +64,26 @@ def convert(
             "--target",
             metavar="|".join(known.name for known in targets.ALL),
             rich_help_panel=_EXPORT,
-            help="The simulator that a NIR file is for; for most of them, unless given.",
+            help="The simulator that the NIR file is for. Default: a file that most simulators read.",
         ),
     ] = None,
     bits: Annotated[
         int | None,
-        typer.Option("--bits", metavar="N", rich_help_panel=_EXPORT, help="Integers, with weights of N bits."),
+        typer.Option("--bits", metavar="N", rich_help_panel=_EXPORT, help="Write integers, with weights of N bits."),
     ] = None,
     allow_metadata: Annotated[
         bool,
-        typer.Option("--allow-metadata", rich_help_panel=_EXPORT, help="Write what NIR cannot say as its metadata."),
+        typer.Option(
+            "--allow-metadata", rich_help_panel=_EXPORT, help="Write what NIR cannot express to its metadata."
+        ),
     ] = False,
-    force: Annotated[bool, typer.Option("--force", rich_help_panel=_EXPORT, help="Replace what is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", rich_help_panel=_EXPORT, help="Replace existing files.")] = False,
     *,
     given: Mapping[str, str | bool],
 ) -> None:
-    """Convert a network and write it to a file, for respike (safetensors, no pickle) or for others.
+    """Convert a network and write it to a file, for respike (safetensors, no pickle) or for other tools.
 
-    A .respike file gives the same spikes wherever it is read: by `respike evaluate`, or `respike.SpikingNetwork.load`.
+    Read a .respike file with `respike evaluate` or `respike.SpikingNetwork.load`. It gives the same spikes everywhere.
     """
     export = Export(*_place(out, to), target, bits, allow_metadata, force)
     export.check()
@@ -84,11 +91,13 @@ def convert(
     chosen = choices.coding(coding, rate=rate, seed=seed)
     if from_study is not None:
         if (method and not is_own(method)) or chosen is not None or given or subject.plan is not None:
-            raise InvalidOption("a study says how to convert: leave the method, its options and the coding out")
+            raise InvalidOption(
+                "--from-study already determines the conversion: leave out the method, its options and the coding"
+            )
         own = [choices.method(method)] if method is not None else []
         spiking = _tuned(subject, from_study, study_name or network, trial, own)
     elif trial is not None or study_name is not None:
-        raise InvalidOption("--trial and --study-name belong to --from-study")
+        raise InvalidOption("--trial and --study-name need --from-study")
     else:
         spiking = _spiking(subject, method, chosen, given)
     export.write(spiking)

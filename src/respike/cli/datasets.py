@@ -14,17 +14,17 @@ from respike import data
 from respike.cli.console import OUT, progress
 from respike.data import Listing
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="List and fetch data sets.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="List and download data sets.")
 
 Directory: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--directory", metavar="D", help="The data folder; else that of RESPIKE_DATA, else the user's cache."),
+    typer.Option("--directory", metavar="D", help="The data folder. Default: RESPIKE_DATA, or the user's cache."),
 ]
 
 
 @app.command("list")
 def list_datasets(directory: Directory = None) -> None:
-    """The data sets: what each holds, and whether it is on this machine."""
+    """List the data sets, with their sizes and where they are on this machine."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("data set", no_wrap=True)
     for heading in ("classes", "train", "test", "image"):
@@ -41,7 +41,7 @@ def fetch(
     name: Annotated[str, typer.Argument(metavar="NAME", help="mnist, fashion-mnist, cifar10 …", show_default=False)],
     directory: Directory = None,
 ) -> None:
-    """Fetch a data set; files that are there already are kept, each new one is checked before it is put in place."""
+    """Download a data set. Existing files are kept; each new file is checked before it is put in place."""
     with progress(DownloadColumn()) as shown:
         fetched = data.fetch(name, directory, shown)
     for path in fetched.paths:

@@ -38,12 +38,12 @@ RUNS: tuple[Run, ...] = (
 
 
 def demo(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the picture and the numbers go.")] = Path("out"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the picture and the numbers.")] = Path("out"),
     limit: Limit = None,
 ) -> None:
     """Convert the three MNIST networks that come with respike, and show what that costs and gains.
 
-    Needs no download. Takes one or two minutes on two cores; Ctrl-C keeps what is finished.
+    Nothing is downloaded. It takes one or two minutes on two cores. Ctrl-C keeps what is finished.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)

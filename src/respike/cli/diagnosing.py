@@ -37,22 +37,26 @@ def diagnose(
     rate: Rate = None,
     seed: Seed = None,
     allowed_loss: Annotated[
-        float, typer.Option(metavar="POINTS", min=0, max=99, help="A loss of accuracy up to this is none.")
+        float, typer.Option(metavar="POINTS", min=0, max=99, help="Ignore a loss of accuracy up to this.")
     ] = 1.0,
     try_changes: Annotated[
-        bool, typer.Option("--try/--no-try", help="Try what is advised on the same images; each takes one more run.")
+        bool,
+        typer.Option(
+            "--try/--no-try", help="Try the suggested changes on the same images; each trial is one more run."
+        ),
     ] = True,
     json: JsonFile = None,
     *,
     given: Mapping[str, str | bool],
 ) -> None:
-    """Convert a network, find the layer that loses the accuracy, and say what to change.
+    """Convert a network, find the layer that loses accuracy, and suggest what to change.
 
-    For when 75 % became 11 %. Each layer's spikes are compared with the network's activations: correlation, error,
-    saturated, silent and dead neurons. Then layers are replaced front to back, to see with which one accuracy goes.
-    Rules with stated thresholds turn the figures into advice, and what is advised is tried on the same test images.
+    Use it when a conversion loses too much accuracy. It compares each layer's spikes with the network's activations
+    (correlation, error, saturated, silent and dead neurons), and replaces the layers one by one, from the first to the
+    last, to find the one with which accuracy drops. Rules with fixed thresholds turn these figures into suggestions,
+    which are then tried on the same test images.
 
-    NETWORK may also be a file that `respike convert` wrote; then no method is needed.
+    NETWORK may also be a file written by `respike convert`, which needs no method.
     """
     check_outputs(json, None)
     simulator = choices.engine(engine)

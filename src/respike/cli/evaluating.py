@@ -50,13 +50,16 @@ ExitRule = Annotated[
     typer.Option(
         "--early-exit",
         metavar="bound|margin=X[,steps=N]",
-        help="Also tell what letting images go early gives: when nothing can change the decision any more, or when the "
-        "first output's probability has been X ahead of the second's for N steps.",
+        help="Also report how many steps early exit saves. bound: exit when nothing can change the decision any more; "
+        "margin: exit when the largest output probability has exceeded the second by X for N steps.",
         show_default=False,
     ),
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Keep finished batches beside the JSON file, and go on from those there are.")
+    bool,
+    typer.Option(
+        "--resume", help="Keep finished batches next to the JSON file, and continue from those of an earlier run."
+    ),
 ]
 
 
@@ -78,7 +81,7 @@ def evaluate(
 ) -> None:
     """Convert a network, run it on test images, and show accuracy, spikes, operations and energy.
 
-    NETWORK may also be a file that `respike convert` wrote; then no method is needed. Ctrl-C keeps what is finished.
+    NETWORK may also be a file written by `respike convert`, which needs no method. Ctrl-C keeps what is finished.
     Under torchrun (`torchrun --nproc-per-node 2 -m respike evaluate ...`) the processes share the images.
     """
     check_outputs(json, plot)
@@ -108,7 +111,7 @@ def evaluate(
 
 def compare(
     network: NetworkName,
-    names: Annotated[str, typer.Option("--methods", "-m", metavar="A,B,C", help="Methods, with commas between.")],
+    names: Annotated[str, typer.Option("--methods", "-m", metavar="A,B,C", help="The methods, separated by commas.")],
     dataset: DatasetName = None,
     limit: Limit = None,
     engine: EngineName = None,
@@ -120,9 +123,9 @@ def compare(
     *,
     given: Given,
 ) -> None:
-    """Convert a network by several methods and show them side by side.
+    """Convert a network by several methods and compare the results in one table.
 
-    An option goes to each method that has it. Ctrl-C keeps the methods that are finished.
+    Each option applies to all methods that have it. Ctrl-C keeps the methods that are finished.
     """
     check_outputs(json, plot)
     simulator = choices.engine(engine)

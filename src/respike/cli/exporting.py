@@ -47,9 +47,9 @@ class Export:
         kind = self.format
         if (self.target is not None or self.allow_metadata) and kind is not Format.NIR:
             flag = "--target" if self.target is not None else "--allow-metadata"
-            raise InvalidOption(f"{flag} says nothing about {self.path.name}; it is for files that end in .nir")
+            raise InvalidOption(f"{flag} does not apply to {self.path.name}; it is for files that end in .nir")
         if self.bits is not None and kind not in (Format.NIR, Format.FOLDER):
-            raise InvalidOption(f"--bits says nothing about {self.path.name}; it is for .nir files and folders")
+            raise InvalidOption(f"--bits does not apply to {self.path.name}; it is for .nir files and folders")
         if self.target is not None:
             targets.find(self.target)
         check_new(self.path, force=self.force, folder=kind is Format.FOLDER)
@@ -77,6 +77,6 @@ def format_of(text: str) -> Format:
         if text.endswith(kind.value):
             return kind
     raise InvalidOption(
-        f"what {text!r} should be is not clear: end it in {CONVERTED} (read by respike), .nir (NIR), .pt2 "
+        f"the format of {text!r} is not clear: its name must end in {CONVERTED} (read by respike), .nir (NIR), .pt2 "
         "(torch.export), or / (a folder of arrays)"
     )

@@ -21,12 +21,12 @@ _HEADINGS = ("shape", "weights", "MACs", "neurons", "fan-out", "99.9 %", "max")
 
 
 def inspect(network: NetworkName, dataset: DatasetName = None) -> None:
-    """Show a network: layers, shapes, weights, activation ranges, and where spikes will be.
+    """Show a network: layers, shapes, weights, activation ranges, and which layers will spike.
 
-    Ranges are those of calibration images, which are from the training set.
+    Activation ranges are measured on calibration images, which are part of the training set.
     """
     subject = find(network, dataset)
-    with console.busy("looking at activations"):
+    with console.busy("measuring activations"):
         seen = _seen(subject)
     console.OUT.print(_table(subject.network, seen, subject.plan))
     for line in _totals(subject, seen):
@@ -89,7 +89,7 @@ def _totals(subject: Subject, seen: Mapping[str, ActivationStatistics]) -> list[
         f"{neurons:,} neurons in {len(network.activations)} populations"
     ]
     if seen:
-        lines.append(f"ranges: activations on the calibration images of {subject.dataset}, silent ones left out")
+        lines.append(f"ranges: activations on the calibration images of {subject.dataset}, zeros left out")
     if subject.plan is not None:
         lines.append(f"converted by {subject.plan.method}, to run {subject.plan.schedule.steps} steps")
     return lines

@@ -20,7 +20,7 @@ from respike.methods import Method
 
 
 def networks() -> None:
-    """The networks of the zoo: what each is, and what it reaches."""
+    """List the networks of the zoo, with their architectures and accuracies."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in ("network", "architecture", "paper", "accuracy"):
         table.add_column(heading, no_wrap=heading == "network")
@@ -31,10 +31,10 @@ def networks() -> None:
 
 def list_methods(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="The method to tell all about.", show_default=False)
+        str | None, typer.Argument(metavar="NAME", help="The method to describe.", show_default=False)
     ] = None,
 ) -> None:
-    """The conversion methods; with NAME, all about one: what it does, its options, its paper."""
+    """List the conversion methods; with NAME, describe one method, its options and its paper."""
     if name is not None:
         _describe(choices.method(name))
         return

@@ -59,7 +59,7 @@ def find(name: str, dataset: str | None) -> Subject:
     if name not in _zoo() and (path.suffix or path.parent != Path() or path.exists()):
         return Subject(replace(load(path), origin=name), dataset)
     if name in _zoo() and not (zoo.SHIPPED / f"{name}.safetensors").exists():
-        raise InvalidFile(f"the weights of {name} do not come with respike: respike train {name}, then name its file")
+        raise InvalidFile(f"the weights of {name} do not come with respike: run respike train {name} and pass its file")
     return _loaded(name, zoo.load(name), dataset or _home(name))
 
 
@@ -71,7 +71,7 @@ def _loaded(name: str, model: nn.Module, dataset: str | None) -> Subject:
 def _named(dataset: str | None) -> str:
     if dataset is None:
         names = ", ".join(listing.name for listing in data.available())
-        raise InvalidOption(f"say with --dataset which images the network is for: {names}")
+        raise InvalidOption(f"choose the data set of the network with --dataset: {names}")
     return dataset
 
 
@@ -90,5 +90,5 @@ def _made(name: str) -> nn.Module:
     with own_code(name):
         model = factory()
     if not isinstance(model, nn.Module):
-        raise InvalidNetwork(f"{name} gives a {type(model).__name__}; it must return a torch.nn.Module")
+        raise InvalidNetwork(f"{name} returned a {type(model).__name__}; it must return a torch.nn.Module")
     return model

@@ -39,7 +39,7 @@ from respike.report import (
 
 def report(
     network: NetworkName,
-    names: Annotated[str, typer.Option("--methods", "-m", metavar="A,B,C", help="Methods, with commas between.")],
+    names: Annotated[str, typer.Option("--methods", "-m", metavar="A,B,C", help="The methods, separated by commas.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The page to write (.html).")],
     dataset: DatasetName = None,
     limit: Limit = None,
@@ -47,16 +47,18 @@ def report(
     rate: Rate = None,
     seed: Seed = None,
     figures: Annotated[
-        Path | None, typer.Option("--figures", metavar="DIR", help="A folder for the figures, as PNG and SVG.")
+        Path | None,
+        typer.Option("--figures", metavar="DIR", help="Also write the figures to this folder, as PNG and SVG."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over what is there.")] = False,
     *,
     given: Mapping[str, str | bool],
 ) -> None:
-    """Convert a network by several methods, measure them, and write one page to look at.
+    """Convert a network by several methods, measure them, and write an HTML report.
 
-    The page needs no network access: accuracy over time and against energy, what each layer does, the spikes of single
-    images, confusions. An option goes to each method that has it. Ctrl-C keeps the methods that are finished.
+    The page shows accuracy over time and against energy, what each layer does, the spikes of single images, and which
+    classes are confused. It needs no internet access. Each option applies to all methods that have it. Ctrl-C keeps the
+    methods that are finished.
     """
     check_new(out, force=force)
     if figures is not None:
@@ -80,7 +82,7 @@ def report(
         try:
             save_figures(data, figures)
         except KeyboardInterrupt as stop:
-            stop.add_note("the page is whole, the figures are not all there")
+            stop.add_note("the page is complete, but some figures are missing")
             raise
         console.note(f"wrote the figures to {figures}")
     stop_if_interrupted(reports, len(named))

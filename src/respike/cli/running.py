@@ -92,8 +92,8 @@ def exits_line(exits: Exits, steps: int) -> str:
     """What leaving early gives, in a sentence."""
     return (
         f"early exit ({exits.rule}): {exits.steps_used:.2f} of {steps} steps on average, "
-        f"{100 * exits.exited:.1f} % of the images before the last; "
-        f"{100 * exits.accuracy:.2f} % right, {100 * exits.agreement:.2f} % decided as at the last step"
+        f"{100 * exits.exited:.1f} % of the images exit before the last; "
+        f"{100 * exits.accuracy:.2f} % correct, {100 * exits.agreement:.2f} % agree with the last step"
     )
 
 
@@ -138,7 +138,7 @@ def stop_if_interrupted(reports: Sequence[Report], wanted: int) -> None:
 def method_needed(method: Method[Any] | None) -> Method[Any]:
     """The method; `InvalidOption` where none was given."""
     if method is None:
-        raise InvalidOption("say with --method how to convert the network (respike methods lists them)")
+        raise InvalidOption("choose how to convert the network with --method (respike methods lists them)")
     return method
 
 

@@ -16,14 +16,18 @@ def train(
         str, typer.Argument(metavar="NAME", help="A network of the zoo (respike networks).", show_default=False)
     ],
     epochs: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Epochs; those of the recipe if left out.")
+        int | None, typer.Option(min=1, metavar="N", help="The number of epochs. Default: that of the recipe.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="Of all that is random in the training.")] = None,
-    directory: Annotated[Path, typer.Option(metavar="D", help="Where weights and record go.")] = Path("trained"),
+    seed: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Seed of all random numbers in the training.")
+    ] = None,
+    directory: Annotated[
+        Path, typer.Option(metavar="D", help="The folder for the weights and the training record.")
+    ] = Path("trained"),
 ) -> None:
-    """Train a network of the zoo by its recipe; the same seed gives the same weights.
+    """Train a network of the zoo by its recipe. The same seed gives the same weights.
 
-    After an interrupt, the same command goes on from the last finished epoch.
+    After an interrupt, run the same command again to continue from the last finished epoch.
     """
     with console.progress() as progress:
         record = zoo.train(zoo.find(name), directory=directory, seed=seed, epochs=epochs, progress=progress)

@@ -21,34 +21,48 @@ from respike.report.figures import figure_format
 def tune(
     network: NetworkName,
     objective: Annotated[
-        str, typer.Option("--objective", metavar="A,B,C", help="Of accuracy, energy, latency, spikes.")
+        str,
+        typer.Option(
+            "--objective", metavar="A,B,C", help="What to optimise: some of accuracy, energy, latency, spikes."
+        ),
     ] = "accuracy,energy,latency",
     names: Annotated[
-        str | None, typer.Option("--methods", "-m", metavar="A,B,C", help="Methods to choose from; all, unless given.")
+        str | None,
+        typer.Option(
+            "--methods", "-m", metavar="A,B,C", help="The methods to search, separated by commas. Default: all."
+        ),
     ] = None,
-    trials: Annotated[int, typer.Option(min=1, metavar="N", help="Trials in all, those of earlier runs too.")] = 100,
-    longest: Annotated[int, typer.Option(min=2, metavar="N", help="The most time steps of a trial.")] = 256,
+    trials: Annotated[
+        int, typer.Option(min=1, metavar="N", help="The total number of trials, including those of earlier runs.")
+    ] = 100,
+    longest: Annotated[
+        int, typer.Option(min=2, metavar="N", help="The largest number of time steps of a trial.")
+    ] = 256,
     held_out: Annotated[
-        int, typer.Option("--images", min=1, metavar="N", help="Images of the training set to score trials on.")
+        int, typer.Option("--images", min=1, metavar="N", help="The number of training images to score trials on.")
     ] = 1000,
     storage: Annotated[
         str,
         typer.Option(
-            metavar="FILE|URL", help="Where trials are kept: an SQLite file, or a database that many machines share."
+            metavar="FILE|URL",
+            help="Where trials are stored: an SQLite file, or a database that several machines share.",
         ),
     ] = "tuning.db",
-    name: Annotated[str | None, typer.Option(metavar="NAME", help="The study's; the network's, unless given.")] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the search.")] = 0,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The study's name. Default: that of the network.")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the search.")] = 0,
     dataset: DatasetName = None,
     json: JsonFile = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw all trials and the front (.png or .svg).")
     ] = None,
 ) -> None:
-    """Search methods and their options for the conversions that no other beats (the Pareto front).
+    """Search methods and options for the best trade-offs (the Pareto front).
 
     Trials are scored on training images that the methods do not see, never on test images. Every finished trial is
-    kept: after Ctrl-C, a kill or a crash the same command goes on. `respike convert --from-study` builds what it found.
+    stored: after Ctrl-C, a kill or a crash, run the same command again to continue. `respike convert --from-study`
+    converts a network as a trial did.
     """
     from respike import tuning
     from respike.cli.tables.tuned import front
@@ -63,7 +77,7 @@ def tune(
     subject = find(network, dataset)
     if subject.plan is not None:
         raise InvalidOption(
-            f"the network is converted already, by {subject.plan.method}: name the one it was made from"
+            f"the network is converted already, by {subject.plan.method}: pass the network that it was made from"
         )
     scored = subject.held_out(held_out)
     with console.progress() as progress:
