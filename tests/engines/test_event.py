@@ -187,6 +187,45 @@ def test_work_is_kept_for_a_plan_and_not_mixed_between_networks() -> None:
         assert_same(engines.batched(network, plan, given), engine(network, plan, given))
 
 
+LONG: dict[str, tuple[tuple[int, ...], list[Node]]] = {
+    "longest row": ((2, 4096), [conv("a", "r", dyadic(3, 2, 5), padding=(2,))]),
+    "5,000 samples": ((2, 5000), [conv("a", "r", dyadic(3, 2, 5), stride=(3,), padding=(2,))]),
+    "48,000 samples": (
+        (2, 48_000),
+        [conv("c", "r", dyadic(2, 2, 9), stride=(8,)), relu("d", "c"), AvgPool("a", ("d",), (4,), (4,), (0,))],
+    ),
+    "tall kernel": ((2, 40, 6), [conv("a", "r", dyadic(3, 2, 33, 1))]),
+    "tallest kernel": ((2, 40, 6), [conv("a", "r", dyadic(3, 2, 32, 1))]),
+    "large amplitudes": (
+        (1, 8191),
+        [
+            AvgPool("p", ("r",), (4096,), (1,), (0,)),
+            AvgPool("q", ("p",), (4096,), (1,), (0,)),
+            conv("a", "q", torch.ones(3, 1, 1).double()),
+        ],
+    ),
+}
+
+
+@needs_compiler
+@pytest.mark.parametrize(("shape", "nodes"), LONG.values(), ids=LONG.keys())
+def test_what_the_kernels_cannot_take_is_made_dense(shape: tuple[int, ...], nodes: list[Node]) -> None:
+    """Longer rows, more rows of a kernel, and larger amplitudes than they take; and what they just can take."""
+    front: list[Node] = [Input("x", (), shape), relu("r", "x")]
+    body = Network((*front, *nodes, relu("b", "a")), ("b",))
+    last: list[Node] = [
+        Reshape("flat", ("b",), (body.neurons("b"),)),
+        Linear("out", ("flat",), torch.ones(1, body.neurons("b")).double()),
+    ]
+    network = Network((*body.nodes, *last), ("out",))
+    given = dyadic(2, *shape, seed=1).abs() ** 4
+    plan = Plan({node.name: Site(0.25) for node in network.activations}, Steady(5))
+    probe = Probe(spikes=[node.name for node in network.activations])
+    found = engine(network, plan, given, probe)
+    assert_same(engines.batched(network, plan, given, probe), found)
+    assert bool(found.spikes["b"].any())
+
+
 @needs_compiler
 def test_weights_and_thresholds_may_change_in_place() -> None:
     network = network_through(MAPS["pool behind"])

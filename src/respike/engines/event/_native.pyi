@@ -1,11 +1,25 @@
-"""The compiled kernels (`native/` at the root of the repository)."""
+"""The compiled kernels (`native/`)."""
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from torch import Tensor
 
 _Pair: TypeAlias = tuple[int, int]
+
+MOST_STEPS: Final[int]
+"""Of a chunk."""
+MOST_BITS: Final[int]
+"""Of an amplitude."""
+MOST_WINDOW: Final[int]
+"""Steps of a few-spikes neuron."""
+MOST_CHANNELS: Final[int]
+"""Of a map that spikes come from."""
+MOST_COLUMNS: Final[int]
+"""Of a map that spikes come from."""
+MOST_KERNEL_ROWS: Final[int]
+PADDING: Final[int]
+"""Blocks of channels are multiples of so many."""
 
 class Shared:
     """What the readers of some spikes share: lists, sorted by the first of them."""

@@ -14,8 +14,6 @@ from respike.engines.event.memo import Memo
 from respike.engines.event.values import Layout, Part, Value
 from respike.ir import Conv, Linear
 
-PADDING = 16
-"""Blocks of channels are multiples of so many."""
 BLOCK_BYTES = 256
 """Of one row of weights of a block: what stays in registers while spikes are added up."""
 DENSE = 0.35
@@ -37,7 +35,7 @@ def channels_last(value: Value) -> bool:
 
 
 def work(value: Value, layout: Layout, dtype: torch.dtype, memo: Memo) -> Work:
-    """A value for the kernels. Parts that are too active, or that the kernels do not know, are made dense."""
+    """A value for the kernels. Parts that are too active, or that the kernels cannot take, are made dense."""
     rest = value.rest
     native = []
     for part in value.parts:
@@ -79,14 +77,19 @@ def _too_active(part: Part) -> bool:
 
 
 def _fits(part: Part, layout: Layout, memo: Memo) -> bool:
+    """Whether the kernels can take a part."""
+    _, columns, channels = Layout(part.events.shape, layout.channels_last).sizes
+    if columns > _native.MOST_COLUMNS or channels > _native.MOST_CHANNELS:
+        return False
     match part.map:
         case None:
             return _scale(part, layout, memo) is not None
         case Linear():
             return (layout.channels_last or len(layout.shape) == 1) and _scale(part, layout, memo) is not None
         case Conv():
+            rows, _ = _kernel(part.map)
             known = not layout.channels_last and part.map.weight.ndim <= 4
-            return known and _scale(part, layout, memo) is not None
+            return known and rows <= _native.MOST_KERNEL_ROWS and _scale(part, layout, memo) is not None
 
 
 def _scale(part: Part, layout: Layout, memo: Memo) -> Tensor | None:
@@ -102,7 +105,7 @@ def _block(channels: int, parts: Sequence[Part], dtype: torch.dtype) -> int:
     largest = channels if grouped else BLOCK_BYTES // dtype.itemsize
     blocks = -(-channels // largest)
     each = -(-channels // blocks)
-    return -(-each // PADDING) * PADDING
+    return -(-each // _native.PADDING) * _native.PADDING
 
 
 def _packed(part: Part, layout: Layout, block: int, memo: Memo) -> _native.Part:
@@ -120,15 +123,15 @@ def _packed(part: Part, layout: Layout, block: int, memo: Memo) -> _native.Part:
             return _native.Part(words, shared, source.sizes, weight, one, one, zero, one, 1)
         case Conv():
             weight = memo.once(key, lambda: _conv_weight(given, scale, block))
-            kernel = _pair(tuple(given.weight.shape[2:]), 1)
+            kernel = _kernel(given)
             stride, dilation, padding = _pair(given.stride, 1), _pair(given.dilation, 1), _pair(given.padding, 0)
             return _native.Part(words, shared, source.sizes, weight, kernel, stride, padding, dilation, given.groups)
 
 
 def _conv_weight(conv: Conv, scale: Tensor, block: int) -> Tensor:
     """`[block][in][ky][kx][channel]`, with groups `[in][ky][kx][out / groups]`, ordered as in `native/kernels.hpp`."""
-    outputs, per_group, *kernel = conv.weight.shape
-    weight = conv.weight.reshape(conv.groups, outputs // conv.groups, per_group, *_pair(tuple(kernel), 1))
+    outputs, per_group = conv.weight.shape[:2]
+    weight = conv.weight.reshape(conv.groups, outputs // conv.groups, per_group, *_kernel(conv))
     columns, stride, dilation = weight.shape[-1], conv.stride[-1], conv.dilation[-1]
     phases = stride if conv.groups == 1 and dilation == 1 else 1
     order = [kx for phase in range(phases) for kx in reversed(range(phase, columns, phases))]
@@ -141,6 +144,11 @@ def _blocks(weight: Tensor, block: int) -> Tensor:
     blocks = -(-weight.shape[-1] // block)
     padded = F.pad(weight.detach(), (0, blocks * block - weight.shape[-1]))
     return padded.reshape(*padded.shape[:-1], blocks, block).movedim(-2, 0).contiguous()
+
+
+def _kernel(conv: Conv) -> tuple[int, int]:
+    """Rows and columns of the kernel."""
+    return _pair(tuple(conv.weight.shape[2:]), 1)
 
 
 def _pair(numbers: tuple[int, ...], filling: int) -> tuple[int, int]:

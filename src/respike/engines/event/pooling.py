@@ -19,7 +19,10 @@ Windows: TypeAlias = tuple[Tensor, Tensor]
 
 
 def pooled(node: AvgPool | AdaptiveAvgPool, events: Events, shape: tuple[int, ...]) -> Events | None:
-    """The spikes behind the pool; None where the kernel cannot (three dimensions, a scale that varies in a window)."""
+    """The spikes behind the pool; None where the kernel cannot.
+
+    It takes neither three dimensions, nor a scale that varies in a window, nor amplitudes of too many bits.
+    """
     dimensions = len(events.shape) - 1
     scale = Layout(events.shape).per_channel(events.scale)
     if dimensions > 2 or scale is None:
@@ -34,6 +37,8 @@ def pooled(node: AvgPool | AdaptiveAvgPool, events: Events, shape: tuple[int, ..
         weight = weight.flatten()[0]
     signs, bits, batch = events.words.shape[:3]
     out_bits = (int(members.max()) * (2**bits - 1)).bit_length()
+    if out_bits > _native.MOST_BITS:
+        return None
     out = torch.empty(signs, out_bits, batch, math.prod(shape), dtype=torch.int64)
     rows, columns = windows if dimensions == 2 else ((torch.tensor([0]), torch.tensor([1])), windows[0])
     layout = Layout(events.shape)

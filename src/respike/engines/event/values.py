@@ -18,7 +18,7 @@ from respike.engines.event import _native
 from respike.errors import InvalidPlan
 from respike.ir import Conv, Linear, apply
 
-LONGEST = 64
+LONGEST = _native.MOST_STEPS
 """Steps of a chunk at most: the bits of a word."""
 
 Key: TypeAlias = tuple[str, ...]

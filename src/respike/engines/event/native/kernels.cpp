@@ -320,7 +320,7 @@ void convolution(const Meeting<Real>& m, const Job& job, int64_t image, int64_t 
     const uint32_t* where = s.lists.where + s.lists.image[image];
     const Real* amplitudes = GRADED ? (const Real*)s.lists.amplitude + s.lists.image[image] : nullptr;
     const uint32_t* begin = s.lists.begin + image * (s.lists.groups * job.steps + 1) + t;
-    Line lines[TALLEST];
+    Line lines[MOST_KERNEL_ROWS];
     for (int64_t y = m.low; y < m.high; ++y) {
         const uint32_t first = begin[y * job.steps], last = begin[y * job.steps + 1];
         if (first == last) continue;
@@ -687,12 +687,10 @@ void run(const Job& job, int64_t block, int64_t image, int64_t number, char* scr
 
 // ---- few-spikes neurons ------------------------------------------------------------------------------------------
 
-constexpr int MOST_FEW = 24;
-
 // What the steps compare with, take off and deliver, for `lanes` neurons.
 template <class Real>
 struct Coefficients {
-    typename Lanes<Real>::vec bounds[MOST_FEW], resets[MOST_FEW], values[MOST_FEW];
+    typename Lanes<Real>::vec bounds[MOST_WINDOW], resets[MOST_WINDOW], values[MOST_WINDOW];
 
     void set(const Few& f, typename Lanes<Real>::vec theta) {
         for (int t = 0; t < f.steps; ++t) {

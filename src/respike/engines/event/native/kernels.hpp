@@ -9,10 +9,12 @@
 
 namespace respike {
 
-constexpr int MAX_STEPS = 64;
-constexpr int PLANES = 48;   // bits of a number of spikes
-constexpr int AHEAD = 4;     // an image's list has room for so many more behind its end
-constexpr int PADDING = 16;  // blocks of channels are multiples of so many, so that no vector is cut
+constexpr int MOST_STEPS = 64;
+constexpr int MOST_BITS = 24;    // of an amplitude: what a float32 holds exactly
+constexpr int MOST_WINDOW = 24;  // steps of a few-spikes neuron
+constexpr int PLANES = 48;       // bits of a number of spikes
+constexpr int AHEAD = 4;         // an image's list has room for so many more behind its end
+constexpr int PADDING = 16;      // blocks of channels are multiples of so many, so that no vector is cut
 
 enum class Kind : int { subtract_at, subtract_above, to_value_at, to_value_above, tracer, burst };
 
@@ -33,7 +35,8 @@ struct Lists {
 };
 
 constexpr int COLUMN = 20;
-constexpr int TALLEST = 32;  // rows of a kernel at most
+constexpr int64_t MOST_CHANNELS = int64_t(1) << COLUMN, MOST_COLUMNS = int64_t(1) << (32 - COLUMN);
+constexpr int MOST_KERNEL_ROWS = 32;
 
 // A map that spikes go through: a convolution, or (one pixel, all channels) a matrix, or (as many groups as channels,
 // a kernel of 1) a factor for each channel. Weights are [block][in][ky][kx][block's channels], or, where groups > 1,

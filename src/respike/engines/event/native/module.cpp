@@ -97,8 +97,8 @@ struct Part {
         source.groups = groups;
         source.weight = this->weight.data();
         require(int64_t(this->words.shape(3)) == source.rows * source.columns * source.channels, "words do not fit");
-        require(source.kernel_y <= TALLEST, "the kernel is too tall");
-        require(source.channels <= 1 << COLUMN && source.columns < 1 << (32 - COLUMN), "the map is too large");
+        require(source.kernel_y <= MOST_KERNEL_ROWS, "the kernel is too tall");
+        require(source.channels <= MOST_CHANNELS && source.columns <= MOST_COLUMNS, "the map is too large");
     }
 };
 
@@ -163,7 +163,8 @@ std::shared_ptr<Sorted<Real>> sorted_of(const Part& part, int steps, bool flat, 
 // Runs a job whose outlets are set: lists, tiles, threads.
 template <class Real>
 void run(Job& job, const std::vector<Part*>& parts, const std::optional<Array>& rest, int64_t block, int threads) {
-    require(job.steps >= 1 && job.steps <= MAX_STEPS, "a chunk has 1 to 64 steps");
+    require(job.steps >= 1 && job.steps <= MOST_STEPS, "a chunk has 1 to 64 steps");
+    if (parts.empty()) job.rows *= job.columns, job.columns = 1;  // rows matter to maps only; tiles are whole rows
     const int64_t pixels = job.rows * job.columns;
     if (rest) {
         require(is<Real>(*rest) && rest->ndim() == 4, "the rest has another type");
@@ -324,7 +325,7 @@ void few(Array current, Array offset, Array threshold, Array value, Doubles thre
     for (const Array* number : {&offset, &threshold, &value})
         require(number->dtype() == current.dtype() && int64_t(number->size()) == groups, "a number for each group");
     require(groups > 0 && neurons % groups == 0, "groups");
-    require(thresholds.size() <= 24 && resets.size() == thresholds.size() && values.size() == thresholds.size(), "steps");
+    require(thresholds.size() <= MOST_WINDOW && resets.size() == thresholds.size() && values.size() == thresholds.size(), "steps");
     require(!potential || (potential->size() == current.size() && potential->dtype() == current.dtype()), "potential");
     require(!words || words->size() == current.size(), "words");
     const Few all{current.data(), offset.data(), threshold.data(), value.data(),
@@ -377,6 +378,7 @@ void pool(Words words, std::tuple<int64_t, int64_t, int64_t> shape, Numbers row_
     const auto [rows, columns, channels] = shape;
     const Windows windows{row_begin.data(), row_end.data(), column_begin.data(), column_end.data(), rows, columns,
                           int64_t(row_begin.size()), int64_t(column_begin.size()), channels};
+    require(result.bits <= MOST_BITS, "amplitudes have too many bits");
     require(s.neurons == rows * columns * channels && result.signs == s.signs && result.images == s.images &&
                 result.neurons == windows.rows * windows.columns * channels && row_end.size() == row_begin.size() &&
                 column_end.size() == column_begin.size(),
@@ -412,5 +414,12 @@ NB_MODULE(_native, m) {
     m.def("encode", &encode, "values"_a.noconvert(), "steps"_a, "out"_a.noconvert(), "threads"_a);
     m.def("pool", &pool, "words"_a.noconvert(), "shape"_a, "row_begin"_a, "row_end"_a, "column_begin"_a, "column_end"_a,
           "out"_a.noconvert(), "threads"_a);
+    m.attr("MOST_STEPS") = MOST_STEPS;
+    m.attr("MOST_BITS") = MOST_BITS;
+    m.attr("MOST_WINDOW") = MOST_WINDOW;
+    m.attr("MOST_CHANNELS") = MOST_CHANNELS;
+    m.attr("MOST_COLUMNS") = MOST_COLUMNS;
+    m.attr("MOST_KERNEL_ROWS") = MOST_KERNEL_ROWS;
+    m.attr("PADDING") = PADDING;
     m.def("instruction_set", &instruction_set);
 }
