@@ -1,5 +1,6 @@
 """The compiled kernels (`native/`)."""
 
+import enum
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
@@ -11,6 +12,8 @@ MOST_STEPS: Final[int]
 """Of a chunk."""
 MOST_BITS: Final[int]
 """Of an amplitude."""
+MOST_BURST_BITS: Final[int]
+"""Of an amplitude of burst neurons."""
 MOST_WINDOW: Final[int]
 """Steps of a few-spikes neuron."""
 MOST_CHANNELS: Final[int]
@@ -20,6 +23,16 @@ MOST_COLUMNS: Final[int]
 MOST_KERNEL_ROWS: Final[int]
 PADDING: Final[int]
 """Blocks of channels are multiples of so many."""
+
+class Dynamics(enum.Enum):
+    """The steps of neurons that the kernels know."""
+
+    subtract_at = ...
+    subtract_above = ...
+    to_value_at = ...
+    to_value_above = ...
+    tracer = ...
+    burst = ...
 
 class Shared:
     """What the readers of some spikes share: lists, sorted by the first of them."""
@@ -49,7 +62,7 @@ def fire(
     potential: Tensor,
     total: Tensor | None,
     threshold: Tensor,
-    kind: int,
+    dynamics: Dynamics,
     parameter: float,
     out: Tensor,
     threads: int,

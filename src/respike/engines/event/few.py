@@ -29,9 +29,9 @@ def population(name: str, site: Site, current: Tensor, recorder: EventRecorder, 
     """What a population delivers for its input `[batch, *shape]`: `fire_window`, step for step and bit for bit."""
     shape, neuron = current.shape[1:], site.neuron
     find = SEQUENCES.get(type(neuron))
-    if find is None:
+    sequences = None if find is None else find(neuron)
+    if sequences is None or len(sequences.coefficients.thresholds) > _native.MOST_WINDOW:
         return _by_definition(name, site, current, recorder)
-    sequences = find(neuron)
     numbers = memo.once(("few", name), lambda: _numbers(site, sequences, current))
     flat = current.reshape(len(current), shape.numel()).contiguous()
     delivered = torch.empty_like(flat)

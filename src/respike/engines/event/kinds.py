@@ -1,4 +1,4 @@
-"""Which dynamics the compiled kernels know, and by which number.
+"""Which dynamics the compiled kernels know, and by which name.
 
 A neuron that has no entry in `KINDS` is stepped by its definition, on currents that its input's spikes add up to.
 """
@@ -9,10 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from respike.engines.event._native import MOST_BURST_BITS, Dynamics
 from respike.neurons import Above, Burst, IntegrateFire, Neuron, SignedIntegrateFire, ToValue
-
-MOST_BITS = 8
-"""Bits of an amplitude that the kernels write, at most."""
 
 
 @dataclass(frozen=True)
@@ -20,29 +18,31 @@ class Kind:
     """How a kernel runs a neuron.
 
     Args:
-        number: that of the dynamics, `Kind` in `native/kernels.hpp`.
+        dynamics: which steps it takes.
         parameter: the value of a hard reset, or the largest amplitude.
         bits: of an amplitude.
     """
 
-    number: int
+    dynamics: Dynamics
     parameter: float = 0.0
     bits: int = 1
 
 
 def _integrate_fire(neuron: IntegrateFire) -> Kind:
     above = isinstance(neuron.fires, Above)
-    return Kind(2 + above, neuron.reset.value) if isinstance(neuron.reset, ToValue) else Kind(int(above))
+    if isinstance(neuron.reset, ToValue):
+        return Kind(Dynamics.to_value_above if above else Dynamics.to_value_at, neuron.reset.value)
+    return Kind(Dynamics.subtract_above if above else Dynamics.subtract_at)
 
 
 def _burst(neuron: Burst) -> Kind | None:
     bits = neuron.most.bit_length()
-    return Kind(5, float(neuron.most), bits) if bits <= MOST_BITS else None
+    return Kind(Dynamics.burst, float(neuron.most), bits) if bits <= MOST_BURST_BITS else None
 
 
 KINDS: Mapping[type[Neuron], Callable[[Any], Kind | None]] = {
     IntegrateFire: _integrate_fire,
-    SignedIntegrateFire: lambda _: Kind(4),
+    SignedIntegrateFire: lambda _: Kind(Dynamics.tracer),
     Burst: _burst,
 }
 """By the neuron's class."""

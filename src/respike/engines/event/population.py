@@ -66,7 +66,7 @@ class Population:
             self.state.potential,
             self.state.total if isinstance(self.state, TracedState) else None,
             self.threshold,
-            kind.number,
+            kind.dynamics,
             kind.parameter,
             words,
             torch.get_num_threads(),

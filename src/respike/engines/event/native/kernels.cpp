@@ -363,20 +363,20 @@ void convolution(const Meeting<Real>& m, const Job& job, int64_t image, int64_t 
 // ---- firing ----------------------------------------------------------------------------------------------------
 
 // Steps from … until - 1 (bits of one lane) of `count` neurons. The current of step t stands at current + t · stride.
-template <class Real, Kind KIND, int V>
+template <class Real, Dynamics KIND, int V>
 void fire(const Real* current, int64_t stride, int from, int until, Real* potential, Real* total, const Real* threshold,
           Real reset, typename Lanes<Real>::integer* up, typename Lanes<Real>::integer* down) {
     using vec = typename Lanes<Real>::vec;
     using mask = typename Lanes<Real>::mask;
     using integer = typename Lanes<Real>::integer;
-    constexpr bool above = KIND == Kind::subtract_above || KIND == Kind::to_value_above;
+    constexpr bool above = KIND == Dynamics::subtract_above || KIND == Dynamics::to_value_above;
     vec v[V], theta[V], sent[V];
     mask ups[V], downs[V];
     for (int i = 0; i < V; ++i) {
         v[i] = ((vec*)potential)[i];
         theta[i] = ((const vec*)threshold)[i];
         ups[i] = ((mask*)up)[i];
-        if (KIND == Kind::tracer) {
+        if (KIND == Dynamics::tracer) {
             sent[i] = ((vec*)total)[i];
             downs[i] = ((mask*)down)[i];
         }
@@ -387,14 +387,14 @@ void fire(const Real* current, int64_t stride, int from, int until, Real* potent
             v[i] += ((const vec*)(current + t * stride))[i];
             const mask fired = above ? v[i] > theta[i] : v[i] >= theta[i];
             ups[i] |= fired & bit;
-            if (KIND == Kind::tracer) {
+            if (KIND == Dynamics::tracer) {
                 const mask recalled = (v[i] < Real(0)) & (sent[i] > Real(0));
                 downs[i] |= recalled & bit;
                 const vec one = vec{} + Real(1);
                 const vec net = (vec)((mask)one & fired) - (vec)((mask)one & recalled);
                 v[i] -= theta[i] * net;
                 sent[i] += net;
-            } else if (KIND == Kind::subtract_at || KIND == Kind::subtract_above) {
+            } else if (KIND == Dynamics::subtract_at || KIND == Dynamics::subtract_above) {
                 v[i] -= (vec)((mask)theta[i] & fired);
             } else {
                 const vec value = vec{} + reset;
@@ -405,7 +405,7 @@ void fire(const Real* current, int64_t stride, int from, int until, Real* potent
     for (int i = 0; i < V; ++i) {
         ((vec*)potential)[i] = v[i];
         ((mask*)up)[i] = ups[i];
-        if (KIND == Kind::tracer) {
+        if (KIND == Dynamics::tracer) {
             ((vec*)total)[i] = sent[i];
             ((mask*)down)[i] = downs[i];
         }
@@ -456,10 +456,10 @@ inline bool idle(const Real* current, const Real* potential, const Real* thresho
 }
 
 // Several steps, the state in registers.
-template <class Real, Kind KIND>
+template <class Real, Dynamics KIND>
 void fire(const Tile<Real>& tile, int64_t stride, int from, int until, Real reset) {
-    constexpr int wide = KIND == Kind::tracer ? 1 : 4;
-    const bool steady = !stride && until - from > 1 && KIND != Kind::tracer;  // much of an image is often background
+    constexpr int wide = KIND == Dynamics::tracer ? 1 : 4;
+    const bool steady = !stride && until - from > 1 && KIND != Dynamics::tracer;  // much of an image is often background
     while (from < until) {
         const int part = from / chunk<Real>, stop = (part + 1) * chunk<Real>;
         const int last = until < stop ? until : stop;
@@ -491,23 +491,23 @@ void bursts(const Job& job, const Tile<Real>& tile, int64_t stride, int from, in
 
 template <class Real>
 void fire(const Job& job, const Tile<Real>& tile, int64_t stride, int from, int until) {
-    if (job.kind == Kind::burst) return bursts<Real>(job, tile, stride, from, until);
-    const auto chosen = job.kind == Kind::subtract_at      ? fire<Real, Kind::subtract_at>
-                        : job.kind == Kind::subtract_above ? fire<Real, Kind::subtract_above>
-                        : job.kind == Kind::to_value_at    ? fire<Real, Kind::to_value_at>
-                        : job.kind == Kind::to_value_above ? fire<Real, Kind::to_value_above>
-                                                           : fire<Real, Kind::tracer>;
+    if (job.dynamics == Dynamics::burst) return bursts<Real>(job, tile, stride, from, until);
+    const auto chosen = job.dynamics == Dynamics::subtract_at      ? fire<Real, Dynamics::subtract_at>
+                        : job.dynamics == Dynamics::subtract_above ? fire<Real, Dynamics::subtract_above>
+                        : job.dynamics == Dynamics::to_value_at    ? fire<Real, Dynamics::to_value_at>
+                        : job.dynamics == Dynamics::to_value_above ? fire<Real, Dynamics::to_value_above>
+                                                           : fire<Real, Dynamics::tracer>;
     chosen(tile, stride, from, until, Real(job.parameter));
 }
 
 // One step, after which the current is what it is before spikes arrive. Where SAME, threshold and base are those of
 // the channel, and few enough to stay in registers.
-template <class Real, Kind KIND, bool SAME>
+template <class Real, Dynamics KIND, bool SAME>
 void step(const Tile<Real>& tile, int64_t block, int t, Real reset, int64_t theta_pixel, int64_t base_pixel) {
     using vec = typename Lanes<Real>::vec;
     using mask = typename Lanes<Real>::mask;
     constexpr int V = PADDING / lanes<Real>;
-    constexpr bool above = KIND == Kind::subtract_above || KIND == Kind::to_value_above;
+    constexpr bool above = KIND == Dynamics::subtract_above || KIND == Dynamics::to_value_above;
     const typename Lanes<Real>::integer bit = typename Lanes<Real>::integer(1) << (t % chunk<Real>);
     auto* up = tile.up + t / chunk<Real> * tile.size;
     for (int64_t c = 0; c < block; c += PADDING) {
@@ -524,7 +524,7 @@ void step(const Tile<Real>& tile, int64_t block, int t, Real reset, int64_t thet
                 ((vec*)(tile.current + n))[i] = base[i];
                 const mask fired = above ? v > theta[i] : v >= theta[i];
                 ((mask*)(up + n))[i] |= fired & bit;
-                if (KIND == Kind::subtract_at || KIND == Kind::subtract_above) {
+                if (KIND == Dynamics::subtract_at || KIND == Dynamics::subtract_above) {
                     v -= (vec)((mask)theta[i] & fired);
                 } else {
                     const vec value = vec{} + reset;
@@ -537,10 +537,10 @@ void step(const Tile<Real>& tile, int64_t block, int t, Real reset, int64_t thet
 
 template <class Real, bool SAME>
 void step(const Job& job, const Tile<Real>& tile, int t) {
-    const auto chosen = job.kind == Kind::subtract_at      ? step<Real, Kind::subtract_at, SAME>
-                        : job.kind == Kind::subtract_above ? step<Real, Kind::subtract_above, SAME>
-                        : job.kind == Kind::to_value_at    ? step<Real, Kind::to_value_at, SAME>
-                                                           : step<Real, Kind::to_value_above, SAME>;
+    const auto chosen = job.dynamics == Dynamics::subtract_at      ? step<Real, Dynamics::subtract_at, SAME>
+                        : job.dynamics == Dynamics::subtract_above ? step<Real, Dynamics::subtract_above, SAME>
+                        : job.dynamics == Dynamics::to_value_at    ? step<Real, Dynamics::to_value_at, SAME>
+                                                           : step<Real, Dynamics::to_value_above, SAME>;
     chosen(tile, job.block, t, Real(job.parameter), job.threshold_pixel ? job.block : 0, job.rest_pixel ? job.block : 0);
 }
 
@@ -601,7 +601,7 @@ void convolutions(const Job& job, const Tile<Real>& tile, int64_t block, int64_t
     auto* meetings = (Meeting<Real>*)scratch;
     char* tables = (char*)(meetings + job.count);
     for (int i = 0; i < job.count; ++i) tables = meetings[i].meet(job.sources[i], job, block, top, height, tables);
-    const bool steady = !job.rest_step && !job.out && job.kind < Kind::tracer;  // `step` restores the current
+    const bool steady = !job.rest_step && !job.out && job.dynamics < Dynamics::tracer;  // `step` restores the current
     const bool same = !job.threshold_pixel && !job.rest_pixel;
     if (steady) {
         rest<Real>(job, tile, image, 0, tile.base);
@@ -650,7 +650,7 @@ void run(const Job& job, int64_t block, int64_t image, int64_t number, char* scr
         const Real never = Real(__builtin_huge_val());
         gather<Real>(job, tile, tile.potential, (const Real*)job.potential + image * neurons, job.channels, Real(0));
         gather<Real>(job, tile, tile.threshold, (const Real*)job.threshold, job.threshold_pixel, never);
-        if (job.kind == Kind::tracer)
+        if (job.dynamics == Dynamics::tracer)
             gather<Real>(job, tile, tile.total, (const Real*)job.total + image * neurons, job.channels, Real(0));
         for (int64_t n = 0; n < job.bits * chunks * tile.size; ++n) tile.up[n] = 0;
         for (int64_t n = 0; n < chunks * tile.size; ++n) tile.down[n] = 0;
@@ -679,7 +679,7 @@ void run(const Job& job, int64_t block, int64_t image, int64_t number, char* scr
     scatter<Real>(job, tile, tile.potential, (Real*)job.potential + image * neurons);
     for (int k = 0; k < job.bits; ++k)
         words<Real>(job, tile, tile.up + k * chunks * tile.size, job.up + (k * job.images + image) * neurons);
-    if (job.kind == Kind::tracer) {
+    if (job.dynamics == Dynamics::tracer) {
         scatter<Real>(job, tile, tile.total, (Real*)job.total + image * neurons);
         words<Real>(job, tile, tile.down, job.down + image * neurons);
     }

@@ -11,12 +11,13 @@ namespace respike {
 
 constexpr int MOST_STEPS = 64;
 constexpr int MOST_BITS = 24;    // of an amplitude: what a float32 holds exactly
+constexpr int MOST_BURST_BITS = 8;
 constexpr int MOST_WINDOW = 24;  // steps of a few-spikes neuron
 constexpr int PLANES = 48;       // bits of a number of spikes
 constexpr int AHEAD = 4;         // an image's list has room for so many more behind its end
 constexpr int PADDING = 16;      // blocks of channels are multiples of so many, so that no vector is cut
 
-enum class Kind : int { subtract_at, subtract_above, to_value_at, to_value_above, tracer, burst };
+enum class Dynamics : int { subtract_at, subtract_above, to_value_at, to_value_above, tracer, burst };
 
 // Planes of words, [signs][bits][images][neurons].
 struct Spikes {
@@ -69,7 +70,7 @@ struct Job {
     int64_t threshold_pixel;
     double parameter;  // the value of a hard reset, or the most spikes of a burst
     int bits;          // of an amplitude: planes of `up`, each [images][neurons]
-    Kind kind;
+    Dynamics dynamics;
     uint64_t* up;
     uint64_t* down;
 };

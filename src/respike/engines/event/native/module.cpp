@@ -218,18 +218,17 @@ Job job_of(int steps, std::tuple<int64_t, int64_t, int64_t, int64_t> shape) {
 
 void fire(const std::vector<Part*>& parts, const std::optional<Array>& rest, int steps,
           std::tuple<int64_t, int64_t, int64_t, int64_t> shape, int64_t block, Array potential,
-          const std::optional<Array>& total, Array threshold, int kind, double parameter, Words out, int threads) {
+          const std::optional<Array>& total, Array threshold, Dynamics dynamics, double parameter, Words out, int threads) {
     Job job = job_of(steps, shape);
     const int64_t pixels = job.rows * job.columns, neurons = pixels * job.channels;
-    job.kind = Kind(kind);
+    job.dynamics = dynamics;
     job.parameter = parameter;
     job.bits = int(out.shape(1));
-    require(kind >= 0 && kind <= int(Kind::burst), "no such neuron");
     require(int64_t(potential.size()) == job.images * neurons && potential.dtype() == threshold.dtype(), "potential");
-    require((job.kind == Kind::tracer) == total.has_value(), "only the tracer keeps totals");
+    require((job.dynamics == Dynamics::tracer) == total.has_value(), "only the tracer keeps totals");
     require(!total || (total->size() == potential.size() && total->dtype() == potential.dtype()), "total");
     require(int64_t(threshold.size()) == job.channels || int64_t(threshold.size()) == neurons, "threshold");
-    require(job.kind == Kind::burst ? job.bits <= 8 && parameter < 1 << job.bits : job.bits == 1, "bits");
+    require(job.dynamics == Dynamics::burst ? job.bits <= MOST_BURST_BITS && parameter < 1 << job.bits : job.bits == 1, "bits");
     require(int64_t(out.shape(0)) == (total ? 2 : 1) && int64_t(out.shape(2)) == job.images &&
                 int64_t(out.shape(3)) == neurons,
             "out");
@@ -393,13 +392,20 @@ void pool(Words words, std::tuple<int64_t, int64_t, int64_t> shape, Numbers row_
 
 NB_MODULE(_native, m) {
     using namespace respike;
+    nb::enum_<Dynamics>(m, "Dynamics")
+        .value("subtract_at", Dynamics::subtract_at)
+        .value("subtract_above", Dynamics::subtract_above)
+        .value("to_value_at", Dynamics::to_value_at)
+        .value("to_value_above", Dynamics::to_value_above)
+        .value("tracer", Dynamics::tracer)
+        .value("burst", Dynamics::burst);
     nb::class_<Shared>(m, "Shared").def(nb::init<>());
     nb::class_<Part>(m, "Part").def(
         nb::init<Words, Shared&, std::tuple<int64_t, int64_t, int64_t>, Array, Pair, Pair, Pair, Pair, int64_t>(),
         nb::keep_alive<1, 3>(), "words"_a.noconvert(), "shared"_a, "shape"_a, "weight"_a.noconvert(), "kernel"_a, "stride"_a, "padding"_a, "dilation"_a,
         "groups"_a);
     m.def("fire", &fire, "parts"_a, "rest"_a.none().noconvert(), "steps"_a, "shape"_a, "block"_a,
-          "potential"_a.noconvert(), "total"_a.none().noconvert(), "threshold"_a.noconvert(), "kind"_a, "parameter"_a,
+          "potential"_a.noconvert(), "total"_a.none().noconvert(), "threshold"_a.noconvert(), "dynamics"_a, "parameter"_a,
           "out"_a.noconvert(), "threads"_a);
     m.def("currents", &currents, "parts"_a, "rest"_a.none().noconvert(), "steps"_a, "shape"_a, "block"_a,
           "out"_a.noconvert(), "threads"_a);
@@ -416,6 +422,7 @@ NB_MODULE(_native, m) {
           "out"_a.noconvert(), "threads"_a);
     m.attr("MOST_STEPS") = MOST_STEPS;
     m.attr("MOST_BITS") = MOST_BITS;
+    m.attr("MOST_BURST_BITS") = MOST_BURST_BITS;
     m.attr("MOST_WINDOW") = MOST_WINDOW;
     m.attr("MOST_CHANNELS") = MOST_CHANNELS;
     m.attr("MOST_COLUMNS") = MOST_COLUMNS;
