@@ -99,7 +99,7 @@ def test_what_reaches_the_outputs_without_spiking_has_no_bound() -> None:
     pooled = builder.network()
     with pytest.raises(InvalidPlan, match=r"'max' \(MaxPool\) reaches the outputs"):
         exiting(Bound(), pooled, _plan(pooled, Steady(4)))
-    with pytest.raises(InvalidPlan, match="nothing to exit from"):
+    with pytest.raises(InvalidPlan, match="does not apply to few-spikes networks"):
         exiting(Bound(), linear, _plan(linear, Layerwise(4), FewSpikes(4)))
 
 

@@ -62,7 +62,7 @@ def bring(spec: Spec, directory: Path | None, progress: Progress = silent) -> Fe
         if not missing:
             break
     if missing:
-        raise InvalidData(f"{spec.name} cannot be fetched: {'; '.join(failures)}")
+        raise InvalidData(f"{spec.name} could not be downloaded: {'; '.join(failures)}")
     return Fetched(spec.name, _paths(spec, directory), ", ".join(used[1:] or used))
 
 

@@ -92,7 +92,7 @@ class Wiring:
         shapes = {self.lowered.network.shapes[name] for name in node.inputs}
         sources = [source for name in node.inputs for source in self.reached[name]]
         if len(shapes) > 1:
-            raise CannotExport(f"layer {node.name!r} adds values of different shapes, which edges in NIR cannot")
+            raise CannotExport(f"layer {node.name!r} adds values of different shapes, which NIR does not support")
         if len(set(sources)) < len(sources):
             raise CannotExport(f"layer {node.name!r} adds a value to itself, and NIR has one edge between two nodes")
         return sources

@@ -93,7 +93,7 @@ def _lowered(converted: Converted, pooling: Pooling) -> Portable:
     match converted:
         case FixedPoint():
             if pooling is Pooling.AVERAGE:
-                raise CannotExport("averages of integers are no integers: use a target whose pools are sums")
+                raise CannotExport("average pools do not give integers: use a target with sum pools")
             plan, unit = converted.plan, float(torch.as_tensor(converted.units[OUTPUT]))
             decoding = plan.schedule.input_steps * plan.coding.gain / unit
             return Portable(

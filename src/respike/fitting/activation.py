@@ -53,7 +53,9 @@ class Density:
         """The density of sampled inputs, of any shape; raises InvalidData where there are none or one is not finite."""
         samples = inputs.detach().double().flatten().cpu().numpy()
         if not len(samples) or not np.isfinite(samples).all():
-            raise InvalidData("a density needs one input or more, all of them finite: check the calibration data")
+            raise InvalidData(
+                "a density needs at least one input, and all inputs must be finite: check the calibration data"
+            )
         weights, edges = np.histogram(samples, bins)
         return cls(tuple(edges.tolist()), tuple(weights.astype(float).tolist()))
 
@@ -150,7 +152,7 @@ def _check(function: Function, steps: int, low: float, high: float, seed: int, r
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise InvalidOption(f"a fit needs a finite range with low < high, not [{low:g}, {high:g}]")
     if seed < 0 or restarts < 1:
-        raise InvalidOption(f"a fit needs a seed of 0 or more and a restart or more, not {seed} and {restarts}")
+        raise InvalidOption(f"a fit needs a seed of 0 or more and at least 1 restart, not {seed} and {restarts}")
 
 
 def _silent(function: Function, thresholds: Array, resets: Array, low: float, high: float) -> FittedFewSpikes:

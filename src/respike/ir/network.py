@@ -165,7 +165,7 @@ class Network(Summarised):
         """Raises `InvalidData` unless `labels` `[images]` are whole numbers that name classes of the first output."""
         shape = self.shapes[self.outputs[0]]
         if len(shape) != 1:
-            raise InvalidData(f"labels are of classes, but the network's output is {list(shape)}, no row of classes")
+            raise InvalidData(f"labels need an output with one value per class, but the output has shape {list(shape)}")
         if not isinstance(labels, Tensor) or labels.dtype not in _WHOLE or tuple(labels.shape) != (images,):
             found = f"{labels.dtype} {list(labels.shape)}" if isinstance(labels, Tensor) else type(labels).__name__
             raise InvalidData(f"labels must be integers, one for each of {images} images, got {found}")

@@ -74,7 +74,7 @@ def exiting(rule: EarlyExit, network: Network, plan: Plan) -> Callable[[Tensor],
     """
     if isinstance(plan.schedule, Layerwise):
         raise InvalidPlan(
-            "few-spikes networks have one output, when all layers are done: there is nothing to exit from"
+            "early exit does not apply to few-spikes networks: they have only one output, after the last layer"
         )
     match rule:
         case Bound():
@@ -86,7 +86,7 @@ def exiting(rule: EarlyExit, network: Network, plan: Plan) -> Callable[[Tensor],
 
     def steps_of_exit(over_time: Tensor) -> Tensor:
         if len(over_time) != plan.schedule.steps:
-            raise InvalidPlan("the engine has no time, so no image can exit early: use another engine")
+            raise InvalidPlan("this engine gives no outputs over time, which early exit needs: use another engine")
         done = satisfied(over_time)
         done[-1] = True
         return done.int().argmax(0) + 1

@@ -73,7 +73,9 @@ class IntegrateFire(Neuron):
     def check(self, threshold: Tensor) -> None:
         """A reset to a value must not lead to the next spike."""
         if isinstance(self.reset, ToValue) and self.reset.value >= float(threshold.min()):
-            raise InvalidPlan(f"a reset to {self.reset.value:g} at or above the threshold would fire for ever")
+            raise InvalidPlan(
+                f"a reset to {self.reset.value:g} at or above the threshold makes a neuron fire at every step"
+            )
 
     def in_unit(self, unit: float | Tensor) -> IntegrateFire:
         """With the reset value in the unit."""

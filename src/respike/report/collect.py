@@ -100,7 +100,7 @@ def collect(
     """
     bounds = bounds or Bounds()
     if len({run.report.network for run in runs}) != 1:
-        raise InvalidData("a page is about one network, and one run of it at least")
+        raise InvalidData("a report needs at least one run, and all runs must be of the same network")
     reports = [run.report for run in runs]
     front = pareto_front(reports)
     images = images[: sample_size(runs, bounds)]

@@ -104,9 +104,11 @@ class _Run:
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.seed < 0:
-            raise InvalidOption(f"a training needs an epoch and a seed of 0 or more, not {self.epochs} and {self.seed}")
+            raise InvalidOption(
+                f"training needs at least 1 epoch and a seed of 0 or more, not {self.epochs} and {self.seed}"
+            )
         if not len(self.train_set) or not len(self.test_set):
-            raise InvalidData("a training needs images to train and images to measure on")
+            raise InvalidData("training needs training images and test images")
 
     @property
     def identity(self) -> dict[str, object]:

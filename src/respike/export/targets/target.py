@@ -60,7 +60,7 @@ def read_graph(path: str | Path, target: str) -> Any:
             )
     if wanted.steps > wanted.input_steps and not wanted.bias_while_draining and _has_biases(graph):
         raise CannotExport(
-            f"biases stop after {wanted.input_steps} steps, which {target} cannot: use a steady schedule"
+            f"biases stop after {wanted.input_steps} steps, which {target} does not support: use a steady schedule"
         )
     return graph
 
