@@ -36,10 +36,6 @@ def load(
 ) -> Network:
     """Read a trained network, check it against the original, and prepare it for conversion.
 
-    `source` is a PyTorch module in evaluation mode, a `torch.export` program, a Keras model, an `onnx.ModelProto`, or
-    the path of a `.pt2` archive, of a `.keras` or `.h5` file, or of an `.onnx` file.
-    `example` is a batch of inputs `[batch, ...]` (a tuple if there are several); programs and archives bring their own,
-    ONNX and Keras models need one only where they leave sizes open.
     The network is compared with the original on the example and on every batch of `verify`, before and after the
     `passes`: outputs must agree within 1e-4 (float32; 1e-9 in float64) of the largest output. Where a pass fails that
     in float32 and not in float64, the network's own rounding is to blame, and a `RespikeWarning` says so. The source is
@@ -47,9 +43,20 @@ def load(
 
         network = load(model, images[:8])
 
-    Raises `UnsupportedOperator` listing every operator that cannot be converted, `InvalidNetwork` (training mode,
-    weights that are NaN), `NotEquivalent` naming the first node that differs, `InvalidData` (an example that does not
-    fit), `InvalidFile` (missing, damaged, or a kind that could run code).
+    Args:
+        source: a PyTorch module in evaluation mode, a `torch.export` program, a Keras model, an `onnx.ModelProto`, or
+            the path of a `.pt2` archive, of a `.keras` or `.h5` file, or of an `.onnx` file.
+        example: a batch of inputs `[batch, ...]`, a tuple if there are several. Programs and archives bring their own;
+            ONNX and Keras models need one only where they leave sizes open.
+        verify: more batches on which to compare.
+        passes: what is applied to the network that was read; none gives the network as it was written.
+
+    Raises:
+        UnsupportedOperator: operators that cannot be converted; the message lists all of them.
+        InvalidNetwork: training mode, or weights that are NaN.
+        NotEquivalent: the network computes something else; the message names the first node that differs.
+        InvalidData: an example that does not fit.
+        InvalidFile: a file that is missing, damaged, or of a kind that could run code.
     """
     captured = _captured(source, example)
     steps = tuple(passes)

@@ -38,12 +38,17 @@ class Probe:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Recording(Summarised):
-    """What a simulation of one batch has kept.
+    """What a simulation of one batch has kept. Recalled (negative) spikes count as spikes in what is summed per step.
 
-    `outputs_over_time` is the readout after each step, `[steps, batch, *shape]`: accumulated potentials, or what output
-    spikes have delivered, in activation units times steps. `spikes_per_step` and `operations_per_step` are summed over
-    the batch, one number per step and population. Recalled (negative) spikes count as spikes there; `spike_counts`
-    are net: sums of amplitudes.
+    Args:
+        outputs_over_time: the readout after each step, `[steps, batch, *shape]`: accumulated potentials, or what output
+            spikes have delivered, in activation units times steps.
+        spike_counts: the net number of spikes of each neuron (the sum of their amplitudes), `[batch, *shape]`, by
+            population.
+        spikes_per_step: the spikes of a population in each step, summed over the batch.
+        operations_per_step: the synaptic operations in each step, summed over the batch.
+        spikes: what was sent in each step, `[steps, batch, *shape]`, for the populations that the probe names.
+        potentials: the potentials after the last step, `[batch, *shape]`, for the populations that the probe names.
     """
 
     outputs_over_time: Tensor

@@ -44,6 +44,11 @@ class InputThenDrain:
 
     Biases and extra currents are currents and stop with the input, unless `bias_while_draining`. FIT does not say
     (its networks have no biases); a bias that flowed on would add what the network never computed.
+
+    Args:
+        input_steps: T1, steps with input.
+        drain_steps: T2, steps without.
+        bias_while_draining: whether biases and extra currents flow in those steps too.
     """
 
     input_steps: int

@@ -26,7 +26,12 @@ def least_squares_units(seen: ActivationStatistics, steps: int, offset: float) -
 
     That is the very rounding of a few-spikes neuron whose initial potential is `offset · u`: the error of its grid
     against that of saturation. Activations are taken as evenly spread within each bin of the histogram, and the
-    integral over a bin is exact. offset: 0 rounds down, 1/2 to the nearest.
+    integral over a bin is exact.
+
+    Args:
+        seen: statistics of the activation, per channel.
+        steps: K, the steps of the neuron.
+        offset: 0 rounds down, 1/2 to the nearest.
     """
     top = largest_units(seen, steps)
     # Below half of the smallest unit tried, every unit gives zero, so these bins make no difference.

@@ -20,6 +20,11 @@ def sites(network: Network, scales: Mapping[str, Quantity], **numbers: Any) -> d
     A neuron whose activation equals the scale then fires in every step. A scale of zero (a dead layer or channel: all
     activations zero on the calibration set) becomes the largest scale of its layer, or 1 where the whole layer is dead,
     with a `DeadLayerWarning`. A scale above a clip (ReLU6) becomes the clip.
+
+    Args:
+        network: the network to convert.
+        scales: the scale of each activation, by name.
+        numbers: further fields of every `Site`.
     """
     return {
         node.name: site(node.name, scales[node.name], ceiling(node.function), **numbers) for node in network.activations
@@ -27,7 +32,14 @@ def sites(network: Network, scales: Mapping[str, Quantity], **numbers: Any) -> d
 
 
 def site(name: str, scale: Quantity, highest: float = math.inf, **numbers: Any) -> Site:
-    """The site of one population, with threshold and spike value equal to its scale; see `sites`."""
+    """The site of one population, with threshold and spike value equal to its scale; see `sites`.
+
+    Args:
+        name: of the activation, for messages.
+        scale: the activation that one spike in every step stands for: a number, or one per channel.
+        highest: a clip above which no activation can be (ReLU6).
+        numbers: further fields of the `Site`.
+    """
     return Site(_alive(name, scale, highest), **numbers)
 
 

@@ -72,7 +72,10 @@ class ActivationStatistics:
 def observe(network: Network, calibration: Calibration, *, per_channel: bool = False) -> Statistics:
     """The statistics of every activation of the network over a calibration set, by the activation's name.
 
-    With `per_channel`, histograms are kept for each channel (dimension 0 of a sample's shape), else for the layer.
+    Args:
+        network: the network to look into.
+        calibration: images `[images, *shape]`, or batches of them.
+        per_channel: keep a histogram for each channel (dimension 0 of a sample's shape), not one for the layer.
     """
     collectors = {node.name: _Collector(network.shapes[node.name][0], per_channel) for node in network.activations}
     with torch.no_grad():

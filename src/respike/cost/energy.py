@@ -11,6 +11,11 @@ class EnergyModel:
 
     Memory, communication, membrane updates and leakage are left out; on most hardware they dominate. Use the operation
     counts first, and energy to compare networks under one stated model.
+
+    Args:
+        joules_per_mac: energy of one multiply-accumulate.
+        joules_per_ac: energy of one addition.
+        source: where the numbers are from.
     """
 
     joules_per_mac: float

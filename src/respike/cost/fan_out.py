@@ -82,6 +82,11 @@ def probed_fan_out(network: Network, source: str, neurons_at_once: int = 64) -> 
     """The same as `fan_out`, by sending a one through each neuron alone: slow, and true by definition.
 
     A `SlowWarning` tells how long it is going to take where that is more than some seconds.
+
+    Args:
+        network: the network.
+        source: the activation or input whose neurons are probed.
+        neurons_at_once: how many of them go through the network as one batch.
     """
     shape = network.shapes[source]
     neurons = math.prod(shape)

@@ -39,7 +39,12 @@ def analog_macs(network: Network, plan: Plan, fan_outs: Mapping[str, Tensor]) ->
     """Multiply-accumulates for one sample of what the plan lets stay analog (`Plan.analog`).
 
     The products that these nodes are, and one for each connection that their values cross: unlike a spike, a value has
-    to be multiplied by its weight. `fan_outs` are those of `cost.fan_outs`.
+    to be multiplied by its weight.
+
+    Args:
+        network: the network that the plan is for.
+        plan: says which nodes stay analog.
+        fan_outs: those of `cost.fan_outs`.
     """
     products = macs(network)
     return sum(products.get(name, 0) + float(fan_outs[name].sum()) for name in plan.analog)

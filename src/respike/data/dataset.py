@@ -28,10 +28,17 @@ class Pixels(Protocol):
 class Dataset:
     """Labelled images of one split of a data set.
 
-    pixels: [n, channels, height, width], uint8 in 0..255 or float in [0, 1]; what lies past the last label is not read.
-    labels: int64 [n], indices into `classes`.
-    source: where the images came from, for a report ("embedded", a path, ...).
-    Raises InvalidData where labels and pixels do not fit.
+    Args:
+        name: of the data set.
+        split: "train", "test" or "calibration".
+        pixels: [n, channels, height, width], uint8 in 0..255 or float in [0, 1]; what lies past the last label is not
+            read.
+        labels: int64 [n], indices into `classes`.
+        classes: the names of the classes.
+        source: where the images came from, for a report ("embedded", a path, ...).
+
+    Raises:
+        InvalidData: labels and pixels that do not fit.
     """
 
     name: str

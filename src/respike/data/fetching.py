@@ -17,7 +17,13 @@ from respike.progress import Progress, silent
 
 @dataclass(frozen=True)
 class Fetched:
-    """What `fetch` did. paths: the files of the data set; source: where those that were missing came from."""
+    """What `fetch` did.
+
+    Args:
+        name: of the data set.
+        paths: the files of the data set.
+        source: where those that were missing came from.
+    """
 
     name: str
     paths: tuple[Path, ...]

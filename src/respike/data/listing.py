@@ -13,9 +13,16 @@ from respike.data.places import VARIABLE, locate, roots
 class Listing:
     """A data set as a person wants to know it.
 
-    image_shape: (channels, height, width). size: bytes of all images, unpacked; 0 where it is not known. embedded: the
-    splits that come with the package. place: where all its files lie on this machine, None where some are absent.
-    sources: where `fetch` gets it from, in order; none where its terms forbid passing it on. how: how to get it.
+    Args:
+        name: of the data set.
+        classes: how many there are.
+        train_images: how many images there are for training.
+        test_images: how many there are for testing.
+        image_shape: (channels, height, width).
+        size: bytes of all images, unpacked; 0 where it is not known.
+        embedded: the splits that come with the package.
+        place: where all its files lie on this machine, None where some are absent.
+        sources: where `fetch` gets it from, in order; none where its terms forbid passing it on.
     """
 
     name: str

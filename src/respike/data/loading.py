@@ -28,8 +28,15 @@ def load(name: str, split: Split | str, directory: Path | None = None) -> Datase
     in which they stand there: for MNIST, the first 200 of each digit. ImageNet is read from class folders below
     `imagenet/train` and `imagenet/val`, and decoded batch by batch.
 
-    Raises UnknownName for a name or split that does not exist, InvalidData where the data set is absent, InvalidFile
-    where a file is broken, has the wrong checksum, or is pickled.
+    Args:
+        name: of the data set.
+        split: "train", "test" or "calibration".
+        directory: the data folder to look in first.
+
+    Raises:
+        UnknownName: a data set or split that does not exist.
+        InvalidData: a data set that is not on this machine.
+        InvalidFile: a file that is broken, has the wrong checksum, or is pickled.
     """
     if split not in tuple(Split):
         raise UnknownName("split", split, (known.value for known in Split))

@@ -19,12 +19,13 @@ READOUT = "readout"
 class Comparison:
     """Decoded spiking activations `s` against reference activations `a`, over all images and neurons.
 
-    correlation: Pearson's; NaN where one of them never changes.
-    error: `sqrt(Σ (s - a)² / Σ a²)`, the relative root mean square error.
-    bias: `Σ (s - a) / Σ |a|`, the mean signed error in mean activations.
-    gain: `Σ s a / Σ a²`, the factor g for which `g a` is nearest to s.
-
     All but the correlation are NaN where every `a` is zero.
+
+    Args:
+        correlation: Pearson's; NaN where one of them never changes.
+        error: `sqrt(Σ (s - a)² / Σ a²)`, the relative root mean square error.
+        bias: `Σ (s - a) / Σ |a|`, the mean signed error in mean activations.
+        gain: `Σ s a / Σ a²`, the factor g for which `g a` is nearest to s.
     """
 
     correlation: float
@@ -37,9 +38,10 @@ class Comparison:
 class Score:
     """How the outputs of a network do: the network's own, a hybrid's, or the spiking network's.
 
-    accuracy: the share of images whose decision is their label; NaN where there are no labels.
-    agreement: the share of images on which the decision is the network's.
-    output_error: relative root mean square error against the network's outputs.
+    Args:
+        accuracy: the share of images whose decision is their label; NaN where there are no labels.
+        agreement: the share of images on which the decision is the network's.
+        output_error: relative root mean square error against the network's outputs.
     """
 
     accuracy: float
@@ -58,20 +60,22 @@ class Layer:
 
     A *unit* is the smallest value above zero that a neuron can send: one spike, decoded. Its *maximum* is the largest.
 
-    name: of the activation, or of the recurrent layer.
-    neurons: how many there are.
-    network: compared with the network's activations: what this layer and those before it do together.
-    own: compared with what the activation makes of the same decoded inputs: what this layer does alone. In the first
-        layer, whose input is the image, the two are one. In a recurrent layer it covers all time steps together.
-    mean_activation: mean magnitude of the network's activations.
-    coarseness: a unit over the mean positive activation; above 1, most activations are smaller than one spike.
-    range_used: the largest activation over the maximum; above 1, the neuron cannot send it.
-    saturated: share of the positive activations that are above the maximum, with a neuron that sends the maximum.
-        For fitted few-spikes neurons, the share beyond the range of the fit.
-    silent: share of neurons that never spike, though their activation exceeds half a unit.
-    dead: share of neurons whose activation is zero on all images: the network does not use them.
-    spike_rate: spikes per neuron and step (negative spikes count negatively).
-    replaced: how the network does with all layers up to this one spiking, the others as they were.
+    Args:
+        name: of the activation, or of the recurrent layer.
+        neurons: how many there are.
+        network: compared with the network's activations: what this layer and those before it do together.
+        own: compared with what the activation makes of the same decoded inputs: what this layer does alone. In the
+            first layer, whose input is the image, the two are one. In a recurrent layer it covers all time steps
+            together.
+        mean_activation: mean magnitude of the network's activations.
+        coarseness: a unit over the mean positive activation; above 1, most activations are smaller than one spike.
+        range_used: the largest activation over the maximum; above 1, the neuron cannot send it.
+        saturated: share of the positive activations that are above the maximum, with a neuron that sends the maximum.
+            For fitted few-spikes neurons, the share beyond the range of the fit.
+        silent: share of neurons that never spike, though their activation exceeds half a unit.
+        dead: share of neurons whose activation is zero on all images: the network does not use them.
+        spike_rate: spikes per neuron and step (negative spikes count negatively).
+        replaced: how the network does with all layers up to this one spiking, the others as they were.
     """
 
     name: str
@@ -92,14 +96,15 @@ class Layer:
 class Finding:
     """One thing that is wrong, and what to change.
 
-    rule: its name (docs/diagnose.md has all of them).
-    layers: the layers it is true of, front to back; empty where it is about the whole network.
-    observed: the figure behind it, of the worst layer.
-    threshold: what the figure is measured against.
-    why: what was seen.
-    remedies: what to change, the best first.
-    trial: by what change of the plan the advice can be tried; empty where it takes a new conversion.
-    tried: the accuracy (agreement, without labels) on the same images with that change; NaN where it was not tried.
+    Args:
+        rule: its name (docs/diagnose.md has all of them).
+        layers: the layers it is true of, front to back; empty where it is about the whole network.
+        observed: the figure behind it, of the worst layer.
+        threshold: what the figure is measured against.
+        why: what was seen.
+        remedies: what to change, the best first.
+        trial: by what change of the plan the advice can be tried; empty where it takes a new conversion.
+        tried: the accuracy (agreement, without labels) on the same images with that change; NaN where it was not tried.
     """
 
     rule: str
@@ -121,10 +126,23 @@ class Finding:
 class Diagnosis(Summarised):
     """Where a conversion loses accuracy. Shares and accuracies are fractions.
 
-    before: the network's own score. after: the spiking network's.
-    over_time: accuracy (agreement, without labels) after each step.
-    tolerance: a loss up to this is none, and neither is that of a single image.
-    findings: what to change, the best that was tried first; empty where nothing is wrong.
+    Args:
+        network: where the network came from.
+        method: the method that made the plan; empty for a plan made by hand.
+        options: the options of the method.
+        dataset: the name of the data set.
+        images: how many were compared.
+        labelled: whether there were labels; without them, agreement with the network takes the place of accuracy.
+        steps: time steps of the plan.
+        tolerance: a loss up to this is none, and neither is that of a single image.
+        before: the network's own score.
+        layers: the populations, front to back.
+        after: the spiking network's score.
+        over_time: accuracy (agreement, without labels) after each step.
+        findings: what to change, the best that was tried first; empty where nothing is wrong.
+        engine: who simulated.
+        seconds: how long the diagnosis took.
+        respike_version: the version that made it.
     """
 
     network: str

@@ -50,15 +50,20 @@ def batched(
     fused: bool | None = None,
     products: kernels.Products | None = None,
 ) -> Recording:
-    """Runs a plan on a batch of images `[batch, *shape]`, layer by layer in chunks of time.
+    """Runs a plan on a batch of images, layer by layer in chunks of time.
 
-    `first_image` is the number of the batch's first image in its data set, on which random codings depend. `memory`
-    bounds the bytes of the values alive at one time; it changes the speed, never the result.
-
-    `fused` runs integrate-and-fire populations in Triton's kernels (float32 and float64), with the same spikes: on CUDA
-    devices where Triton is installed, unless said. On a CPU Triton's interpreter runs them, which only tests want.
-    `products` runs linear layers that read unit spikes in narrow types: `fused.SplitProducts()` for float32,
-    `fused.IntegerProducts()` for fixed point.
+    Args:
+        network: the network that the plan is for.
+        plan: what to run.
+        images: `[batch, *shape]`.
+        probe: what to keep; spike counts and outputs unless given.
+        first_image: the number of the batch's first image in its data set, on which random codings depend.
+        memory: bounds the bytes of the values alive at one time; it changes the speed, never the result.
+        fused: run integrate-and-fire populations in Triton's kernels (float32 and float64), with the same spikes: on
+            CUDA devices where Triton is installed, unless said. On a CPU Triton's interpreter runs them, which only
+            tests want.
+        products: runs linear layers that read unit spikes in narrow types: `fused.SplitProducts()` for float32,
+            `fused.IntegerProducts()` for fixed point.
     """
     run = _Run(network, plan, images, Recorder(probe or Probe()), first_image, _is_fused(network, fused), products)
     longest = max(1, memory // _bytes_per_step(network, len(images)))

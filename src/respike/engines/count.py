@@ -29,10 +29,17 @@ from respike.schedule import Steady
 def count(
     network: Network, plan: Plan, images: Tensor, probe: Probe | None = None, *, first_image: int = 0
 ) -> Recording:
-    """Runs a plan on a batch of images `[batch, *shape]` on spike counts alone (ECC's published tool).
+    """Runs a plan on a batch of images on spike counts alone (ECC's published tool).
 
     The recording has one row in the place of steps: the totals over all of them. `potentials` are what is left,
-    `v0 + Σ input - threshold · N`. Random codings depend on `first_image`, the number of the batch's first image.
+    `v0 + Σ input - threshold · N`.
+
+    Args:
+        network: the network that the plan is for.
+        plan: what to run.
+        images: `[batch, *shape]`.
+        probe: what to keep; spike counts and outputs unless given.
+        first_image: the number of the batch's first image in its data set, on which random codings depend.
 
     Raises:
         InvalidPlan: neurons other than those in `COUNTS` with reset by subtraction, a schedule other than `Steady`, or

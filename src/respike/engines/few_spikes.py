@@ -28,9 +28,17 @@ if TYPE_CHECKING:
 def few_spikes(
     network: Network, plan: Plan, images: Tensor, probe: Probe | None = None, *, first_image: int = 0
 ) -> Recording:
-    """Runs a plan of few-spikes neurons on a batch of images `[batch, *shape]` in one pass.
+    """Runs a plan of few-spikes neurons on a batch of images in one pass.
 
-    Raises `InvalidPlan` for a plan of other neurons.
+    Args:
+        network: the network that the plan is for.
+        plan: what to run.
+        images: `[batch, *shape]`.
+        probe: what to keep; spike counts and outputs unless given.
+        first_image: the number of the batch's first image in its data set, on which random codings depend.
+
+    Raises:
+        InvalidPlan: a plan of other neurons.
     """
     if not isinstance(plan.schedule, Layerwise):
         raise InvalidPlan(f"the engine few_spikes runs few-spikes plans only, not {plan.method or 'this one'}")

@@ -34,9 +34,13 @@ from respike.schedule import Layerwise
 class PipelinedRun:
     """What a pipelined simulation gave; steps are global, the first image arrives at step 0.
 
-    `outputs` and `spike_counts` are `[images, *shape]`. `finished_at` is the step at which each image's output was
-    complete. `potentials` says how many values each neuron had to hold at one time: 1 is its membrane alone, what
-    exceeds it are accumulators beside it. Max pools and the output (`"output"`) have accumulators only.
+    Args:
+        outputs: `[images, *shape]`.
+        spike_counts: `[images, *shape]`, by population.
+        finished_at: the step at which each image's output was complete.
+        interval: steps between one image and the next.
+        potentials: how many values each neuron had to hold at one time: 1 is its membrane alone, what exceeds it are
+            accumulators beside it. Max pools and the output (`"output"`) have accumulators only.
     """
 
     outputs: Tensor

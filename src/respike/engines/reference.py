@@ -66,9 +66,14 @@ class _Pool:
 def reference(
     network: Network, plan: Plan, images: Tensor, probe: Probe | None = None, *, first_image: int = 0
 ) -> Recording:
-    """Runs a plan on a batch of images `[batch, *shape]`, step by step.
+    """Runs a plan on a batch of images, step by step: the definition.
 
-    `first_image` is the number of the batch's first image in its data set, on which random codings depend.
+    Args:
+        network: the network that the plan is for.
+        plan: what to run.
+        images: `[batch, *shape]`.
+        probe: what to keep; spike counts and outputs unless given.
+        first_image: the number of the batch's first image in its data set, on which random codings depend.
     """
     recorder = Recorder(probe or Probe())
     inputs = network.check_inputs((images,))

@@ -38,6 +38,11 @@ def write_folder(path: str | Path, converted: Converted, *, force: bool = False)
     `{file, shape, dtype, unit}`. Units are activation units (`unit` 1 is one of the original network's), steps, or
     thresholds.
 
+    Args:
+        path: the folder.
+        converted: the conversion, in floats or in fixed point.
+        force: replace what is there.
+
     Raises:
         CannotExport: a layer that is not portable.
         InvalidFile: a folder that is there (unless `force`), or cannot be written.

@@ -71,7 +71,16 @@ def write_nir(
 
 
 def to_nir(converted: Converted, *, pooling: Pooling = Pooling.SUM, allow_metadata: bool = False) -> Any:
-    """The conversion as a `nir.NIRGraph`; see `write_nir`. Its IF nodes have a `v_reset`, as nir wants it."""
+    """The conversion as a `nir.NIRGraph`; see `write_nir`. Its IF nodes have a `v_reset`, as nir wants it.
+
+    Args:
+        converted: the conversion, in floats or in fixed point.
+        pooling: how average pools are written.
+        allow_metadata: write what NIR has no word for as metadata.
+
+    Raises:
+        CannotExport: something that NIR cannot say, without `allow_metadata`.
+    """
     _nir()
     lowered = portable(converted, pooling)
     _check_neurons(lowered)
@@ -118,6 +127,7 @@ class Metadata:
         neurons: per IF node `reset` ("subtract" or "value"), `fires` (">=" or ">") and `initial_potential`, one number
             or one per channel.
         units: what a potential of 1 is in activation units, per IF node; one number or one per channel.
+        written_by: the version of respike that wrote it.
     """
 
     steps: int

@@ -21,6 +21,11 @@ def write_torch_archive(path: str | Path, spiking: SpikingNetwork, *, force: boo
     The program takes images `[batch, *shape]`, with any batch, and gives what the `SpikingNetwork` gives. Its time loop
     is unrolled, so the file grows with the number of steps.
 
+    Args:
+        path: the file.
+        spiking: the spiking network.
+        force: replace what is there.
+
     Raises:
         CannotExport: an input coding other than `ConstantCurrent`, which looks at the images' values.
         InvalidFile: a file that is there (unless `force`), or cannot be written.

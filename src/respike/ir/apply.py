@@ -64,7 +64,13 @@ def channelwise(values: Tensor, dimensions: int) -> Tensor:
 
 
 def apply(node: Affine | Analog, inputs: Sequence[Tensor], *, bias: bool = True) -> Tensor:
-    """The map of `node`; with `bias=False` the linear part alone of an affine one, which is what drains carry."""
+    """The map of `node`; with `bias=False` the linear part alone of an affine one, which is what drains carry.
+
+    Args:
+        node: the map.
+        inputs: the values of the nodes that it reads, `[batch, *shape]` each.
+        bias: whether to add the constant part.
+    """
     if isinstance(node, Analog):
         return apply_analog(node, inputs)
     x = inputs[0]

@@ -24,10 +24,15 @@ _WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 class Network(Summarised):
     """A feed-forward network, which may have several inputs and several outputs.
 
-    `nodes` stand in an order in which each reads only earlier ones. `outputs` names the nodes whose values are the
-    result. `shapes` (computed) gives every node's per-sample shape. `origin` says where the network came from.
+    `shapes` (computed) gives every node's per-sample shape.
 
-    Raises `InvalidNetwork` if names clash, a node reads what is not there, or shapes do not fit.
+    Args:
+        nodes: in an order in which each reads only earlier ones.
+        outputs: the names of the nodes whose values are the result.
+        origin: where the network came from.
+
+    Raises:
+        InvalidNetwork: names that clash, a node that reads what is not there, or shapes that do not fit.
     """
 
     nodes: tuple[Node, ...]

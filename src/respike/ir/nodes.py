@@ -17,7 +17,11 @@ from respike.ir.functions import Function
 
 @dataclass(frozen=True, eq=False)
 class Input:
-    """What the network is given; `shape` is one sample's shape."""
+    """What the network is given; `shape` is one sample's shape.
+
+    Args:
+        shape: one sample's shape.
+    """
 
     name: str
     inputs: tuple[()]
@@ -26,7 +30,12 @@ class Input:
 
 @dataclass(frozen=True, eq=False)
 class Linear:
-    """`y = x Wᵀ + b` over the last dimension; weight `[out, in]`, bias `[out]`."""
+    """`y = x Wᵀ + b` over the last dimension; weight `[out, in]`, bias `[out]`.
+
+    Args:
+        weight: `[out, in]`.
+        bias: `[out]`, or None.
+    """
 
     name: str
     inputs: tuple[str]
@@ -36,7 +45,16 @@ class Linear:
 
 @dataclass(frozen=True, eq=False)
 class Conv:
-    """Cross-correlation in 1, 2 or 3 dimensions; weight `[out, in / groups, *kernel]`, zero padding on both sides."""
+    """Cross-correlation in 1, 2 or 3 dimensions; weight `[out, in / groups, *kernel]`, zero padding on both sides.
+
+    Args:
+        weight: `[out, in / groups, *kernel]`.
+        bias: `[out]`, or None.
+        stride: in each dimension.
+        padding: zeros on both sides of each dimension.
+        dilation: distance between the kernel's elements.
+        groups: of channels that are not connected with each other.
+    """
 
     name: str
     inputs: tuple[str]
@@ -53,6 +71,15 @@ class ConvTranspose:
     """Transposed convolution, whose matrix is that of a `Conv` transposed; weight `[in, out / groups, *kernel]`.
 
     A dimension of `n` elements gets `(n - 1) · stride - 2 · padding + dilation · (kernel - 1) + output_padding + 1`.
+
+    Args:
+        weight: `[in, out / groups, *kernel]`.
+        bias: `[out]`, or None.
+        stride: in each dimension.
+        padding: elements cut off on both sides of each dimension.
+        output_padding: elements added at the end of each dimension.
+        dilation: distance between the kernel's elements.
+        groups: of channels that are not connected with each other.
     """
 
     name: str
@@ -72,6 +99,10 @@ class FixedLinear:
 
     Interpolation, means and sums, repetition, reflection and rolling are this. It wires neurons and is no layer: where
     M is zero nothing is connected, and its products are not counted as multiply-accumulates, as those of pooling.
+
+    Args:
+        dim: the dimension that M acts along.
+        matrix: M, `[out, in]`.
     """
 
     name: str
@@ -82,7 +113,15 @@ class FixedLinear:
 
 @dataclass(frozen=True, eq=False)
 class BatchNorm:
-    """`y = (x - mean) / sqrt(variance + epsilon) · weight + bias` per channel (dimension 1), trained statistics."""
+    """`y = (x - mean) / sqrt(variance + epsilon) · weight + bias` per channel (dimension 1), trained statistics.
+
+    Args:
+        mean: `[channels]`.
+        variance: `[channels]`.
+        weight: `[channels]`, or None for 1.
+        bias: `[channels]`, or None for 0.
+        epsilon: added to the variance.
+    """
 
     name: str
     inputs: tuple[str]
@@ -95,7 +134,12 @@ class BatchNorm:
 
 @dataclass(frozen=True, eq=False)
 class ElementwiseAffine:
-    """`y = scale · x + shift`, both broadcast against the batch `[batch, *shape]`."""
+    """`y = scale · x + shift`, both broadcast against the batch `[batch, *shape]`.
+
+    Args:
+        scale: broadcast against the batch.
+        shift: broadcast against the batch.
+    """
 
     name: str
     inputs: tuple[str]
@@ -105,7 +149,16 @@ class ElementwiseAffine:
 
 @dataclass(frozen=True, eq=False)
 class AvgPool:
-    """Mean over windows, as `torch.nn.AvgPool1d/2d/3d` (`divisor` replaces the window's size)."""
+    """Mean over windows, as `torch.nn.AvgPool1d/2d/3d` (`divisor` replaces the window's size).
+
+    Args:
+        kernel: the window's size.
+        stride: from one window to the next.
+        padding: zeros on both sides of each dimension.
+        ceil_mode: whether a window may reach past the end.
+        count_include_pad: whether zeros of the padding count in the mean.
+        divisor: divides the sum in place of the window's size.
+    """
 
     name: str
     inputs: tuple[str]
@@ -119,7 +172,11 @@ class AvgPool:
 
 @dataclass(frozen=True, eq=False)
 class AdaptiveAvgPool:
-    """Mean over windows chosen so that the output has `output_size`; size 1 is global average pooling."""
+    """Mean over windows chosen so that the output has `output_size`; size 1 is global average pooling.
+
+    Args:
+        output_size: in each dimension.
+    """
 
     name: str
     inputs: tuple[str]
@@ -128,7 +185,15 @@ class AdaptiveAvgPool:
 
 @dataclass(frozen=True, eq=False)
 class MaxPool:
-    """Maximum over windows, as `torch.nn.MaxPool1d/2d/3d`. Not affine."""
+    """Maximum over windows, as `torch.nn.MaxPool1d/2d/3d`. Not affine.
+
+    Args:
+        kernel: the window's size.
+        stride: from one window to the next.
+        padding: on both sides of each dimension.
+        dilation: distance between the window's elements.
+        ceil_mode: whether a window may reach past the end.
+    """
 
     name: str
     inputs: tuple[str]
@@ -141,7 +206,11 @@ class MaxPool:
 
 @dataclass(frozen=True, eq=False)
 class AdaptiveMaxPool:
-    """Maximum over windows chosen so that the output has `output_size`. Not affine."""
+    """Maximum over windows chosen so that the output has `output_size`. Not affine.
+
+    Args:
+        output_size: in each dimension.
+    """
 
     name: str
     inputs: tuple[str]
@@ -154,6 +223,10 @@ class Activation:
 
     In an unrolled recurrent network the same neurons stand at several nodes, one for each time step; `population` is
     then their common name. Elsewhere it is empty.
+
+    Args:
+        function: what it computes of each element.
+        population: the common name of the neurons in an unrolled recurrent network.
     """
 
     name: str
@@ -172,7 +245,11 @@ class Add:
 
 @dataclass(frozen=True, eq=False)
 class Concat:
-    """Inputs put one behind the other along `dim`."""
+    """Inputs put one behind the other along `dim`.
+
+    Args:
+        dim: the dimension.
+    """
 
     name: str
     inputs: tuple[str, ...]
@@ -181,7 +258,11 @@ class Concat:
 
 @dataclass(frozen=True, eq=False)
 class Reshape:
-    """The same elements in another per-sample `shape`; flattening is this."""
+    """The same elements in another per-sample `shape`; flattening is this.
+
+    Args:
+        shape: the new per-sample shape.
+    """
 
     name: str
     inputs: tuple[str]
@@ -190,7 +271,11 @@ class Reshape:
 
 @dataclass(frozen=True, eq=False)
 class Permute:
-    """Dimensions in another order; `dims[0]` is 0, the batch stays first."""
+    """Dimensions in another order; `dims[0]` is 0, the batch stays first.
+
+    Args:
+        dims: the old number of each new dimension.
+    """
 
     name: str
     inputs: tuple[str]
@@ -199,7 +284,14 @@ class Permute:
 
 @dataclass(frozen=True, eq=False)
 class Slice:
-    """Elements `start, start + step, … < stop` along `dim`."""
+    """Elements `start, start + step, … < stop` along `dim`.
+
+    Args:
+        dim: the dimension.
+        start: the first element.
+        stop: the end, which is left out.
+        step: from one element to the next.
+    """
 
     name: str
     inputs: tuple[str]
@@ -211,7 +303,12 @@ class Slice:
 
 @dataclass(frozen=True, eq=False)
 class Pad:
-    """`value` around the input; `amounts` as in `torch.nn.functional.pad` (last dimension first; negative crops)."""
+    """`value` around the input; `amounts` as in `torch.nn.functional.pad` (last dimension first; negative crops).
+
+    Args:
+        amounts: elements in front and behind, last dimension first; negative ones crop.
+        value: of the new elements.
+    """
 
     name: str
     inputs: tuple[str]
@@ -245,7 +342,11 @@ class MatMul:
 
 @dataclass(frozen=True, eq=False)
 class Softmax:
-    """`y = exp(x) / Σ exp(x)`, summed along `dim`."""
+    """`y = exp(x) / Σ exp(x)`, summed along `dim`.
+
+    Args:
+        dim: the dimension.
+    """
 
     name: str
     inputs: tuple[str]
@@ -257,6 +358,12 @@ class LayerNorm:
     """`y = (x - mean) / sqrt(variance + epsilon) · weight + bias` over the last dimensions, of the sizes `shape`.
 
     Mean and (biased) variance are those of each sample; weight and bias have the shape `shape`.
+
+    Args:
+        shape: the sizes of the last dimensions.
+        weight: of the shape `shape`, or None for 1.
+        bias: of the shape `shape`, or None for 0.
+        epsilon: added to the variance.
     """
 
     name: str
@@ -273,6 +380,12 @@ class GroupNorm:
 
     Mean and (biased) variance are those of each sample and group; weight and bias are `[channels]`. Instance
     normalisation has one group for each channel.
+
+    Args:
+        groups: how many groups of channels there are.
+        weight: `[channels]`, or None for 1.
+        bias: `[channels]`, or None for 0.
+        epsilon: added to the variance.
     """
 
     name: str
@@ -285,7 +398,11 @@ class GroupNorm:
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
-    """`y = weight[x]`: row `x` of the table `[entries, size]` for each whole number `x` of the input."""
+    """`y = weight[x]`: row `x` of the table `[entries, size]` for each whole number `x` of the input.
+
+    Args:
+        weight: the table, `[entries, size]`.
+    """
 
     name: str
     inputs: tuple[str]

@@ -22,7 +22,14 @@ BATCH_SIZE = 64
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """At most `BATCH_SIZE` images `[images, *shape]` with labels `[images]`; the first has the number `first_image`."""
+    """At most `BATCH_SIZE` images with their labels.
+
+    Args:
+        number: of the batch, from 0.
+        first_image: the number of its first image.
+        images: `[images, *shape]`.
+        labels: `[images]`.
+    """
 
     number: int
     first_image: int
@@ -38,7 +45,14 @@ class Batch:
 def batches(dataset: Labelled, network: Network, limit: int | None, claims: Iterator[int]) -> Iterator[Batch]:
     """The batches whose numbers are claimed, in order; the next number is asked for when a batch is done.
 
-    Raises `InvalidData` where images or labels do not fit the network.
+    Args:
+        dataset: what to cut into batches.
+        network: the network that the images are for.
+        limit: the number of images at most.
+        claims: the numbers of the batches that are wanted, rising.
+
+    Raises:
+        InvalidData: images or labels that do not fit the network.
     """
     left = limit if limit is not None else math.inf
     first_image = 0

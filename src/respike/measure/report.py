@@ -25,8 +25,13 @@ from respike.version import __version__
 class Exits:
     """What leaving early gives: each image is decided at the step at which `rule` lets it go, at the last step at most.
 
-    `steps_used` is the mean of these steps, `exited` the share of images that left before the last step. `accuracy` is
-    that of the decisions, `agreement` the share of them that the last step confirms. `exits_per_step` counts images.
+    Args:
+        rule: the rule, in words.
+        steps_used: the mean of the steps at which images are decided.
+        exited: the share of images that left before the last step.
+        accuracy: the share of decisions that are right.
+        agreement: the share of decisions that the last step confirms.
+        exits_per_step: how many images left at each step.
     """
 
     rule: str
@@ -39,16 +44,43 @@ class Exits:
 
 @dataclass(frozen=True, repr=False)
 class Report(Summarised):
-    """What was measured. Lists have one value per time step; counts are per image.
+    """What was measured. Lists have one value per time step, counts are per image, accuracies are fractions.
 
-    Accuracies are fractions. `synaptic_operations` counts every spike times its real fan-out, the input's too where the
-    coding spikes; `input_macs` are the multiply-accumulates of an analog input, once per image (a constant current is
-    computed once), `analog_macs` those of what the plan lets stay analog. `energy_ratio` is the spiking network's
-    energy over the network's, under the energy model named. `latency` is the number of steps until an image's output is
-    complete, `interval` that after which the next image can follow. `steps_to_network_accuracy` is the first step from
-    which on the accuracy stays within `tolerance` of the network's; None where it never does. `seconds` are those of
-    this run; what was resumed took its own. `complete` is False where the run was interrupted. `early_exit` is there
-    where it was asked for; all else is without it.
+    Args:
+        network: where the network came from.
+        method: the method that made the plan; empty for a plan made by hand.
+        options: the options of the method, those that it chose itself as chosen.
+        dataset: the name of the data set.
+        images: how many were measured.
+        steps: time steps of the plan.
+        latency: the number of steps until an image's output is complete.
+        interval: the number of steps after which the next image can follow.
+        network_accuracy: the accuracy of the network itself.
+        accuracy: the accuracy of the spiking network after each step.
+        top5_accuracy: the share of images whose label is among the five largest outputs, after each step.
+        network_top5_accuracy: the same of the network.
+        agreement: the share of images on which both decide the same after the last step.
+        output_error: relative root mean square error of the outputs after the last step against the network's.
+        steps_to_network_accuracy: the first step from which on the accuracy stays within `tolerance` of the network's;
+            None where it never does.
+        tolerance: by how much the accuracy may fall short and still count as reached.
+        neurons: how many spiking neurons there are.
+        spikes_per_neuron: spikes of a neuron, on average over all of them.
+        spikes_per_layer: spikes of each population.
+        spikes_per_step: spikes of all populations in each step.
+        synaptic_operations: every spike times its real fan-out, the input's too where the coding spikes.
+        synaptic_operations_per_step: the same in each step.
+        macs: multiply-accumulates of the network itself.
+        input_macs: multiply-accumulates of an analog input, once per image: a constant current is computed once.
+        energy_ratio: the spiking network's energy over the network's, under the energy model named.
+        energy_model: the source of the energy model.
+        engine: who simulated.
+        seconds: how long this run took; what was resumed took its own time.
+        seed: of a random input coding.
+        respike_version: the version that measured.
+        complete: False where the run was interrupted.
+        early_exit: what leaving early gives, where it was asked for; everything else is without it.
+        analog_macs: multiply-accumulates of what the plan lets stay analog.
     """
 
     network: str

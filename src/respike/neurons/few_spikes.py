@@ -27,7 +27,13 @@ MOST_STEPS = 24
 
 @dataclass(frozen=True)
 class Coefficients:
-    """The three sequences of a few-spikes neuron, one number for each of its steps."""
+    """The three sequences of a few-spikes neuron, one number for each of its steps.
+
+    Args:
+        thresholds: T, the potential at which the neuron fires.
+        resets: h, what a spike takes off the potential.
+        values: d, what a spike delivers.
+    """
 
     thresholds: tuple[float, ...]
     resets: tuple[float, ...]

@@ -14,7 +14,13 @@ from respike.neurons.base import Neuron, State, Surrogate, straight_through
 
 @dataclass(frozen=True, eq=False)
 class TracedState(State):
-    """A state with a tracer: `total` is the sum of the spikes sent so far, `[batch, *shape]`."""
+    """A state with a tracer.
+
+    Args:
+        potential: membrane potentials, `[batch, *shape]`.
+        step: the steps that are done.
+        total: the sum of the spikes sent so far, `[batch, *shape]`.
+    """
 
     total: Tensor = field(kw_only=True)
 

@@ -37,7 +37,13 @@ from respike.version import __version__
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A converted network, its report, and what it decided for each image that the report covers, `[images]`."""
+    """A conversion that was measured.
+
+    Args:
+        spiking: the converted network.
+        report: what was measured.
+        decisions: what it decided for each image that the report covers, `[images]`.
+    """
 
     spiking: SpikingNetwork
     report: Report
@@ -46,7 +52,14 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """An image whose spikes are shown: its number in the data set, itself (`[*shape]`), its label, why it is shown."""
+    """An image whose spikes are shown.
+
+    Args:
+        number: in the data set.
+        image: `[*shape]`.
+        label: its class.
+        why: why it is shown.
+    """
 
     number: int
     image: Tensor
@@ -55,7 +68,13 @@ class Shown:
 
 
 def worth_showing(runs: Sequence[Run], labels: Tensor, network_decisions: Tensor) -> dict[int, str]:
-    """Up to three images whose spikes are worth a look, by number, and why: the first, one lost, one never right."""
+    """Up to three images whose spikes are worth a look, by number, and why: the first, one lost, one never right.
+
+    Args:
+        runs: the conversions.
+        labels: of all images that were measured, `[images]`.
+        network_decisions: of the network itself, `[images]`.
+    """
     right = network_decisions == labels
     found = {0: "the first image"}
     for run in runs:

@@ -166,7 +166,20 @@ class MethodData:
 
 @dataclass(frozen=True)
 class PageData:
-    """All that a page shows. `sampled` is the number of images behind the figures of layers."""
+    """All that a page shows.
+
+    Args:
+        network: where the network came from.
+        dataset: the name of the data set.
+        classes: their names.
+        images: how many were measured.
+        sampled: the number of images behind the figures of layers.
+        layers: the populations, front to back.
+        methods: the conversions.
+        examples: the images of the rasters.
+        confusion: the network's own confusions.
+        versions: programs and their versions.
+    """
 
     network: str
     dataset: str

@@ -27,6 +27,11 @@ class SpikingModule(nn.Module):
     share stay shared. Constants, statistics, initial potentials and extra currents are buffers.
 
     `forward` takes images `[batch, *shape]` and gives what the `SpikingNetwork` gives, up to rounding.
+
+    Args:
+        network: the network.
+        plan: what was chosen for it.
+        surrogate: the derivative that stands for a spike's.
     """
 
     def __init__(self, network: Network, plan: Plan, surrogate: Surrogate) -> None:

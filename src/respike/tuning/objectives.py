@@ -12,7 +12,13 @@ from respike.measure import Report
 
 @dataclass(frozen=True)
 class Objective:
-    """A figure of a report. `larger` says whether more of it is better."""
+    """A figure of a report that is to be made better.
+
+    Args:
+        name: as it is asked for.
+        larger: whether more of it is better.
+        of: reads it from a report.
+    """
 
     name: str
     larger: bool

@@ -37,7 +37,15 @@ _FIGURES = (
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a search found. The front and the trials are in the order in which they were tried."""
+    """What a search found. The front and the trials are in the order in which they were tried.
+
+    Args:
+        objectives: what was to be made better.
+        front: the trials that no other beats.
+        trials: all finished trials.
+        failed: why others failed.
+        complete: False where the search was interrupted.
+    """
 
     objectives: tuple[Objective, ...]
     front: tuple[Trial, ...]

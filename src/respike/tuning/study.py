@@ -35,7 +35,15 @@ _PATIENCE = (1.0, 3.0, 9.0)
 
 @dataclass(frozen=True)
 class Trial:
-    """A conversion that was tried: its method and options, the objectives' values, and figures of its report."""
+    """A conversion that was tried.
+
+    Args:
+        number: in the study, from 0.
+        method: the name of the method.
+        options: its options.
+        values: the objectives' values.
+        report: figures of its report, by name.
+    """
 
     number: int
     method: str

@@ -32,12 +32,23 @@ class Descent(StrEnum):
 class Recipe:
     """How a network is trained: cross entropy, one cycle of the learning rate.
 
-    peak: the largest learning rate. warmup: the share of the steps in which the rate rises to it, in [0, 1).
-    weight_decay: per step, times the learning rate. seed: the default seed. shift: every image is moved by up to so
-    many pixels in each direction, anew in each epoch, zeros coming in. flip: half of the images are mirrored.
-    label_smoothing: the share of each label that is spread evenly over all classes, in [0, 1). averaged_epochs: the
-    weights that are kept are the mean of those after every step of so many last epochs (Izmailov et al. 2018), with
-    the statistics of batch norms measured anew; 0 keeps the weights of the last step.
+    Args:
+        epochs: passes over the training images.
+        batch_size: images in one step.
+        peak: the largest learning rate.
+        warmup: the share of the steps in which the rate rises to it, in [0, 1).
+        weight_decay: per step, times the learning rate.
+        seed: the default seed.
+        descent: how a step follows from the gradient.
+        shift: every image is moved by up to so many pixels in each direction, anew in each epoch, zeros coming in.
+        flip: half of the images are mirrored.
+        label_smoothing: the share of each label that is spread evenly over all classes, in [0, 1).
+        averaged_epochs: the weights that are kept are the mean of those after every step of so many last epochs
+            (Izmailov et al. 2018), with the statistics of batch norms measured anew; 0 keeps the weights of the last
+            step.
+
+    Raises:
+        InvalidOption: a number out of its range.
     """
 
     epochs: int
@@ -70,7 +81,14 @@ class Recipe:
 class Entry:
     """A network of the zoo: how to build it, on what and how it is trained, and which paper it comes from.
 
-    input_shape: (channels, height, width) of one image in [0, 1]. dataset: a name of `respike.data`.
+    Args:
+        name: of the network.
+        build: makes it, untrained.
+        input_shape: (channels, height, width) of one image in [0, 1].
+        dataset: a name of `respike.data`.
+        recipe: how it is trained.
+        paper: where it comes from.
+        description: its architecture in a few words.
     """
 
     name: str

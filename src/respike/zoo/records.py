@@ -22,7 +22,15 @@ SHIPPED = Path(__file__).parent / "weights"
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch: mean training loss (dropout on), then loss and accuracy, a share, on the test images, and its time."""
+    """One epoch of a training.
+
+    Args:
+        number: from 1.
+        train_loss: the mean training loss, with dropout on.
+        test_loss: the mean loss on the test images.
+        test_accuracy: the share of test images that are right.
+        seconds: how long it took.
+    """
 
     number: int
     train_loss: float
@@ -35,9 +43,26 @@ class Epoch:
 class TrainingRecord:
     """How a network came about, and what it reaches.
 
-    accuracy: the share of all `test_images` test images that the stored weights get right; `accuracy_float32` is the
-    same before they were rounded to `weights_dtype`. The test images are only measured on: the weights are those of the
-    last epoch. sha256: of the weights' file.
+    The test images are only measured on: the weights are those of the last epoch.
+
+    Args:
+        name: of the network.
+        dataset: what it was trained on.
+        source: where the images came from.
+        seed: of all that is random.
+        epochs: how many there were.
+        recipe: how it was trained.
+        train_images: how many there were.
+        test_images: how many there were.
+        accuracy: the share of all test images that the stored weights get right.
+        accuracy_float32: the same before they were rounded to `weights_dtype`.
+        weights_dtype: the type in which weights are stored.
+        sha256: of the weights' file.
+        history: the epochs.
+        python: its version.
+        torch: its version.
+        threads: how many torch used.
+        date: on which it ended.
     """
 
     name: str

@@ -45,7 +45,13 @@ class Score:
 
 
 def evaluate(network: nn.Module, images: Dataset, batch_size: int = 1000) -> Score:
-    """Measures a network on labelled images; the network must be in evaluation mode."""
+    """Measures a network on labelled images; the network must be in evaluation mode.
+
+    Args:
+        network: gives logits `[n, classes]`.
+        images: the labelled images.
+        batch_size: images at once.
+    """
     loss, right = 0.0, 0
     with torch.inference_mode():
         for batch, labels in images.batches(batch_size):
@@ -69,14 +75,26 @@ def train(
 ) -> TrainingRecord:
     """Trains a network by its recipe and writes NAME.safetensors and NAME.json into `directory`.
 
-    seed, epochs: those of the recipe where not given. resume: continue from the checkpoint that an interrupted
-    training left in `directory`. train_set, test_set: those of the entry's data set where not given. The weights are
-    those of the last step, or their average over the last epochs where the recipe says so; the test set is only
-    measured on. On one machine, torch version and number of threads, the
-    weights are the same bit for bit for the same seed, however often the training was interrupted.
+    The weights are those of the last step, or their average over the last epochs where the recipe says so; the test set
+    is only measured on. On one machine, torch version and number of threads, the weights are the same bit for bit for
+    the same seed, however often the training was interrupted. A KeyboardInterrupt passes through with a note that says
+    how to continue.
 
-    Raises InvalidData where the data set is absent or empty, InvalidOption where the checkpoint is of another training,
-    InvalidFile where it is broken; a KeyboardInterrupt passes through with a note that says how to continue.
+    Args:
+        entry: the network (`zoo.find`).
+        directory: where weights, record and checkpoint go.
+        seed: of all that is random; that of the recipe unless given.
+        epochs: those of the recipe unless given.
+        resume: continue from the checkpoint that an interrupted training left in `directory`.
+        progress: called after each step with the number of steps.
+        on_epoch: called with each finished epoch.
+        train_set: the training images; those of the entry's data set unless given.
+        test_set: the test images; those of the entry's data set unless given.
+
+    Raises:
+        InvalidData: the data set is absent or empty.
+        InvalidOption: the checkpoint is of another training.
+        InvalidFile: the checkpoint is broken.
     """
     run = _Run(
         entry,

@@ -43,13 +43,19 @@ def event(
     first_image: int = 0,
     memory: int = MEMORY,
 ) -> Recording:
-    """Runs a plan on a batch of images `[batch, *shape]`, spike by spike, on the CPU.
+    """Runs a plan on a batch of images, spike by spike, on the CPU.
 
-    `first_image` is the number of the batch's first image in its data set, on which random codings depend. `memory`
-    bounds the bytes of what is computed at one time; it changes the speed, never the result. As many threads run as
-    `torch.get_num_threads()` says. Where the package was installed without a compiler, or the network is not on the
-    CPU in float32 or float64, `batched` runs in its place, with an `EngineWarning`. Few-spikes plans have no time to
-    walk through: `few_spikes` runs them in one pass.
+    As many threads run as `torch.get_num_threads()` says. Where the package was installed without a compiler, or the
+    network is not on the CPU in float32 or float64, `batched` runs in its place, with an `EngineWarning`. Few-spikes
+    plans have no time to walk through: `few_spikes` runs them in one pass.
+
+    Args:
+        network: the network that the plan is for.
+        plan: what to run.
+        images: `[batch, *shape]`.
+        probe: what to keep; spike counts and outputs unless given.
+        first_image: the number of the batch's first image in its data set, on which random codings depend.
+        memory: bounds the bytes of what is computed at one time; it changes the speed, never the result.
     """
     if isinstance(plan.schedule, Layerwise):
         return few_spikes(network, plan, images, probe, first_image=first_image)

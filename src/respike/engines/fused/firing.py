@@ -53,8 +53,10 @@ def kernel_of(neuron: Neuron) -> Kernel | None:
 class Fired:
     """What a population did in some steps.
 
-    `spikes` are int8, `[steps, batch, *shape]`, and `counts` their sums over the steps, `[batch, *shape]`; `state` is
-    the one after the last step.
+    Args:
+        spikes: int8, `[steps, batch, *shape]`.
+        counts: their sums over the steps, `[batch, *shape]`.
+        state: the one after the last step.
     """
 
     spikes: Tensor
@@ -65,8 +67,13 @@ class Fired:
 def fire(kernel: Kernel, state: State, currents: Tensor, threshold: Tensor, extra_current: Tensor, steps: int) -> Fired:
     """`steps` times `Neuron.step`, with the same result bit for bit, in float32 or float64.
 
-    Potentials are `[batch, channels, …]`, `currents` `[steps, batch, channels, …]`, or `[1, …]` where every step has
-    the same. `threshold` and `extra_current` hold one number, or one per channel.
+    Args:
+        kernel: the kernel for the neuron.
+        state: with potentials `[batch, channels, …]`.
+        currents: `[steps, batch, channels, …]`, or `[1, …]` where every step has the same.
+        threshold: one number, or one per channel.
+        extra_current: one number, or one per channel.
+        steps: how many to run.
     """
     from respike.engines.fused import kernels
 

@@ -59,7 +59,16 @@ Products: TypeAlias = SplitProducts | IntegerProducts
 
 
 def readers_of_unit_spikes(network: Network, plan: Plan, products: Products) -> Mapping[str, Tensor]:
-    """The pieces of each linear layer that reads unit spikes; `InvalidOption` where there is none."""
+    """The pieces of each linear layer that reads unit spikes.
+
+    Args:
+        network: the network.
+        plan: says which populations send unit spikes.
+        products: cuts weights into pieces.
+
+    Raises:
+        InvalidOption: there is no such layer.
+    """
     require()
     unit: set[str] = set()
     pieces: dict[str, Tensor] = {}

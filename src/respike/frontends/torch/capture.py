@@ -33,8 +33,12 @@ _CHATTER = (
 class Captured:
     """A network beside the original it was read from.
 
-    `program` is the functional graph, `sources` names for each node of `network` the graph node with the same value,
-    `model` is the caller's module, where there is one.
+    Args:
+        network: what was read.
+        program: the functional graph.
+        sources: for each node of `network`, the name of the graph node with the same value.
+        examples: the inputs with which the original was captured.
+        model: the caller's module, where there is one.
     """
 
     network: Network
