@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import respike
-from respike.methods import Method
+from respike import methods
 
 PUBLIC = {*respike.__all__, "diagnosis", "training"}
 SHARED = {"name", "inputs"}
@@ -21,14 +21,15 @@ SHARED = {"name", "inputs"}
 
 
 def _public() -> Iterator[tuple[str, Any]]:
-    """The callables in `__all__` of the public packages (all public names where there is none), each once."""
+    """The callables in `__all__` of the public packages, and all methods, each once."""
     packages = (module.name for module in walk_packages(respike.__path__, "respike.") if module.ispkg)
+    yield from ((f"respike.methods.{method.name}", method) for method in methods.ALL)
     seen: set[int] = set()
     for package in ("respike", *packages):
         if package != "respike" and package.split(".")[1] not in PUBLIC:
             continue
         module = import_module(package)
-        for name in getattr(module, "__all__", [name for name in vars(module) if not name.startswith("_")]):
+        for name in getattr(module, "__all__", ()):
             value = getattr(module, name)
             if id(value) not in seen and _has_arguments(value):
                 seen.add(id(value))
@@ -38,7 +39,7 @@ def _public() -> Iterator[tuple[str, Any]]:
 def _has_arguments(value: Any) -> bool:
     if inspect.isclass(value):
         return not issubclass(value, BaseException | enum.Enum) and not getattr(value, "_is_protocol", False)
-    return isinstance(value, Method) or inspect.isfunction(value)
+    return inspect.isfunction(value)
 
 
 CALLABLES = dict(_public())

@@ -104,11 +104,11 @@ def __getattr__(name: str) -> object:
     """Imports a public name when it is first used (PEP 562)."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object
-    if name in _HOME:
-        value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    else:
-        value = import_module(f"{__name__}.{name}")
+    try:
+        module = import_module(f"{__name__}.{_HOME.get(name, name)}")
+    except AttributeError as error:  # `from respike import ...` would take it for a name that is not there
+        raise ImportError(f"{__name__}.{name} cannot be imported: {error}") from error
+    value = getattr(module, name) if name in _HOME else module
     globals()[name] = value
     return value
 
