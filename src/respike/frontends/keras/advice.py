@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-_RECURRENT = "recurrent layers are not supported; respike converts feed-forward networks"
-_ATTENTION = "multiplies or normalises signals by each other; respike converts fixed weights and activations only"
+_RECURRENT = "is a recurrent layer that is not supported; use LSTM, GRU or SimpleRNN"
+_BOTH_WAYS = "wraps another layer; call it and one with go_backwards=True, flip the second one's outputs, concatenate"
+_ATTENTION = "attends in a way that is not supported; use MultiHeadAttention or Attention"
 _CODE = "holds Python code, which respike never runs nor unpacks; write it with Keras' own layers"
 _RANDOM = "is for training; put it in front of the network, or leave it out"
 _WRAPPER = "wraps another layer; use that layer itself"
@@ -18,9 +19,10 @@ _ADVICE: dict[str, str] = {
     "TFOpLambda": "calls a TensorFlow function; write it with Keras' own layers",
     "SlicingOpLambda": "calls a TensorFlow function; write it with Keras' own layers",
     "TorchModuleWrapper": _CODE,
-    **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), _RECURRENT),
-    **dict.fromkeys(("MultiHeadAttention", "Attention", "AdditiveAttention", "GroupQueryAttention", "Dot"), _ATTENTION),
-    **dict.fromkeys(("TimeDistributed", "Bidirectional", "SpectralNormalization"), _WRAPPER),
+    **dict.fromkeys(("RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), _RECURRENT),
+    **dict.fromkeys(("AdditiveAttention", "GroupQueryAttention"), _ATTENTION),
+    "Bidirectional": _BOTH_WAYS,
+    **dict.fromkeys(("TimeDistributed", "SpectralNormalization"), _WRAPPER),
     **dict.fromkeys(("Resizing", "CenterCrop"), _RESIZING),
     **dict.fromkeys(("StringLookup", "IntegerLookup", "TextVectorization", "CategoryEncoding", "Hashing"), _TEXT),
     **dict.fromkeys(

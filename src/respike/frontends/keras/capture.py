@@ -49,8 +49,10 @@ class CapturedKeras:
             return {}
         layers = {layer.name: layer for layer in self.model.layers if len(layer._inbound_nodes) == 1}
         known = {signal.name: (signal, layers[name]) for name, signal in self.sources.items() if name in layers}
+        keras = import_keras()
+        firsts = [keras.tree.flatten(layer.output)[0] for _, layer in known.values()]
         with quiet():
-            partial = import_keras().Model(self.model.inputs, [layer.output for _, layer in known.values()])
+            partial = keras.Model(self.model.inputs, firsts)
         results = run(partial, inputs)
         return {
             name: value.movedim(-1, 1) if signal.layout.channels_last else value

@@ -128,11 +128,16 @@ def _plain(value: Any) -> Any:
             return value
         case list() | tuple():
             return [_plain(item) for item in value]
+        case {"class_name": "__tuple__", "config": {"value": list(items)}} if any(map(_is_slice, items)):
+            return {"class_name": "__tuple__", "config": {"value": _plain(items)}}  # a list would pick single places
         case {
             "class_name": "__tuple__" | "__numpy__",
             "config": {"value": (list() | tuple() | int() | float()) as items},
         }:
             return _plain(items)
+        case {"class_name": "__slice__", "config": {"start": start, "stop": stop, "step": step}}:
+            bounds = {"start": _whole(start), "stop": _whole(stop), "step": _whole(step)}
+            return {"class_name": "__slice__", "config": bounds}
         case {"class_name": "__keras_tensor__", "config": {"keras_history": history, **rest}}:
             shape, dtype = _plain(rest.get("shape")), str(rest.get("dtype"))
             tensor = {"shape": shape, "dtype": dtype, "keras_history": _plain(history)}
@@ -147,6 +152,16 @@ def _plain(value: Any) -> Any:
             return {str(key): _plain(item) for key, item in value.items()}
         case _:
             raise ValueError(f"holds a {type(value).__name__}; respike takes plain values only")
+
+
+def _is_slice(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("class_name") == "__slice__"
+
+
+def _whole(value: Any) -> int | None:
+    if value is None or isinstance(value, int):
+        return value
+    raise ValueError(f"is sliced by a {type(value).__name__}; respike takes whole numbers only")
 
 
 def _is_builtin(name: str, function: Config) -> bool:

@@ -10,6 +10,11 @@ from typing import Any
 from respike.errors import InvalidFile
 from respike.frontends.keras.clean import INPUT, MODELS, Config, clean
 
+_NOT_READ = (
+    *("attention_mask", "query_mask", "value_mask", "key_mask", "use_causal_mask", "return_attention_scores"),
+    "initial_state",
+)
+
 
 @dataclass(frozen=True)
 class Value:
@@ -18,6 +23,13 @@ class Value:
     layer: str
     call: int
     output: int
+
+
+@dataclass(frozen=True)
+class Keyword:
+    """An argument that a layer is given by name and that changes what it computes; no layer reads one."""
+
+    name: str
 
 
 @dataclass(frozen=True)
@@ -146,7 +158,9 @@ def _arguments(call: Any) -> tuple[Any, ...]:
         case {"args": list(args), "kwargs": dict(kwargs)}:
             given = (_argument(arg) for arg in args)
             named = (
-                _argument(arg) for key, arg in kwargs.items() if key not in ("mask", "training") and arg is not None
+                Keyword(key) if key in _NOT_READ else _argument(arg)
+                for key, arg in kwargs.items()
+                if key not in ("mask", "training") and arg is not None and arg is not False
             )
             return (*given, *named)
         case list():
@@ -168,9 +182,11 @@ def _argument(arg: Any) -> Any:
     match arg:
         case {"class_name": "__keras_tensor__", "config": {"keras_history": [layer, call, output]}}:
             return Value(str(layer), int(call), int(output))
-        case list():
-            return tuple(_argument(item) for item in arg)
-        case int() | float():
+        case {"class_name": "__slice__", "config": {"start": start, "stop": stop, "step": step}}:
+            return slice(start, stop, step)
+        case {"class_name": "__tuple__", "config": {"value": list(items)}} | list(items):
+            return tuple(_argument(item) for item in items)
+        case int() | float() | None:
             return arg
         case _:
             raise ValueError(f"a layer is called with {str(arg)[:60]!r}")

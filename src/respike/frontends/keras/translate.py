@@ -9,7 +9,7 @@ import torch
 
 from respike.errors import InvalidData, InvalidFile, InvalidNetwork
 from respike.frontends.keras.call import Draft, LayerCall
-from respike.frontends.keras.graph import Layer, Model, Value
+from respike.frontends.keras.graph import Keyword, Layer, Model, Value
 from respike.frontends.keras.layers import LAYERS, OPERATIONS
 from respike.frontends.keras.weights import Weights
 from respike.frontends.nodes import check_refused, check_weights
@@ -117,7 +117,7 @@ def _leaves(arguments: Any) -> Iterator[Any]:
         case tuple():
             for item in arguments:
                 yield from _leaves(item)
-        case int() | float():
+        case int() | float() | slice() | Keyword() | None:
             return
         case _:
             yield arguments

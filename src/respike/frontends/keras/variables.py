@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 NEVER_TRAINED = frozenset({"moving_mean", "moving_variance", "mean", "variance", "count"})
@@ -27,9 +27,24 @@ def variables(kind: str, options: Mapping[str, Any]) -> tuple[str, ...]:
             return gains
         case "Embedding":
             return ("embeddings",)
+        case "LSTM" | "GRU" | "SimpleRNN":
+            return ("kernel", "recurrent_kernel", *bias)
+        case "MultiHeadAttention":
+            parts = ("kernel", *bias)
+            return tuple(f"{layer}/{part}" for layer in ("query", "key", "value", "output") for part in parts)
         case "PReLU":
             return ("alpha",)
         case "Normalization":
             return () if "mean" in options else ("mean", "variance", "count")
         case _:
             return ()
+
+
+def places(kind: str, names: Sequence[str]) -> Iterator[str]:
+    """Where a `.keras` file keeps the variables of these names, below the layer's own place."""
+    counts: dict[str, int] = {}
+    for name in names:
+        inner = "cell/" if kind in ("LSTM", "GRU", "SimpleRNN") else ""
+        inner = f"{name.partition('/')[0]}_dense/" if "/" in name else inner
+        number = counts[inner] = counts.get(inner, -1) + 1
+        yield f"{inner}vars/{number}"

@@ -16,7 +16,7 @@ from torch import Tensor
 from respike.errors import InvalidFile, InvalidNetwork
 from respike.frontends.keras.clean import INPUT
 from respike.frontends.keras.graph import Layer, Model, leaves
-from respike.frontends.keras.variables import NEVER_TRAINED, variables
+from respike.frontends.keras.variables import NEVER_TRAINED, places, variables
 
 if TYPE_CHECKING:
     import h5py
@@ -62,7 +62,7 @@ def _walk_groups(model: Model, path: Path, place: str, file: h5py.File) -> Itera
         if layer.model is not None:
             yield from _walk_groups(layer.model, here, f"{inner}/", file)
         elif names := variables(layer.kind, layer.options):
-            arrays = [_dataset(file, f"{inner}/vars/{number}") for number in range(len(names))]
+            arrays = [_dataset(file, f"{inner}/{place}") for place in places(layer.kind, names)]
             yield here, _named(here, names, arrays)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from respike.frontends.semantics.arithmetic import affine, mul, negative, sub
 from respike.frontends.semantics.call import Call, Operand, Refused, Signal, alike, anywhere, is_number, number
+from respike.frontends.semantics.meaning import means
 from respike.ir import ELU, GELU, Activation, Add, Function, ReLU, Sigmoid, SiLU, Slice
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
@@ -21,7 +22,7 @@ def activation(call: Call, x: Operand, function: Function, part: str = "") -> Si
 
 def of(function: Function) -> Callable[[Call, Operand], Signal]:
     """The meaning of a function without options."""
-    return lambda call, x: activation(call, x, function)
+    return means(type(function))(lambda call, x: activation(call, x, function))
 
 
 def clamp(call: Call, x: Operand, low: Operand | None = None, high: Operand | None = None) -> Signal:

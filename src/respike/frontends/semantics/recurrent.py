@@ -233,6 +233,11 @@ def stacked(call: Call, names: Sequence[str], batch: int) -> Signal:
     return Signal(call.emit(Concat(f"{call.name}.stack", rows, 1)), Layout((len(rows), size), batch))
 
 
+def vector(call: Call, name: str) -> Signal:
+    """The state of a layer after one time step."""
+    return Signal(name, Layout(call.nodes.shape(name)))
+
+
 def _run(step: Step, cell: Cell, sequence: Sequence[str]) -> list[State]:
     """The states after each time step, in the order of time."""
     states: list[State] = []

@@ -294,3 +294,9 @@ def unchanged(call: Call, x: Operand) -> Signal:
 def filled_like(call: Call, x: Operand, value: float) -> Tensor:
     """One number in the shape of a signal, for one sample."""
     return torch.full((1, *signal(x).shape), value, dtype=call.dtype, device=call.device)
+
+
+def sizes(x: Signal, batch: int) -> Tensor:
+    """The sizes of a signal in the framework, with `batch` in the place of the batch size."""
+    places = range(x.ndim)
+    return torch.tensor([batch if dim == x.layout.batch else x.layout.size(dim) for dim in places])

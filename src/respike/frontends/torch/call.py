@@ -29,6 +29,7 @@ from respike.frontends.semantics.call import (
     weights,
 )
 from respike.frontends.semantics.layers import Sides, even_sides
+from respike.frontends.semantics.meaning import means
 
 Ints = Sequence[int]
 
@@ -46,11 +47,13 @@ class TorchCall(Call):
         return self.find(self.meta)
 
 
+@means(arithmetic.sub)
 def rsub(call: Call, x: Operand, y: Operand, alpha: float = 1) -> Signal:
     """`y - alpha · x`."""
     return arithmetic.sub(call, y, x, alpha)
 
 
+@means(arithmetic.div)
 def div(call: Call, x: Operand, y: Operand, rounding_mode: str | None = None) -> Signal:
     """Division, which may round."""
     if rounding_mode is not None:
@@ -58,6 +61,7 @@ def div(call: Call, x: Operand, y: Operand, rounding_mode: str | None = None) ->
     return arithmetic.div(call, x, y)
 
 
+@means(activations.rrelu)
 def rrelu(
     call: Call, x: Operand, low: float = 1 / 8, high: float = 1 / 3, training: bool = False, *_: object
 ) -> Signal:
@@ -67,6 +71,7 @@ def rrelu(
     return activations.rrelu(call, x, low, high)
 
 
+@means(activations.prelu)
 def prelu(call: Call, x: Operand, slope: Operand) -> Signal:
     """Slopes of the channels, dimension 1."""
     source = anywhere(x)
@@ -80,6 +85,7 @@ def prelu(call: Call, x: Operand, slope: Operand) -> Signal:
 def extreme(pairwise: Callable[..., Signal], along: Callable[..., Signal]) -> Callable[..., Result]:
     """`max` and `min`: of two values, or along a dimension, where the second result is not supported."""
 
+    @means(pairwise, along)
     def translate(call: Call, x: Operand, other: Operand | None = None, keepdim: bool = False) -> Result:
         if isinstance(other, Signal | Tensor):
             return pairwise(call, x, other)
@@ -95,6 +101,7 @@ UNUSED = torch.empty(0)
 def reduced(along: Callable[..., Signal]) -> Callable[..., Signal]:
     """A reduction over one dimension, several, or all."""
 
+    @means(along)
     def translate(call: Call, x: Operand, dims: Ints | int | None = None, keepdim: bool = False, **_: object) -> Signal:
         return along(call, x, _several(dims), keepdim)
 
@@ -105,16 +112,19 @@ def _several(values: Ints | int | None) -> Ints:
     return () if values is None else (values,) if isinstance(values, int) else values
 
 
+@means(layers.linear)
 def linear(call: Call, x: Operand, weight: Operand, bias: Operand | None = None) -> Signal:
     """`x Wᵀ + b`."""
     return layers.linear(call, x, weights(weight), optional(bias))
 
 
+@means(layers.affine_product)
 def addmm(call: Call, bias: Operand, x: Operand, matrix: Operand, beta: float = 1, alpha: float = 1) -> Signal:
     """`beta · b + alpha · x M`."""
     return layers.affine_product(call, x, weights(matrix), weights(bias), alpha, beta)
 
 
+@means(layers.conv)
 def conv(
     call: Call,
     x: Operand,
@@ -139,6 +149,7 @@ def conv(
     )
 
 
+@means(layers.conv_transpose)
 def conv_transpose(
     call: Call,
     x: Operand,
@@ -166,6 +177,7 @@ def conv_transpose(
     )
 
 
+@means(layers.conv, layers.conv_transpose)
 def convolution(
     call: Call,
     x: Operand,
@@ -184,6 +196,7 @@ def convolution(
     return conv(call, x, weight, bias, stride, padding, dilation, groups)
 
 
+@means(layers.batch_norm)
 def batch_norm(
     call: Call,
     x: Operand,
@@ -205,6 +218,7 @@ def batch_norm(
     return layers.batch_norm(call, x, weights(mean), weights(variance), optional(weight), optional(bias), epsilon)
 
 
+@means(layers.batch_norm)
 def native_batch_norm(
     call: Call,
     x: Operand,
@@ -219,11 +233,13 @@ def native_batch_norm(
     return (batch_norm(call, x, weight, bias, mean, variance, False, momentum, epsilon),)
 
 
+@means(layers.batch_norm)
 def batch_norm_training(call: Call, *_: object) -> Signal:
     """Batch normalisation that would use the statistics of the batch."""
     return batch_norm(call, 0.0, None, None, None, None, True, 0.0, 0.0)
 
 
+@means(layers.layer_norm)
 def layer_norm(
     call: Call,
     x: Operand,
@@ -237,11 +253,13 @@ def layer_norm(
     return layers.layer_norm(call, x, shape, optional(weight), optional(bias), epsilon)
 
 
+@means(layers.layer_norm)
 def native_layer_norm(call: Call, *args: Any) -> tuple[Signal, ...]:
     """The same; the other two results serve training only."""
     return (layer_norm(call, *args),)
 
 
+@means(layers.group_norm)
 def group_norm(
     call: Call,
     x: Operand,
@@ -255,6 +273,7 @@ def group_norm(
     return layers.group_norm(call, x, groups, optional(weight), optional(bias), epsilon)
 
 
+@means(layers.instance_norm)
 def instance_norm(
     call: Call,
     x: Operand,
@@ -273,11 +292,13 @@ def instance_norm(
     return layers.instance_norm(call, x, optional(weight), optional(bias), epsilon)
 
 
+@means(layers.embedding)
 def embedding(call: Call, table: Operand, x: Operand, *_: object) -> Signal:
     """Rows of a table, by whole numbers."""
     return layers.embedding(call, weights(table), x)
 
 
+@means(pooling.average_pool)
 def avg_pool(
     call: Call,
     x: Operand,
@@ -303,6 +324,7 @@ def avg_pool(
     )
 
 
+@means(pooling.max_pool)
 def max_pool(
     call: Call,
     x: Operand,
@@ -326,26 +348,31 @@ def max_pool(
     )
 
 
+@means(pooling.max_pool)
 def max_pool_with_indices(call: Call, *args: Any, **kwargs: Any) -> tuple[Signal, ...]:
     """Maximum over windows; the second result, the indices, is not supported."""
     return (max_pool(call, *args, **kwargs),)
 
 
+@means(pooling.adaptive_average_pool)
 def adaptive_avg_pool(call: TorchCall, x: Operand, output_size: int | Ints) -> Signal:
     """Mean over windows that give a fixed output size."""
     return pooling.adaptive_average_pool(call, x, call.layout.shape[1:])
 
 
+@means(pooling.adaptive_max_pool)
 def adaptive_max_pool(call: TorchCall, x: Operand, output_size: int | Ints) -> tuple[Signal, ...]:
     """Maximum over windows that give a fixed output size; the second result, the indices, is not supported."""
     return (pooling.adaptive_max_pool(call, x, call.layout.shape[1:]),)
 
 
+@means(products.softmax)
 def softmax(call: Call, x: Operand, dim: int, *_: object) -> Signal:
     """`exp(x) / Σ exp(x)` along a dimension."""
     return products.softmax(call, x, dim)
 
 
+@means(products.attention)
 def attention(
     call: Call,
     query: Operand,
@@ -366,6 +393,7 @@ def attention(
     return products.attention(call, query, key, value, mask, is_causal=is_causal, scale=scale)
 
 
+@means(shaping.unchanged)
 def dropout(call: Call, x: Operand, rate: float, training: bool) -> Signal:
     """Nothing, unless it was told to run as in training."""
     if training and rate:
@@ -375,6 +403,7 @@ def dropout(call: Call, x: Operand, rate: float, training: bool) -> Signal:
     return shaping.unchanged(call, x)
 
 
+@means(shaping.unchanged)
 def native_dropout(call: Call, x: Operand, rate: float, training: bool | None = None) -> tuple[Signal, ...]:
     """The same in decomposed graphs."""
     return (dropout(call, x, rate, bool(training)),)
@@ -384,6 +413,7 @@ def interpolation(mode: str, *, antialias: bool = False) -> Callable[..., Result
     """Interpolation of `[batch, channels, *space]`, dimension by dimension, each by torch's own matrix."""
     nearest = mode.startswith("nearest")
 
+    @means(matrices.resample)
     def interpolate(call: Call, x: Operand, size: Ints | None, *options: object) -> Result:
         """Options are align_corners where the mode has it, and the scales."""
         count = signal(x).ndim - 2
@@ -401,16 +431,19 @@ def interpolation(mode: str, *, antialias: bool = False) -> Callable[..., Result
     return interpolate
 
 
+@means(matrices.pad)
 def pad(call: Call, x: Operand, amounts: Ints, mode: str = "constant", value: float | None = None) -> Signal:
     """A constant around the input, or its own elements."""
     return matrices.pad(call, x, amounts, mode, value or 0.0)
 
 
+@means(matrices.pad)
 def constant_pad(call: Call, x: Operand, amounts: Ints, value: float = 0.0) -> Signal:
     """A constant around the input."""
     return matrices.pad(call, x, amounts, "constant", value)
 
 
+@means(matrices.expand)
 def expand(call: TorchCall, x: Operand, *_: object, **__: object) -> Signal:
     """Dimensions of one element repeated to the size that the graph says."""
     source = anywhere(x)
@@ -419,6 +452,7 @@ def expand(call: TorchCall, x: Operand, *_: object, **__: object) -> Signal:
     return matrices.expand(call, source, call.layout.shape)
 
 
+@means(matrices.repeat_interleave)
 def repeat_interleave(call: Call, x: Operand, times: int, dim: int | None = None, **_: object) -> Signal:
     """Each element along a dimension so and so often."""
     if dim is None or not isinstance(times, int):
@@ -426,11 +460,13 @@ def repeat_interleave(call: Call, x: Operand, times: int, dim: int | None = None
     return matrices.repeat_interleave(call, x, times, dim)
 
 
+@means(matrices.cumulative_sum)
 def cumulative_sum(call: Call, x: Operand, dim: int, **_: object) -> Signal:
     """The sum of all elements so far along a dimension."""
     return matrices.cumulative_sum(call, x, dim)
 
 
+@means(shaping.gather)
 def index_select(call: Call, x: Operand, dim: int, index: Operand) -> Signal:
     """Elements along a dimension by fixed numbers."""
     if not isinstance(index, Tensor) or index.ndim > 1:
@@ -438,6 +474,7 @@ def index_select(call: Call, x: Operand, dim: int, index: Operand) -> Signal:
     return shaping.gather(call, x, dim, index.reshape(-1).tolist())
 
 
+@means(shaping.gather)
 def index(call: Call, x: Operand, indices: Sequence[Operand | None]) -> Signal:
     """Elements along one dimension by a fixed list of numbers, `x[:, [2, 0, 1]]`."""
     match [(dim, numbers) for dim, numbers in enumerate(indices) if numbers is not None]:
@@ -447,11 +484,13 @@ def index(call: Call, x: Operand, indices: Sequence[Operand | None]) -> Signal:
             raise Refused("picks elements along several dimensions at once, or by numbers that depend on the input")
 
 
+@means(shaping.reshape)
 def reshape(call: TorchCall, x: Operand, *_: object, **__: object) -> Signal:
     """The same elements in the shape that the graph says (view, flatten, squeeze, unsqueeze)."""
     return shaping.relayout(call, x, call.layout)
 
 
+@means(shaping.slice_)
 def slice_(
     call: TorchCall, x: Operand, dim: int = 0, start: int | None = None, stop: int | None = None, step: int = 1
 ) -> Signal:
@@ -462,6 +501,7 @@ def slice_(
     return shaping.slice_(call, source, dim, start, stop, step)
 
 
+@means(shaping.slice_)
 def narrow(call: TorchCall, x: Operand, dim: int, start: int, length: int) -> Signal:
     """`length` elements from `start` on."""
     return slice_(call, x, dim, start, start + length)
@@ -474,6 +514,7 @@ def getitem(call: Call, items: Sequence[Signal | Tensor], index: int) -> Result:
     return items[index]
 
 
+@means(shaping.roll)
 def roll(call: Call, x: Operand, shifts: int | Ints, dims: int | Ints = ()) -> Signal:
     """The last elements of a dimension put in front of the others."""
     if dims == ():
@@ -481,6 +522,7 @@ def roll(call: Call, x: Operand, shifts: int | Ints, dims: int | Ints = ()) -> S
     return shaping.roll(call, x, _several(shifts), _several(dims))
 
 
+@means(shaping.unchanged)
 def unchanged(call: Call, x: Operand, *_: object, **__: object) -> Signal:
     """The input itself."""
     return shaping.unchanged(call, x)
@@ -489,6 +531,7 @@ def unchanged(call: Call, x: Operand, *_: object, **__: object) -> Signal:
 def filled(value: float | None = None) -> Callable[..., Tensor]:
     """A constant for one sample in the shape that the graph says: `zeros_like`, `new_ones`, `full_like`."""
 
+    @means(shaping.filled_like)
     def translate(call: TorchCall, x: Operand, *given: Any, **_: object) -> Tensor:
         shape = [n if type(n) is int else 1 for n in call.meta.shape]
         return torch.full(shape, given[-1] if value is None else value, dtype=call.dtype, device=call.device)
@@ -499,6 +542,7 @@ def filled(value: float | None = None) -> Callable[..., Tensor]:
 def recurrent_layer(kind: str) -> Callable[..., tuple[Signal, ...]]:
     """`torch.nn.RNN`, `GRU` and `LSTM`, whose initial state is a pair."""
 
+    @means(recurrent.unroll)
     def translate(
         call: Call,
         x: Operand,

@@ -6,7 +6,8 @@ import math
 
 from respike.frontends.keras.call import LayerCall
 from respike.frontends.semantics import Refused, Signal, Translator, activations, products
-from respike.ir import Hardswish, ReLU, Sigmoid, SiLU, Tanh
+from respike.frontends.semantics.meaning import means
+from respike.ir import Hardswish, ReLU, Sigmoid, Tanh
 
 
 def activate(call: LayerCall, x: Signal) -> Signal:
@@ -38,6 +39,7 @@ def named(call: LayerCall, x: Signal, name: str) -> Signal:
     return result
 
 
+@means(activations.leaky_relu)
 def relu(call: LayerCall, x: Signal) -> Signal:
     """`min(max(0, x), max_value)`, and `negative_slope · x` below zero."""
     if call.option("threshold", 0.0) != 0:
@@ -45,21 +47,25 @@ def relu(call: LayerCall, x: Signal) -> Signal:
     return activations.leaky_relu(call, x, call.option("negative_slope", 0.0), call.option("max_value", math.inf))
 
 
+@means(activations.leaky_relu)
 def leaky_relu(call: LayerCall, x: Signal) -> Signal:
     """`x` where positive, else `negative_slope · x`."""
     return activations.leaky_relu(call, x, call.option("negative_slope", 0.3))
 
 
+@means(activations.prelu)
 def prelu(call: LayerCall, x: Signal) -> Signal:
     """`x` where positive, else `alpha · x`; alpha has the shape of a sample, 1 along shared axes."""
     return activations.prelu(call, x, call.variables["alpha"])
 
 
+@means(activations.elu)
 def elu(call: LayerCall, x: Signal) -> Signal:
     """`x` where positive, else `alpha · (exp(x) - 1)`."""
     return activations.elu(call, x, float(call.option("alpha", 1.0)))
 
 
+@means(products.softmax)
 def softmax_layer(call: LayerCall, x: Signal) -> Signal:
     """`exp(x) / Σ exp(x)` along an axis."""
     axis = call.option("axis", -1)
@@ -71,10 +77,10 @@ def softmax_layer(call: LayerCall, x: Signal) -> Signal:
 NAMED: dict[str, Translator] = {
     "relu": activations.of(ReLU()),
     "relu6": activations.of(ReLU(6.0)),
-    "leaky_relu": lambda call, x: activations.leaky_relu(call, x, 0.2),
+    "leaky_relu": means(activations.leaky_relu)(lambda call, x: activations.leaky_relu(call, x, 0.2)),
     "sigmoid": activations.of(Sigmoid()),
     "tanh": activations.of(Tanh()),
-    **dict.fromkeys(("silu", "swish"), activations.of(SiLU())),
+    **dict.fromkeys(("silu", "swish"), activations.silu),
     "gelu": activations.gelu,
     "hard_sigmoid": activations.hardsigmoid,
     **dict.fromkeys(("hard_silu", "hard_swish"), activations.of(Hardswish())),
@@ -84,7 +90,7 @@ NAMED: dict[str, Translator] = {
     "selu": activations.selu,
     "celu": activations.celu,
     "glu": activations.glu,
-    "softmax": lambda call, x: products.softmax(call, x, -1),
+    "softmax": means(products.softmax)(lambda call, x: products.softmax(call, x, -1)),
 }
 
 ACTIVATIONS: dict[str, Translator] = {

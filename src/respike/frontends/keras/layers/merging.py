@@ -1,4 +1,4 @@
-"""Layers and operators of several inputs."""
+"""Layers of several inputs."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from respike.frontends.keras.call import LayerCall
-from respike.frontends.keras.layers.activations import named
 from respike.frontends.semantics import Refused, Signal, Translator, activations, arithmetic, products, shaping
-from respike.frontends.semantics.call import Operand
+from respike.frontends.semantics.meaning import meanings_of, means
 
 
 def merged(function: Callable[..., Signal]) -> Translator:
     """A layer that is called with a list; inputs of lower rank get axes behind the batch, as in Keras."""
-    return lambda call, inputs: function(call, _aligned(call, inputs))
+    return means(*meanings_of(function))(lambda call, inputs: function(call, aligned(call, inputs)))
 
 
 def each(function: Callable[..., Signal]) -> Callable[..., Signal]:
     """A function of several operands as one of a list."""
-    return lambda call, parts: function(call, *parts)
+    return means(function)(lambda call, parts: function(call, *parts))
 
 
+@means(arithmetic.sub)
 def subtract(call: LayerCall, inputs: Sequence[Signal]) -> Signal:
     """The first input minus the second."""
     first, second = inputs
     return arithmetic.sub(call, first, second)
 
 
+@means(arithmetic.mul)
 def multiply(call: LayerCall, inputs: Sequence[Signal]) -> Signal:
     """The product of all inputs."""
     product, *others = inputs
@@ -35,11 +36,13 @@ def multiply(call: LayerCall, inputs: Sequence[Signal]) -> Signal:
     return product
 
 
+@means(shaping.concat)
 def concatenate(call: LayerCall, inputs: Sequence[Signal]) -> Signal:
     """The inputs one behind the other along an axis."""
     return shaping.concat(call, inputs, call.option("axis", -1))
 
 
+@means(products.matmul)
 def dot(call: LayerCall, inputs: Sequence[Signal]) -> Signal:
     """Matrix products of two inputs `[batch, rows, columns]`, over one axis of each."""
     first, second = (call.plain(x) for x in inputs)
@@ -54,7 +57,7 @@ def dot(call: LayerCall, inputs: Sequence[Signal]) -> Signal:
     return products.matmul(call, first, second)
 
 
-def _aligned(call: LayerCall, inputs: Sequence[Signal]) -> list[Signal]:
+def aligned(call: LayerCall, inputs: Sequence[Signal]) -> list[Signal]:
     """The signals in one order of axes."""
     rank = max(x.ndim for x in inputs)
     if rank == 2 or not any(x.layout.channels_last for x in inputs):
@@ -68,30 +71,6 @@ def _tall(call: LayerCall, x: Signal, rank: int) -> Signal:
     return shaping.unsqueeze(replace(call, name=f"{x.name}.unsqueeze"), x, missing) if missing else x
 
 
-def operator(function: Callable[..., Signal]) -> Translator:
-    """An operator of two operands, signals of one rank or a signal and a number."""
-
-    def translate(call: LayerCall, *operands: Operand) -> Signal:
-        signals = [x for x in operands if isinstance(x, Signal)]
-        if not signals:
-            raise Refused("computes with numbers alone; give it a layer's value")
-        if len({x.ndim for x in signals}) != 1:
-            raise Refused("broadcasts the batch; use the layers Add or Multiply, or reshape the smaller one")
-        aligned = iter(_aligned(call, signals))
-        return function(call, *(next(aligned) if isinstance(x, Signal) else x for x in operands))
-
-    return translate
-
-
-def on_plain(function: Callable[..., Signal]) -> Translator:
-    """An operator that reads dimensions where Keras has them."""
-    return lambda call, *operands: function(call, *(call.plain(x) if isinstance(x, Signal) else x for x in operands))
-
-
-def _activation(name: str) -> Translator:
-    return lambda call, x: named(call, x, name)
-
-
 MERGING: dict[str, Translator] = {
     "Add": merged(arithmetic.total),
     "Subtract": merged(subtract),
@@ -102,29 +81,3 @@ MERGING: dict[str, Translator] = {
     "Concatenate": merged(concatenate),
     "Dot": dot,
 }
-OPERATIONS: dict[str, Translator] = {
-    "Add": operator(arithmetic.add),
-    "Subtract": operator(arithmetic.sub),
-    "Multiply": operator(arithmetic.mul),
-    **dict.fromkeys(("TrueDivide", "Divide"), operator(arithmetic.div)),
-    "Reciprocal": operator(arithmetic.reciprocal),
-    "Negative": operator(arithmetic.negative),
-    **dict.fromkeys(("Abs", "Absolute"), operator(activations.absolute)),
-    "Maximum": operator(activations.maximum),
-    "Minimum": operator(activations.minimum),
-    "Square": operator(arithmetic.square),
-    "Matmul": on_plain(products.matmul),
-    **{
-        name: _activation(key)
-        for name, key in (
-            ("Relu", "relu"),
-            ("Relu6", "relu6"),
-            ("Sigmoid", "sigmoid"),
-            ("Tanh", "tanh"),
-            ("Silu", "silu"),
-            ("HardSigmoid", "hard_sigmoid"),
-            ("HardSilu", "hard_silu"),
-        )
-    },
-}
-"""What `x + y` and `keras.ops` write into a functional model."""

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from respike.frontends.keras.call import LayerCall, numbers, shape_of
-from respike.frontends.semantics import Refused, Signal, Translator, layers
-from respike.frontends.semantics.arithmetic import affine
+from respike.frontends.semantics import Refused, Signal, Translator, arithmetic, layers
+from respike.frontends.semantics.meaning import means
 
 _SMALLEST_DEVIATION = 1e-7  # keras.config.epsilon(), by which Normalization bounds the deviation from below
 
 
+@means(layers.batch_norm)
 def batch_normalization(call: LayerCall, x: Signal) -> Signal:
     """Batch normalisation with its moving statistics, along the last axis or the first behind the batch."""
     if call.option("renorm", False):
@@ -23,6 +24,7 @@ def batch_normalization(call: LayerCall, x: Signal) -> Signal:
     return layers.batch_norm(call, call.normalized_axis(x), mean, variance, v.get("gamma"), v.get("beta"), epsilon)
 
 
+@means(layers.layer_norm)
 def layer_normalization(call: LayerCall, x: Signal) -> Signal:
     """Normalisation of each sample over its last axes."""
     if call.option("rms_scaling", False):
@@ -37,6 +39,7 @@ def layer_normalization(call: LayerCall, x: Signal) -> Signal:
     return layers.layer_norm(call, call.plain(x), shape[axes[0] - 1 :], gamma, beta, epsilon)
 
 
+@means(layers.group_norm)
 def group_normalization(call: LayerCall, x: Signal) -> Signal:
     """Normalisation of each sample over groups of channels."""
     source = call.normalized_axis(x)
@@ -46,11 +49,15 @@ def group_normalization(call: LayerCall, x: Signal) -> Signal:
     return layers.group_norm(call, source, count, gamma, beta, float(call.option("epsilon", 1e-3)))
 
 
+@means(arithmetic.affine)
 def rescaling(call: LayerCall, x: Signal) -> Signal:
     """`scale · x + offset`, one number or one for each channel."""
-    return affine(call, x, numbers(call, call.option("scale", 1.0)), numbers(call, call.option("offset", 0.0)))
+    return arithmetic.affine(
+        call, x, numbers(call, call.option("scale", 1.0)), numbers(call, call.option("offset", 0.0))
+    )
 
 
+@means(arithmetic.affine)
 def normalization(call: LayerCall, x: Signal) -> Signal:
     """`(x - mean) / max(sqrt(variance), 1e-7)` with the statistics that `adapt` found or the caller gave."""
     if call.option("invert", False):
@@ -62,7 +69,7 @@ def normalization(call: LayerCall, x: Signal) -> Signal:
     )
     shape = _aligned(mean, call.option("axis", ()), x.ndim)
     deviation = variance.sqrt().clamp(min=_SMALLEST_DEVIATION)
-    return affine(call, x, (1 / deviation).reshape(shape), (-mean / deviation).reshape(shape))
+    return arithmetic.affine(call, x, (1 / deviation).reshape(shape), (-mean / deviation).reshape(shape))
 
 
 def _aligned(values: Tensor, axis: int | Sequence[int], ndim: int) -> tuple[int, ...]:

@@ -9,8 +9,10 @@ from respike.frontends.keras.layers.windows import no_sides, same_sides
 from respike.frontends.semantics import Refused, Signal, Translator, matrices, pooling
 from respike.frontends.semantics.call import spread
 from respike.frontends.semantics.layers import Sides
+from respike.frontends.semantics.meaning import means
 
 
+@means(pooling.average_pool)
 def average_pooling(call: LayerCall, x: Signal) -> Signal:
     """Mean over windows; padding is not counted.
 
@@ -26,6 +28,7 @@ def average_pooling(call: LayerCall, x: Signal) -> Signal:
     return pooling.average_pool(call, source, window, stride, sides, count_include_pad=False)
 
 
+@means(pooling.max_pool)
 def max_pooling(call: LayerCall, x: Signal) -> Signal:
     """Maximum over windows; "same" padding never wins."""
     source, window, stride, sides = _windows(call, x)
@@ -44,6 +47,7 @@ def _windows(call: LayerCall, x: Signal) -> tuple[Signal, tuple[int, ...], tuple
 def over_space(along: Callable[..., Signal]) -> Translator:
     """A reduction of each channel to one number."""
 
+    @means(along)
     def translate(call: LayerCall, x: Signal) -> Signal:
         first = 2 if call.channels_first else 1
         dims = range(first, first + x.ndim - 2)
@@ -55,6 +59,7 @@ def over_space(along: Callable[..., Signal]) -> Translator:
 def adaptive(pool: Callable[..., Signal]) -> Translator:
     """Windows that give a fixed output size."""
 
+    @means(pool)
     def translate(call: LayerCall, x: Signal) -> Signal:
         source = call.spatial(x)
         return pool(call, source, spread(call.option("output_size"), len(source.shape) - 1))

@@ -8,8 +8,10 @@ from dataclasses import replace
 from respike.frontends.keras.call import LayerCall
 from respike.frontends.semantics import Refused, Signal, Translator, matrices, shaping
 from respike.frontends.semantics.call import spread
+from respike.frontends.semantics.meaning import means
 
 
+@means(shaping.reshape)
 def flatten(call: LayerCall, x: Signal) -> Signal:
     """All elements in one row, channels last, whatever the layer before had."""
     source = call.plain(x)
@@ -18,6 +20,7 @@ def flatten(call: LayerCall, x: Signal) -> Signal:
     return shaping.reshape(call, source, (math.prod(source.shape),))
 
 
+@means(shaping.reshape)
 def reshape(call: LayerCall, x: Signal) -> Signal:
     """The same elements in another shape; -1 stands for what is left."""
     target, total = list(call.option("target_shape")), math.prod(x.shape)
@@ -26,22 +29,26 @@ def reshape(call: LayerCall, x: Signal) -> Signal:
     return shaping.reshape(call, call.plain(x), shape)
 
 
+@means(shaping.permute)
 def permute(call: LayerCall, x: Signal) -> Signal:
     """Axes in another order, counted from 1."""
     return shaping.permute(call, call.plain(x), (0, *call.option("dims")))
 
 
+@means(matrices.expand)
 def repeat_vector(call: LayerCall, x: Signal) -> Signal:
     """A vector so and so often, along a new axis in front of it."""
     rows = shaping.unsqueeze(call.inner("unsqueeze"), call.plain(x), (1,))
     return matrices.expand(call, rows, (int(call.option("n")), *rows.shape[1:]))
 
 
+@means(matrices.pad)
 def zero_padding(call: LayerCall, x: Signal) -> Signal:
     """Zeros around each channel."""
     return _padded(call, x, "padding", 1)
 
 
+@means(matrices.pad)
 def cropping(call: LayerCall, x: Signal) -> Signal:
     """Each channel without its border."""
     return _padded(call, x, "cropping", -1)
@@ -65,6 +72,7 @@ def _sides(call: LayerCall, count: int, key: str) -> list[tuple[int, int]]:
     return [(n, n) if isinstance(n, int) else (n[0], n[1]) for n in value]
 
 
+@means(matrices.resample)
 def up_sampling(call: LayerCall, x: Signal) -> Signal:
     """Each element repeated, or interpolated linearly between the centres of the pixels."""
     source, mode = call.spatial(x), call.option("interpolation", "nearest")
@@ -81,6 +89,7 @@ def up_sampling(call: LayerCall, x: Signal) -> Signal:
     return matrices.resample(call, source, maps)
 
 
+@means(shaping.unchanged)
 def unchanged(call: LayerCall, x: Signal) -> Signal:
     """Dropout and noise, which act in training only."""
     return shaping.unchanged(call, x)

@@ -9,14 +9,17 @@ from respike.frontends.keras.layers.activations import activate
 from respike.frontends.keras.layers.windows import no_sides, same_sides
 from respike.frontends.semantics import Refused, Signal, Translator, layers
 from respike.frontends.semantics.call import spread
+from respike.frontends.semantics.meaning import means
 
 
+@means(layers.linear)
 def dense(call: LayerCall, x: Signal) -> Signal:
     """`x K + b` over the last axis; kernel `[in, out]`."""
     weight = call.variables["kernel"].t()
     return activate(call, layers.linear(call, call.plain(x), weight, call.variables.get("bias")))
 
 
+@means(layers.conv)
 def conv(call: LayerCall, x: Signal) -> Signal:
     """Convolution; kernel `[*sizes, in / groups, out]`."""
     kernel = call.variables["kernel"]
@@ -24,12 +27,14 @@ def conv(call: LayerCall, x: Signal) -> Signal:
     return activate(call, _conv(call, x, weight, call.option("groups", 1), call.variables.get("bias")))
 
 
+@means(layers.conv)
 def depthwise_conv(call: LayerCall, x: Signal) -> Signal:
     """Convolution of each channel by itself; kernel `[*sizes, in, multiplier]`."""
     kernel = call.variables["kernel"]
     return activate(call, _conv(call, x, _depthwise(kernel), kernel.shape[-2], call.variables.get("bias")))
 
 
+@means(layers.conv)
 def separable_conv(call: LayerCall, x: Signal) -> Signal:
     """A depthwise convolution and then one of size 1 over all channels."""
     kernel, pointwise = call.variables["depthwise_kernel"], call.variables["pointwise_kernel"]
@@ -60,6 +65,7 @@ def _conv(call: LayerCall, x: Signal, weight: Tensor, groups: int, bias: Tensor 
     return layers.conv(call, source, weight, bias, stride=stride, sides=sides, dilation=dilation, groups=groups)
 
 
+@means(layers.conv_transpose)
 def conv_transpose(call: LayerCall, x: Signal) -> Signal:
     """Transposed convolution, cropped as Keras does; kernel `[*sizes, out, in]`."""
     kernel = call.variables["kernel"]
@@ -96,6 +102,7 @@ def _crop(window: int, stride: int, padding: str, extra: int | None) -> tuple[in
     return window - 1 - front, window - 1 - (total - front)
 
 
+@means(layers.embedding)
 def embedding(call: LayerCall, x: Signal) -> Signal:
     """Rows of a table; table `[entries, size]`."""
     if call.option("mask_zero", False):

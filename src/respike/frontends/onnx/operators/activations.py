@@ -7,9 +7,11 @@ import math
 from respike.frontends.onnx.call import Operator
 from respike.frontends.semantics import Refused, Signal, activations
 from respike.frontends.semantics.call import Operand, Translator, weights
+from respike.frontends.semantics.meaning import means
 from respike.ir import Hardswish, ReLU, Sigmoid, Tanh
 
 
+@means(activations.clamp)
 def clip(op: Operator, x: Operand, low: Operand | None = None, high: Operand | None = None) -> Signal:
     """`min(max(low, x), high)`; before opset 11 the bounds are attributes."""
     lower = op.real("min", -math.inf) if low is None else low
@@ -17,16 +19,19 @@ def clip(op: Operator, x: Operand, low: Operand | None = None, high: Operand | N
     return activations.clamp(op, x, lower, upper)
 
 
+@means(activations.prelu)
 def prelu(op: Operator, x: Operand, slope: Operand) -> Signal:
     """`x` where positive, else `slope · x`, with slopes that broadcast against `x`."""
     return activations.prelu(op, x, weights(slope))
 
 
+@means(activations.threshold)
 def thresholded_relu(op: Operator, x: Operand) -> Signal:
     """`x` above `alpha`, else 0."""
     return activations.threshold(op, x, op.real("alpha", 1.0), 0.0)
 
 
+@means(activations.shrink)
 def shrink(op: Operator, x: Operand) -> Signal:
     """Soft shrinkage; it jumps unless both numbers are equal."""
     limit, bias = op.real("lambd", 0.5), op.real("bias", 0.0)
@@ -35,11 +40,13 @@ def shrink(op: Operator, x: Operand) -> Signal:
     return activations.shrink(op, x, limit)
 
 
+@means(activations.hardsigmoid)
 def hard_sigmoid(op: Operator, x: Operand) -> Signal:
     """`min(max(0, alpha · x + beta), 1)`."""
     return activations.hardsigmoid(op, x, op.real("alpha", 0.2), op.real("beta", 0.5))
 
 
+@means(activations.selu)
 def selu(op: Operator, x: Operand) -> Signal:
     """`gamma · x` where positive, else `gamma · alpha · (exp(x) - 1)`."""
     alpha, scale = op.real("alpha", activations.SELU_ALPHA), op.real("gamma", activations.SELU_SCALE)
@@ -51,16 +58,16 @@ ACTIVATIONS: dict[str, Translator] = {
     "Sigmoid": activations.of(Sigmoid()),
     "Tanh": activations.of(Tanh()),
     "HardSwish": activations.of(Hardswish()),
-    "Elu": lambda op, x: activations.elu(op, x, op.real("alpha", 1.0)),
-    "Gelu": lambda op, x: activations.gelu(op, x, op.text("approximate", "none")),
-    "Swish": lambda op, x: activations.silu(op, x, op.real("alpha", 1.0)),
+    "Elu": means(activations.elu)(lambda op, x: activations.elu(op, x, op.real("alpha", 1.0))),
+    "Gelu": means(activations.gelu)(lambda op, x: activations.gelu(op, x, op.text("approximate", "none"))),
+    "Swish": means(activations.silu)(lambda op, x: activations.silu(op, x, op.real("alpha", 1.0))),
     "Clip": clip,
     "Max": activations.maximum,
     "Min": activations.minimum,
-    "LeakyRelu": lambda op, x: activations.leaky_relu(op, x, op.real("alpha", 0.01)),
+    "LeakyRelu": means(activations.leaky_relu)(lambda op, x: activations.leaky_relu(op, x, op.real("alpha", 0.01))),
     "PRelu": prelu,
     "Selu": selu,
-    "Celu": lambda op, x: activations.celu(op, x, op.real("alpha", 1.0)),
+    "Celu": means(activations.celu)(lambda op, x: activations.celu(op, x, op.real("alpha", 1.0))),
     "Abs": activations.absolute,
     "HardSigmoid": hard_sigmoid,
     "ThresholdedRelu": thresholded_relu,

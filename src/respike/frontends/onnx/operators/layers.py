@@ -8,8 +8,10 @@ from respike.frontends.onnx.call import Operator, halved, reach
 from respike.frontends.semantics import Refused, Signal, layers
 from respike.frontends.semantics.call import Operand, Translator, optional, signal, weights
 from respike.frontends.semantics.layers import Sides
+from respike.frontends.semantics.meaning import means
 
 
+@means(layers.conv)
 def conv(op: Operator, x: Operand, weight: Operand, bias: Operand | None = None) -> Signal:
     """Convolution."""
     source, kernel = signal(x), weights(weight)
@@ -30,6 +32,7 @@ def conv(op: Operator, x: Operand, weight: Operand, bias: Operand | None = None)
     )
 
 
+@means(layers.conv_transpose)
 def conv_transpose(op: Operator, x: Operand, weight: Operand, bias: Operand | None = None) -> Signal:
     """Transposed convolution."""
     source, kernel = signal(x), weights(weight)
@@ -68,6 +71,7 @@ def _crops(op: Operator, x: Signal, steps: tuple[int, ...], full: list[int]) -> 
     return crops
 
 
+@means(layers.affine_product)
 def gemm(op: Operator, x: Operand, matrix: Operand, bias: Operand | None = None) -> Signal:
     """`alpha · x M + beta · b`."""
     if op.integer("transA", 0):
@@ -79,6 +83,7 @@ def gemm(op: Operator, x: Operand, matrix: Operand, bias: Operand | None = None)
     return layers.affine_product(op, signal(x), weight, optional(bias), *scales)
 
 
+@means(layers.batch_norm)
 def batch_norm(op: Operator, x: Operand, scale: Operand, bias: Operand, mean: Operand, variance: Operand) -> Signal:
     """Batch normalisation with its trained statistics."""
     if op.integer("training_mode", 0):
@@ -87,6 +92,7 @@ def batch_norm(op: Operator, x: Operand, scale: Operand, bias: Operand, mean: Op
     return layers.batch_norm(op, x, *given, op.real("epsilon", 1e-5))
 
 
+@means(layers.layer_norm)
 def layer_norm(op: Operator, x: Operand, scale: Operand, bias: Operand | None = None) -> Signal:
     """Normalisation of the dimensions from `axis` on; the other results serve training only."""
     source = signal(x)
@@ -94,11 +100,13 @@ def layer_norm(op: Operator, x: Operand, scale: Operand, bias: Operand | None = 
     return layers.layer_norm(op, source, shape, weights(scale), optional(bias), op.real("epsilon", 1e-5))
 
 
+@means(layers.instance_norm)
 def instance_norm(op: Operator, x: Operand, scale: Operand, bias: Operand) -> Signal:
     """Every channel of every sample normalised by itself."""
     return layers.instance_norm(op, x, weights(scale), weights(bias), op.real("epsilon", 1e-5))
 
 
+@means(layers.group_norm)
 def group_norm(op: Operator, x: Operand, scale: Operand, bias: Operand) -> Signal:
     """Groups of channels normalised together; before opset 21 a scale and a bias for each group, then each channel."""
     source, groups = signal(x), op.integer("num_groups", 1)

@@ -8,8 +8,10 @@ from typing import Any
 from respike.frontends.onnx.call import Operator, reach
 from respike.frontends.semantics import Refused, Signal, activations, arithmetic, matrices, pooling
 from respike.frontends.semantics.call import Operand, Translator, signal
+from respike.frontends.semantics.meaning import means
 
 
+@means(pooling.max_pool)
 def max_pool(op: Operator, x: Operand) -> Signal:
     """Maximum over windows; the second result, the places, is not given."""
     source = signal(x)
@@ -18,6 +20,7 @@ def max_pool(op: Operator, x: Operand) -> Signal:
     return pooling.max_pool(op, source, kernel, steps, sides, dilation, ceil_mode=bool(op.integer("ceil_mode", 0)))
 
 
+@means(pooling.average_pool)
 def average_pool(op: Operator, x: Operand) -> Signal:
     """Mean over windows."""
     source = signal(x)
@@ -42,12 +45,13 @@ def _window(op: Operator, x: Signal) -> tuple[tuple[int, ...], tuple[int, ...], 
 
 def spatial(along: Callable[..., Signal]) -> Translator:
     """A reduction over all spatial dimensions."""
-    return lambda op, x: along(op, x, range(2, signal(x).ndim), True)
+    return means(along)(lambda op, x: along(op, x, range(2, signal(x).ndim), True))
 
 
 def reduced(along: Callable[..., Signal], of: Callable[..., Signal] | None = None) -> Translator:
     """A reduction over the dimensions that are named, of a function of each element."""
 
+    @means(along)
     def translate(op: Operator, x: Any, axes: Operand | None = None) -> Signal:
         dims = op.integers("axes", axes)
         source = x if of is None else of(op, x)

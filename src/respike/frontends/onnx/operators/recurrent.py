@@ -10,12 +10,14 @@ from torch import Tensor
 from respike.frontends.onnx.call import Operator, whole_numbers
 from respike.frontends.semantics import Refused, Signal, recurrent, shaping
 from respike.frontends.semantics.call import Operand, Translator, any_numbers, optional, weights
+from respike.frontends.semantics.meaning import means
 
 _GATES = {"RNN": (0,), "LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2)}
 """The places of PyTorch's gates in ONNX's weights: `i, o, f, c` of an LSTM, `z, r, h` of a GRU."""
 _FUNCTIONS = {"RNN": ("Tanh",), "LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh")}
 
 
+@means(recurrent.unroll)
 def layer(op: Operator, x: Operand, weight: Operand, recurrence: Operand, bias: Operand | None = None,
           lengths: Operand | None = None, *more: Operand | None) -> tuple[Signal, ...]:  # fmt: skip
     """One layer in one direction or two; the outputs of all steps and the last states."""

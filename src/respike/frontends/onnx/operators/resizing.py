@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from respike.frontends.onnx.call import Operator, whole_numbers
-from respike.frontends.semantics import Refused, Signal
+from respike.frontends.semantics import Refused, Signal, matrices
 from respike.frontends.semantics.call import Operand, Translator, signal, weights
-from respike.frontends.semantics.matrices import LARGEST_MATRIX, along
+from respike.frontends.semantics.meaning import means
 
 
+@means(matrices.resample)
 def resize(
     op: Operator, x: Operand, region: Operand | None = None, scales: Operand | None = None, sizes: Operand | None = None
 ) -> Signal:
@@ -35,6 +36,7 @@ def resize(
     return _resampled(op, source, targets, op.text("coordinate_transformation_mode", "half_pixel"))
 
 
+@means(matrices.resample)
 def upsample(op: Operator, x: Operand, scales: Operand | None) -> Signal:
     """Resampling as opsets 9 and 10 have it: the first element of the input is that of the output."""
     source = signal(x)
@@ -52,10 +54,10 @@ def _resampled(op: Operator, x: Signal, targets: dict[int, tuple[int, float]], p
         raise Refused("works along dimension 0, the batch; samples must not be mixed")
     for dim, (length, scale) in sorted(targets.items()):
         size = x.layout.size(dim)
-        if length * size > LARGEST_MATRIX:
+        if length * size > matrices.LARGEST_MATRIX:
             raise Refused(f"resamples {size} elements to {length}, which is more than respike takes")
         if length != size or scale != 1:
-            x = along(op, x, dim, _mixture(op, _coordinates(places, size, length, scale), size))
+            x = matrices.along(op, x, dim, _mixture(op, _coordinates(places, size, length, scale), size))
     return x
 
 

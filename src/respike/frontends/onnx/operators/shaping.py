@@ -11,6 +11,7 @@ from torch import Tensor
 from respike.frontends.onnx.call import BATCH, Operator, elements, whole_numbers
 from respike.frontends.semantics import Refused, Signal, layers, matrices, shaping
 from respike.frontends.semantics.call import MIXES, Operand, Translator, any_numbers, number, weights
+from respike.frontends.semantics.meaning import means
 
 _FLOATS = (1, 10, 11, 16)
 """ONNX's numbers for FLOAT, FLOAT16, DOUBLE and BFLOAT16."""
@@ -18,18 +19,19 @@ _BOOL = 9
 _PAD_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
 
 
+@means(shaping.sizes)
 def shape_(op: Operator, x: Operand) -> Tensor:
     """The sizes of a signal, the batch among them."""
-    source = any_numbers(x)
-    sizes = [BATCH if dim == source.layout.batch else source.layout.size(dim) for dim in range(source.ndim)]
-    return torch.tensor(sizes)[op.integer("start", 0) : op.attributes.get("end")]
+    return shaping.sizes(any_numbers(x), BATCH)[op.integer("start", 0) : op.attributes.get("end")]
 
 
+@means(shaping.sizes)
 def size(op: Operator, x: Operand) -> Tensor:
     """The number of elements of a signal."""
-    return torch.tensor(BATCH * elements(any_numbers(x)))
+    return shaping.sizes(any_numbers(x), BATCH).prod()
 
 
+@means(shaping.reshape)
 def reshape(op: Operator, x: Operand, shape: Operand) -> Signal:
     """The same elements of each sample in another shape; `-1` is what is left, `0` what was there."""
     source, wanted = any_numbers(x), list(whole_numbers(shape, "sizes"))
@@ -49,6 +51,7 @@ def _spoken(sizes: list[int]) -> str:
     return "[" + ", ".join("batch" if n == BATCH else str(n) for n in sizes) + "]"
 
 
+@means(shaping.reshape)
 def flatten(op: Operator, x: Operand) -> Signal:
     """All dimensions from `axis` on as one."""
     source = any_numbers(x)
@@ -59,22 +62,26 @@ def flatten(op: Operator, x: Operand) -> Signal:
     return shaping.reshape(op, source, (elements(source),))
 
 
+@means(shaping.squeeze)
 def squeeze(op: Operator, x: Operand, axes: Operand | None = None) -> Signal:
     """Without dimensions of size one."""
     return shaping.squeeze(op, x, op.integers("axes", axes))
 
 
+@means(shaping.unsqueeze)
 def unsqueeze(op: Operator, x: Operand, axes: Operand | None = None) -> Signal:
     """With new dimensions of size one."""
     return shaping.unsqueeze(op, x, op.integers("axes", axes) or ())
 
 
+@means(shaping.permute)
 def transpose(op: Operator, x: Operand) -> Signal:
     """Dimensions in another order, the opposite one if none is given."""
     source = any_numbers(x)
     return shaping.permute(op, source, tuple(op.attributes.get("perm", range(source.ndim)[::-1])))
 
 
+@means(shaping.slice_)
 def slice_(
     op: Operator,
     x: Operand,
@@ -95,6 +102,7 @@ def slice_(
     return source
 
 
+@means(shaping.split)
 def split(op: Operator, x: Operand, sizes: Operand | None = None) -> tuple[Signal, ...]:
     """Consecutive pieces along an axis; equal ones, the last one smaller, unless sizes are given."""
     source, axis = any_numbers(x), op.integer("axis", 0)
@@ -104,6 +112,7 @@ def split(op: Operator, x: Operand, sizes: Operand | None = None) -> tuple[Signa
     return shaping.split(op, source, lengths, axis)
 
 
+@means(shaping.gather, shaping.select, layers.embedding)
 def gather(op: Operator, x: Operand, index: Operand) -> Signal:
     """Elements along an axis by constant places: one, which removes the dimension, or several."""
     if not isinstance(x, Signal):
@@ -124,11 +133,13 @@ def _place(x: Signal, axis: int, index: int) -> int:
     return index
 
 
+@means(shaping.concat)
 def concat(op: Operator, *parts: Operand) -> Signal:
     """Signals one behind the other, and constants (class tokens) among them."""
     return shaping.concat(op, parts, op.integer("axis", 0))
 
 
+@means(matrices.pad)
 def pad(
     op: Operator, x: Operand, amounts: Operand | None = None, value: Operand | None = None, axes: Operand | None = None
 ) -> Signal:
@@ -146,6 +157,7 @@ def pad(
     return matrices.pad(op, source, last_first, _PAD_MODES[mode], fill)
 
 
+@means(matrices.expand)
 def expand(op: Operator, x: Operand, shape: Operand) -> Signal:
     """The input repeated along dimensions of size one."""
     source, wanted = any_numbers(x), whole_numbers(shape, "sizes")
@@ -157,11 +169,13 @@ def expand(op: Operator, x: Operand, shape: Operand) -> Signal:
     return matrices.expand(op, source, torch.broadcast_shapes(source.shape, full[1:]))  # type: ignore[no-untyped-call]
 
 
+@means(shaping.repeat)
 def tile(op: Operator, x: Operand, times: Operand) -> Signal:
     """The whole signal so and so often along each dimension."""
     return shaping.repeat(op, x, whole_numbers(times, "repeats"))
 
 
+@means(matrices.cumulative_sum)
 def cumulative_sum(op: Operator, x: Operand, axis: Operand) -> Signal:
     """The sum of all elements so far along an axis."""
     backwards, without_itself = bool(op.integer("reverse", 0)), bool(op.integer("exclusive", 0))
@@ -170,11 +184,13 @@ def cumulative_sum(op: Operator, x: Operand, axis: Operand) -> Signal:
     )
 
 
+@means(shaping.pixel_shuffle)
 def depth_to_space(op: Operator, x: Operand) -> Signal:
     """Channels moved into blocks of the image (pixel shuffle)."""
     return shaping.pixel_shuffle(op, x, op.integer("blocksize", 1), columns_first=_columns_first(op))
 
 
+@means(shaping.pixel_unshuffle)
 def space_to_depth(op: Operator, x: Operand) -> Signal:
     """Blocks of the image moved into channels."""
     return shaping.pixel_unshuffle(op, x, op.integer("blocksize", 1), columns_first=_columns_first(op))
@@ -187,6 +203,7 @@ def _columns_first(op: Operator) -> bool:
     return mode == "CRD"
 
 
+@means(shaping.unchanged)
 def cast(op: Operator, x: Operand) -> Signal:
     """Another type of real numbers, which changes nothing but the rounding; whole numbers may become real ones."""
     source, to = any_numbers(x), op.integer("to", 0)
@@ -195,6 +212,7 @@ def cast(op: Operator, x: Operand) -> Signal:
     return replace(source, is_index=to not in _FLOATS)
 
 
+@means(shaping.unchanged)
 def dropout(op: Operator, x: Operand, ratio: Operand | None = None, training: Operand | None = None) -> Signal:
     """Nothing, once training is over."""
     if training is not None and bool(weights(training).any()):
