@@ -6,7 +6,7 @@ import dataclasses
 import json
 import pickle
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,54 @@ def test_several_inputs_and_outputs() -> None:
     network = load(Two().eval(), (x, y))
     assert network.outputs == ("add", "mul")
     torch.testing.assert_close(network(x, y), F.relu(x) + y)
+
+
+def _labelled(x: Tensor) -> list[Any]:
+    """The same images as `measure` takes them, with labels."""
+    labels = torch.zeros(len(x), dtype=torch.int64)
+    dataset = torch.utils.data.TensorDataset(x, labels)
+    return [(x, labels), [[x, labels]], torch.utils.data.DataLoader(dataset, batch_size=2), Labelled(x, labels)]
+
+
+class Labelled:
+    """A data set that hands out batches, as those of `respike.data` do."""
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        self.parts = images, labels
+
+    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        images, labels = self.parts
+        yield from zip(images.split(size), labels.split(size), strict=True)  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("kind", range(4))
+def test_verify_takes_what_measure_takes(kind: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_relu(call: Call, x: Any) -> Result:
+        return OPERATORS[torch.ops.aten.mul](call, x, 1.0)
+
+    model = nn.Sequential(nn.ReLU(), nn.Linear(6, 2)).eval()
+    load(model, torch.rand(4, 6), verify=_labelled(-torch.rand(4, 6))[kind])
+    monkeypatch.setitem(OPERATORS, torch.ops.aten.relu, no_relu)
+    load(model, torch.rand(4, 6), verify=_labelled(torch.rand(4, 6))[kind])
+    with pytest.raises(NotEquivalent, match="first at node '0'"):
+        load(model, torch.rand(4, 6), verify=_labelled(-torch.rand(4, 6))[kind])
+
+
+def test_modules_that_are_spread_or_compiled_are_read_as_they_are() -> None:
+    model, x = perceptron(), torch.rand(4, 6)
+    names = [node.name for node in load(model, x).nodes]
+    for wrapped in (nn.DataParallel(model), torch.compile(model)):
+        assert isinstance(wrapped, nn.Module)
+        assert [node.name for node in load(wrapped.eval(), x).nodes] == names
+
+
+@pytest.mark.parametrize("last", [nn.Softmax(1), nn.LogSoftmax(1)])
+def test_a_final_softmax_or_its_logarithm_is_left_out(last: nn.Module) -> None:
+    model, x = nn.Sequential(nn.Linear(6, 3), last).eval(), torch.rand(4, 6)
+    with pytest.warns(RespikeWarning, match="the final softmax '1' is left out"):
+        network = load(model, x)
+    torch.testing.assert_close(network(x), model[0](x))
+    torch.testing.assert_close(load(model, x, passes=())(x), model(x))
 
 
 @pytest.mark.parametrize("place", ["0", "3"])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
@@ -23,7 +25,21 @@ from respike.passes import STANDARD, Pass, prepare
 if TYPE_CHECKING:
     import onnx
 
+_AT_ONCE = 64
+"""Images of a data set that are compared together."""
+
+
+@runtime_checkable
+class Batched(Protocol):
+    """A data set that hands out batches of images and labels."""
+
+    def batches(self, size: int) -> Iterable[Sequence[Tensor]]:
+        """Batches of at most `size` images."""
+
+
 Inputs: TypeAlias = tuple[Tensor, ...]
+Verified: TypeAlias = "Tensor | Batched | Iterable[Example | Sequence[Tensor]]"
+"""A batch of inputs, several, or what `measure` takes: images and labels, a data set, a `DataLoader`."""
 Source: TypeAlias = "nn.Module | ExportedProgram | onnx.ModelProto | str | Path"
 
 
@@ -31,7 +47,7 @@ def load(
     source: Source,
     example: Example | None = None,
     *,
-    verify: Tensor | Iterable[Example] | None = None,
+    verify: Verified | None = None,
     passes: Iterable[Pass] = STANDARD,
 ) -> Network:
     """Read a trained network, check it against the original, and prepare it for conversion.
@@ -48,7 +64,8 @@ def load(
             the path of a `.pt2` archive, of a `.keras` or `.h5` file, or of an `.onnx` file.
         example: a batch of inputs `[batch, ...]`, a tuple if there are several. Programs and archives bring their own;
             ONNX and Keras models need one only where they leave sizes open.
-        verify: more batches on which to compare.
+        verify: more to compare on: a batch, several, or what `measure` takes (images and labels, a data set, a loader);
+            labels are left aside.
         passes: what is applied to the network that was read; none gives the network as it was written.
 
     Raises:
@@ -61,8 +78,8 @@ def load(
     captured = _captured(source, example)
     steps = tuple(passes)
     network = prepare(captured.network, steps)
-    for batch in (captured.examples, *_batches(verify)):
-        inputs = check_examples(batch)
+    for batch in chain([captured.examples], _batches(verify)):
+        inputs = check_examples(_inputs_alone(batch, len(captured.examples)))
         expected = original_outputs(captured, inputs)
         check(captured, inputs, expected)
         if (wrong := _first_wrong_output(captured.network, network, inputs, expected)) is not None:
@@ -121,7 +138,22 @@ def _guilty_pass(network: Network, steps: tuple[Pass, ...], inputs: Inputs, expe
     return "?"
 
 
-def _batches(verify: Tensor | Iterable[Example] | None) -> Iterable[Example]:
-    if verify is None:
-        return ()
-    return (verify,) if isinstance(verify, Tensor) else verify
+def _batches(verify: Verified | None) -> Iterable[Any]:
+    match verify:
+        case None:
+            return ()
+        case Tensor():
+            return (verify,)
+        case Batched():
+            return verify.batches(_AT_ONCE)
+        case (Tensor() as images, Tensor(ndim=1) as labels) if len(images) == len(labels):
+            return torch.split(images, _AT_ONCE)
+        case _:
+            return verify
+
+
+def _inputs_alone(batch: Any, inputs: int) -> Example:
+    """The inputs of a batch, without the labels that a loader hands out behind them."""
+    if isinstance(batch, list | tuple):
+        return tuple(batch[:inputs])
+    return batch  # type: ignore[no-any-return]

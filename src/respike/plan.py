@@ -197,7 +197,7 @@ class Plan(Summarised):
                 raise InvalidPlan(f"the plan lets {name!r} stay analog, which is {what}")
         analog = [node for node in network.nodes if isinstance(node, Analog)]
         if silent := [node for node in analog if node.name not in self.analog]:
-            listed = ", ".join(f"{node.name} ({type(node).__name__})" for node in silent)
+            listed = ", ".join(f"{node.name} ({network.kind(node.name)})" for node in silent)
             kinds = ", ".join(repr(node.name) for node in silent)
             raise InvalidPlan(
                 f"no spiking neurons compute {listed}; to let them stay analog, name them (or patterns of their names) "

@@ -176,6 +176,25 @@ def test_a_module_with_a_factory(respike: Runner, tmp_path: Path, monkeypatch: p
     assert "ModuleNotFoundError" in respike.refused("inspect", "no_such_module:net", "-d", "mnist")
 
 
+def test_factories_of_other_number_types(respike: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("kinds.py").write_text(
+        "import sys, torch\n"
+        "def net():\n  return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10)).eval()\n"
+        "half = lambda: net().half()\nbrain = lambda: net().bfloat16()\ndouble = lambda: net().double()\n"
+        "spread = lambda: torch.nn.DataParallel(net()).eval()\n"
+        "def leaves():\n  sys.exit('no data here')\n"
+    )
+    for factory in ("half", "brain", "double", "spread"):
+        outcome = respike(
+            "evaluate", f"kinds:{factory}", "--method", "direct_copy", "--steps", 2, "--limit", 64, "-d", "mnist"
+        )
+        assert outcome.code == 0, outcome
+    assert "kinds:leaves failed with SystemExit: no data here" in respike.refused(
+        "inspect", "kinds:leaves", "-d", "mnist"
+    )
+
+
 def test_a_pt2_archive(respike: Runner, tmp_path: Path) -> None:
     import torch
 

@@ -104,17 +104,17 @@ def refused(function: Callable[..., Any] | nn.Module, *shape: int) -> str:
 
 def test_everything_unsupported_is_listed_at_once_with_what_to_do() -> None:
     features = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Mish(), nn.LocalResponseNorm(2), nn.SiLU(), nn.LPPool2d(2, 2))
-    model = nn.Sequential(features, nn.Flatten(), nn.Softplus(), nn.LogSoftmax(1))
+    model = nn.Sequential(features, nn.Flatten(), nn.Softplus(), nn.Hardshrink())
     lines = refused(model, 1, 6, 6).splitlines()
     assert lines[0] == "respike cannot convert 5 part(s) of the network:"
     assert [line.split(":")[0].strip() for line in lines[1:]] == [
-        *("0.1 (Mish)", "0.2 (LocalResponseNorm)", "0.4 (LPPool2d)", "2 (Softplus)", "3 (LogSoftmax)")
+        *("0.1 (Mish)", "0.2 (LocalResponseNorm)", "0.4 (LPPool2d)", "2 (Softplus)", "3 (Hardshrink)")
     ]
     assert "FS neuron" in lines[1]
     assert "BatchNorm" in lines[2]
     assert "average pooling" in lines[3]
     assert "fine-tune" in lines[4]
-    assert "argmax does not change" in lines[5]
+    assert "Hardtanh" in lines[5]
 
 
 def test_functions_are_listed_by_the_module_they_are_called_in() -> None:

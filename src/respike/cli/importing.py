@@ -44,7 +44,7 @@ def own_code(name: str) -> Iterator[None]:
         yield
     except RespikeError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise InvalidOption(f"{name} failed with {reason} ({Path(place.filename).name}:{place.lineno})") from error

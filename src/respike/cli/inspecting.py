@@ -51,7 +51,7 @@ def _table(network: Network, seen: Mapping[str, ActivationStatistics], plan: Pla
         weights = sum(tensor.numel() for tensor in ir.tensors(node))
         cells = [
             node.name,
-            _kind(node),
+            _kind(network, node),
             "x".join(map(str, network.shapes[node.name])),
             f"{weights:,}" if weights else "",
             human(macs[node.name]) if node.name in macs else "",
@@ -63,8 +63,8 @@ def _table(network: Network, seen: Mapping[str, ActivationStatistics], plan: Pla
     return table
 
 
-def _kind(node: Node) -> str:
-    return "spikes" if isinstance(node, Activation) else type(node).__name__
+def _kind(network: Network, node: Node) -> str:
+    return "spikes" if isinstance(node, Activation) else network.kind(node.name)
 
 
 def _spiking(

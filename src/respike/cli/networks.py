@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from respike import SpikingNetwork, data, load, zoo
@@ -18,6 +19,7 @@ CONVERTED = ".respike"
 """The suffix of files of converted networks."""
 
 _EXAMPLES = 8
+_HALVES = (torch.float16, torch.bfloat16)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +67,10 @@ def find(name: str, dataset: str | None) -> Subject:
 
 def _loaded(name: str, model: nn.Module, dataset: str | None) -> Subject:
     examples, _ = next(data.load(_named(dataset), "calibration").batches(_EXAMPLES))
-    return Subject(replace(load(model, examples), origin=name), dataset)
+    kind = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
+    if kind in _HALVES:
+        model, kind = model.float(), torch.float32  # exact, and what every engine computes in
+    return Subject(replace(load(model, examples.to(kind)), origin=name), dataset)
 
 
 def _named(dataset: str | None) -> str:

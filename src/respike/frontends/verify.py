@@ -53,6 +53,12 @@ def verify(captured: Readable, inputs: tuple[Tensor, ...], expected: tuple[Tenso
             raise NotEquivalent(
                 f"{found}; the network magnifies rounding so much that float32 shows nothing: load it as model.double()"
             )
+        again = captured.outputs(inputs)
+        if not all(close(y, wanted) for y, wanted in zip(again, expected, strict=True)):
+            raise InvalidNetwork(
+                "the original gives other outputs for the same batch a second time: it is random, or keeps state; "
+                "take out what draws numbers or counts, or call model.eval()"
+            )
         raise NotEquivalent(f"{found}; this is an error of respike, please report it with the model")
 
 
@@ -77,12 +83,13 @@ def first_wrong_output(network: Network, inputs: tuple[Tensor, ...], expected: t
 
 
 def close(value: Tensor, wanted: Tensor) -> bool:
-    """Whether two tensors agree up to the rounding of the coarser one's type."""
+    """Whether two tensors agree up to the rounding of the coarser one's type; whole numbers do not round."""
     if value.shape != wanted.shape:
         return False
-    tolerance = max(RELATIVE_TOLERANCE.get(t.dtype, 5e-2) for t in (value, wanted))
-    scale = wanted.abs().amax() if wanted.numel() else 0.0
-    return bool(((value.to(wanted.device) - wanted).abs() <= tolerance * (scale + 0.01)).all())
+    tolerance = max(RELATIVE_TOLERANCE.get(t.dtype, 5e-2) for t in (value, wanted) if t.is_floating_point())
+    given, exact = value.to(wanted.device, torch.float64), wanted.double()
+    scale = exact.abs().amax() if wanted.numel() else 0.0
+    return bool(((given - exact).abs() <= tolerance * (scale + 0.01)).all())
 
 
 def _first_difference(captured: Readable, inputs: tuple[Tensor, ...]) -> str | None:

@@ -138,7 +138,7 @@ def apply_analog(node: Analog, inputs: Sequence[Tensor]) -> Tensor:
         case MatMul():
             return x @ inputs[1]
         case Softmax():
-            return x.softmax(node.dim)
+            return x.log_softmax(node.dim) if node.log else x.softmax(node.dim)
         case LayerNorm():
             return F.layer_norm(x, node.shape, node.weight, node.bias, node.epsilon)
         case GroupNorm():

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from respike.errors import InvalidData, InvalidNetwork
 from respike.ir.evaluate import evaluate, map_tensors, tensors
-from respike.ir.nodes import Activation, FixedLinear, Input, Node
+from respike.ir.nodes import Activation, FixedLinear, GroupNorm, Input, Node
 from respike.ir.shapes import infer_shape
 from respike.summarised import Summarised, listed
 
@@ -98,6 +98,13 @@ class Network(Summarised):
         trained = (node for node in self.nodes if not isinstance(node, FixedLinear))
         distinct = {(t.data_ptr(), t.numel()): t.numel() for node in trained for t in tensors(node) if t.numel()}
         return sum(distinct.values())
+
+    def kind(self, name: str) -> str:
+        """A node's type, as messages call it: a `GroupNorm` with a group for each channel is an `InstanceNorm`."""
+        node = self[name]
+        if isinstance(node, GroupNorm) and node.groups == self.shapes[name][0] > 1:
+            return "InstanceNorm"
+        return type(node).__name__
 
     def neurons(self, name: str) -> int:
         """The number of elements of a node's value for one sample."""

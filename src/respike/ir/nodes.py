@@ -342,15 +342,17 @@ class MatMul:
 
 @dataclass(frozen=True, eq=False)
 class Softmax:
-    """`y = exp(x) / Σ exp(x)`, summed along `dim`.
+    """`y = exp(x) / Σ exp(x)`, summed along `dim`; with `log`, its logarithm.
 
     Args:
         dim: the dimension.
+        log: whether the logarithm is taken.
     """
 
     name: str
     inputs: tuple[str]
     dim: int
+    log: bool = False
 
 
 @dataclass(frozen=True, eq=False)

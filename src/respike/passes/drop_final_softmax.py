@@ -1,4 +1,4 @@
-"""A softmax at the very end left out, so that outputs are logits."""
+"""A softmax at the very end, or its logarithm, left out, so that outputs are logits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ def drop_final_softmax(network: Network) -> Network:
     """Without the softmax nodes that are outputs and that nothing else reads; one `RespikeWarning` names them.
 
     Softmax rises with each of its inputs, so the largest output stays the largest. What the network then gives are the
-    logits in front of it: classes do not change, probabilities are `network(x).softmax(dim)`.
+    logits in front of it: classes do not change, probabilities are `network(x).softmax(dim)`. The same goes for the
+    logarithm of a softmax.
     """
     draft = Draft(network)
     final = [

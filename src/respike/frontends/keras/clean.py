@@ -22,6 +22,8 @@ _HOMES = {"Functional": "keras.src.models.functional", "Sequential": "keras"}
 _OPERATION_HOMES = ("keras.src.ops.numpy", "keras.src.ops.nn")
 _TRAINING_ONLY = ("_initializer", "_regularizer", "_constraint")
 _RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}
+_ONLY_LAYERS = frozenset(LAYERS) - frozenset(OPERATIONS)
+"""Names that are no operator's; some layers do not say whether they are trained."""
 _EXTRA = {("DepthwiseConv2D", "groups"), ("DepthwiseConv2D", "filters"), ("SeparableConv2D", "groups")}
 
 
@@ -76,7 +78,7 @@ class _Cleaner:
             return self.model(kind, config, place)
         if kind == INPUT:
             return _entry("keras.layers", kind, _input_options(config))
-        if module is None and "trainable" not in config:
+        if module is None and "trainable" not in config and kind not in _ONLY_LAYERS:
             raise ValueError(advice("operator"))
         if self.keras2 and config.get("activation") == "hard_sigmoid":
             raise ValueError(advice("hard_sigmoid"))

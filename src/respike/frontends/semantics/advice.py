@@ -4,7 +4,6 @@ from __future__ import annotations
 
 _UNFITTED = "is an activation without a fitted FS neuron; replace it by ReLU, SiLU or GELU and fine-tune"
 _BOUNDED = "is an activation without a fitted FS neuron; replace it by Tanh, Sigmoid or Hardtanh and fine-tune"
-_READOUT = "at the end, remove it: argmax does not change, and respike reads out the logits; elsewhere use softmax"
 _RECURRENT = "is a recurrent layer in a form that is not supported; give it a padded tensor, not a packed sequence"
 _STATISTICS = "normalises in a way that is not supported; use BatchNorm, LayerNorm or GroupNorm"
 _SAMPLING = "samples at places that depend on the data; use an interpolation or a convolution"
@@ -14,25 +13,32 @@ BRANCHES = (
     "chooses by values of the data, which is neither affine nor an activation; often it can be written as "
     "F.relu, torch.clamp, F.leaky_relu or torch.maximum"
 )
-_FUNCTION = "is neither affine nor a supported activation"
+_FUNCTION = "is neither affine nor a supported activation; replace it by one (ReLU, SiLU, Sigmoid) and fine-tune"
+_ROUNDING = "rounds, which is a jump; leave the rounding out and keep the clamp around it: the spiking neurons round"
+_RANDOM = (
+    "is random, so that the network gives other outputs every time; draw its numbers once and keep them as a buffer"
+)
+_ITEM = "reads a number from the data to compute with; keep it a tensor, as x.amax((1, 2), keepdim=True)"
 _ORDER = "puts elements in an order that depends on the data; remove it: respike reads out the logits"
 _CONTRACTION = "is a sum of products in Einstein's notation; write it as permute and matmul, or as a linear layer"
 
 ADVICE: dict[str, str] = {
     **dict.fromkeys(("mish", "softplus", "log_sigmoid"), _UNFITTED),
-    **dict.fromkeys(("softsign", "Softsign", "Softshrink", "Hardshrink", "Tanhshrink"), _BOUNDED),
-    **dict.fromkeys(("log_softmax", "_log_softmax"), _READOUT),
+    **dict.fromkeys(("softsign", "Softsign", "Hardshrink", "Tanhshrink"), _BOUNDED),
     **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell"), _RECURRENT),
     **dict.fromkeys(("rms_norm", "linalg_vector_norm", "norm", "var", "std", "var_mean", "std_mean"), _STATISTICS),
     **dict.fromkeys(("LocalResponseNorm", "CrossMapLRN2d", "RMSNorm"), _STATISTICS),
     **dict.fromkeys(("grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "gather", "take_along_dim"), _SAMPLING),
     **dict.fromkeys(("im2col", "col2im", "unfold"), _WINDOWS),
-    **dict.fromkeys(("native_dropout", "dropout", "bernoulli", "rand_like", "rand", "randn", "randn_like"), _TRAINING),
+    **dict.fromkeys(("native_dropout", "dropout"), _TRAINING),
+    **dict.fromkeys(("bernoulli", "rand_like", "rand", "randn", "randn_like", "randint", "randint_like"), _RANDOM),
+    **dict.fromkeys(("randperm", "normal", "uniform", "multinomial", "poisson", "exponential", "rrelu"), _RANDOM),
+    **dict.fromkeys(("floor", "ceil", "round", "trunc", "fake_quantize_per_tensor_affine"), _ROUNDING),
     **dict.fromkeys(("gt", "lt", "ge", "le", "eq", "ne", "where", "sign", "masked_fill"), BRANCHES),
-    **dict.fromkeys(("sqrt", "rsqrt", "exp", "log", "sin", "cos", "reciprocal", "erf", "floor", "round"), _FUNCTION),
+    **dict.fromkeys(("sqrt", "rsqrt", "exp", "log", "sin", "cos", "erf"), _FUNCTION),
     **dict.fromkeys(("argmax", "argmin", "topk", "sort", "max", "min"), _ORDER),
-    **dict.fromkeys(("item", "_local_scalar_dense", "nonzero"), "reads a number from the data to compute with"),
+    **dict.fromkeys(("item", "_local_scalar_dense", "nonzero"), _ITEM),
     **dict.fromkeys(("LPPool1d", "LPPool2d", "LPPool3d"), "use average pooling"),
     **dict.fromkeys(("einsum", "bilinear", "baddbmm", "addbmm"), _CONTRACTION),
 }
-DEFAULT = "is not supported"
+DEFAULT = "is not supported; docs/operators.md lists what is"

@@ -32,17 +32,24 @@ def softmax(call: Call, x: Operand, dim: int) -> Signal:
     return call.like(source, Softmax(call.name, (source.name,), source.layout.axis(dim)))
 
 
-def softmax_from(call: Call, x: Operand, dim: int) -> Signal:
-    """Softmax over all dimensions from `dim` on, taken together."""
+def log_softmax(call: Call, x: Operand, dim: int) -> Signal:
+    """`x - log Σ exp(x)` along a dimension."""
+    source = anywhere(x)
+    return call.like(source, Softmax(call.name, (source.name,), source.layout.axis(dim), log=True))
+
+
+def softmax_from(call: Call, x: Operand, dim: int, *, log: bool = False) -> Signal:
+    """Softmax, or its logarithm, over all dimensions from `dim` on, taken together."""
+    function = log_softmax if log else softmax
     source = anywhere(x)
     first = dim % source.ndim
     sizes = [source.layout.size(d) for d in range(first, source.ndim)]
     if sum(n != 1 for n in sizes) <= 1:
         longest = max(range(len(sizes)), key=sizes.__getitem__)
-        return softmax(call, source, first + longest)
+        return function(call, source, first + longest)
     axis = source.layout.axis(first)
     flat = reshape(call, source, (*source.shape[: axis - 1], math.prod(sizes)))
-    return reshape(call, softmax(call, flat, -1), source.shape)
+    return reshape(call, function(call, flat, -1), source.shape)
 
 
 def attention(

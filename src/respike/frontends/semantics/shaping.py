@@ -230,8 +230,9 @@ def roll(call: Call, x: Operand, shifts: Sequence[int], dims: Sequence[int]) -> 
 
 
 def repeat(call: Call, x: Operand, times: Sequence[int]) -> Signal:
-    """The whole signal so and so often along each of its dimensions."""
+    """The whole signal so and so often along each of its dimensions, or the last ones where fewer are named."""
     source = any_numbers(x)
+    times = (*(1,) * (source.ndim - len(times)), *times)
     if len(times) != source.ndim or times[source.layout.batch] != 1:
         raise Refused("repeats the batch, or adds dimensions in front of it; unsqueeze the input behind it first")
     for dim, count in enumerate(times):

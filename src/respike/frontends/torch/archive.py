@@ -52,6 +52,11 @@ def read_program(path: str | Path) -> ExportedProgram:
 
 def _check_kind(file: Path) -> None:
     suffix = file.suffix.lower()
+    if _is_torchscript(file):
+        raise InvalidFile(
+            f"{file.name!r} is a TorchScript archive, whose Python is gone; build the module that it was made from, "
+            "give that its weights by model.load_state_dict(torch.jit.load(path).state_dict()), and load the module"
+        )
     if suffix in _PICKLES:
         raise InvalidFile(
             f"{file.name!r} is a pickle, which can run any code when it is opened, so respike does not open it; "
@@ -60,6 +65,18 @@ def _check_kind(file: Path) -> None:
         )
     if suffix != ".pt2":
         raise InvalidFile(f"{file.name!r}: .pt2 archives (torch.export.save), .onnx, .keras and .h5 files can be read")
+
+
+def _is_torchscript(file: Path) -> bool:
+    """Whether a file is what `torch.jit.save` writes; nothing but its list of names is read."""
+    if not zipfile.is_zipfile(file):
+        return False
+    try:
+        with zipfile.ZipFile(file) as archive:
+            roles = {name.partition("/")[2] for name in archive.namelist()}
+    except zipfile.BadZipFile:
+        return False
+    return "constants.pkl" in roles and any(role.startswith("code/") for role in roles)
 
 
 def _checked_parts(contents: bytes) -> dict[str, bytes]:

@@ -372,6 +372,12 @@ def softmax(call: Call, x: Operand, dim: int, *_: object) -> Signal:
     return products.softmax(call, x, dim)
 
 
+@means(products.log_softmax)
+def log_softmax(call: Call, x: Operand, dim: int, *_: object) -> Signal:
+    """`x - log Σ exp(x)` along a dimension."""
+    return products.log_softmax(call, x, dim)
+
+
 @means(products.attention)
 def attention(
     call: Call,

@@ -18,10 +18,10 @@ from respike.errors import InvalidData, InvalidNetwork
 from respike.frontends.examples import Example, check_examples
 from respike.frontends.torch.functional import functional
 from respike.frontends.torch.interpret import graph_values
+from respike.frontends.torch.modules import check_types, unwrapped
 from respike.frontends.torch.translate import is_known, translate
 from respike.ir import Network
 
-_RANDOM_IN_TRAINING = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd, nn.RReLU)
 _CHATTER = (
     ".*LeafSpec.* is deprecated",
     "Using padding='same' with even kernel",
@@ -78,21 +78,19 @@ def capture(model: nn.Module | ExportedProgram, example: Example | None = None) 
     """Like `torch_export`, keeping what is needed to check the network against the original."""
     if isinstance(model, ExportedProgram):
         return _capture_program(model, example)
-    if not isinstance(model, nn.Module):
-        raise InvalidNetwork(f"expected a torch.nn.Module, got {type(model).__name__}")
+    module = unwrapped(model)
     if example is None:
         raise InvalidData("an example is needed to read a module: a batch of inputs, as load(model, images[:2])")
     examples = check_examples(example)
-    _check_evaluation_mode(model)
-    _check_types(model, examples)
+    check_types(module, examples)
     pair = tuple(_two_samples(x) for x in examples)
     try:
-        program = _export(model, pair)
+        program = _export(module, pair)
     except InvalidNetwork:
-        run_model(model, pair)  # if the model itself cannot run on the example, that is the better message
+        run_model(module, pair)  # if the model itself cannot run on the example, that is the better message
         raise
-    network, sources = translate(program, type(model).__name__)
-    return Captured(network, program, sources, examples, model)
+    network, sources = translate(program, type(module).__name__)
+    return Captured(network, program, sources, examples, module)
 
 
 def run_model(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -100,7 +98,7 @@ def run_model(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...
     try:
         with quiet(), torch.no_grad():
             result = model(*(x.clone() for x in inputs))
-    except Exception as error:  # whatever the model's Python raises
+    except (Exception, SystemExit) as error:  # whatever the model's Python raises
         shapes = " and ".join(str(list(x.shape)) for x in inputs)
         reason = f"{type(error).__name__}: {_first_line(error)}"
         raise InvalidData(f"the network cannot run on a batch of shape {shapes} (batch first): {reason}") from error
@@ -113,24 +111,6 @@ def _capture_program(program: ExportedProgram, example: Example | None) -> Captu
     graph = functional(program, is_known, quiet)
     network, sources = translate(graph, "torch.export")
     return Captured(network, graph, sources, examples)
-
-
-def _check_evaluation_mode(model: nn.Module) -> None:
-    modules = [(name, module) for name, module in model.named_modules() if module.training]
-    named = [name or type(model).__name__ for name, module in modules if isinstance(module, _RANDOM_IN_TRAINING)]
-    if model.training or named:
-        where = f" ({', '.join(named)})" if named else ""
-        raise InvalidNetwork(f"the network is in training mode{where}; call model.eval() first")
-
-
-def _check_types(model: nn.Module, examples: tuple[Tensor, ...]) -> None:
-    types = {p.dtype for p in model.parameters() if p.is_floating_point()}
-    reads_whole_numbers = any(isinstance(module, nn.Embedding) for module in model.modules())
-    if not reads_whole_numbers and any(not x.is_floating_point() for x in examples):
-        raise InvalidData("an example must hold floating-point numbers (only embeddings read others); call .float()")
-    if wrong := [x.dtype for x in examples if types and x.is_floating_point() and x.dtype not in types]:
-        known = " and ".join(sorted(map(str, types)))
-        raise InvalidData(f"the example is of dtype {wrong[0]} and the network of {known}; convert one of them")
 
 
 def _two_samples(x: Tensor) -> Tensor:
@@ -146,12 +126,12 @@ def _export(model: nn.Module, examples: tuple[Tensor, ...]) -> ExportedProgram:
         # torch.export prints the graph where it fails.
         with quiet(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), torch.no_grad():
             program = export(model, examples, dynamic_shapes=shapes, strict=False)  # type: ignore[arg-type]
-    except Exception as error:  # torch.export raises whatever the model's Python raises
+    except (Exception, SystemExit) as error:  # torch.export raises whatever the model's Python raises
         raise InvalidNetwork(f"torch.export cannot capture the network: {_reason(error)}") from None
     return functional(program, is_known, quiet)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     if "data-dependent" in str(error).lower():
         return (
             "forward() branches on values of the data (an if or a loop over a tensor); every input must take one path"
@@ -159,7 +139,7 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {_first_line(error)}"
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
 

@@ -79,6 +79,7 @@ ARITHMETIC: dict[object, Translator] = {
 PRODUCTS: dict[object, Translator] = {
     **dict.fromkeys((aten.matmul, aten.mm, aten.bmm), products.matmul),
     **dict.fromkeys((aten.softmax, aten._softmax), call.softmax),
+    **dict.fromkeys((aten.log_softmax, aten._log_softmax), call.log_softmax),
     aten.scaled_dot_product_attention: call.attention,
 }
 MATRICES: dict[object, Translator] = {
@@ -122,7 +123,7 @@ SHAPING: dict[object, Translator] = {
     aten.cat: shaping.concat,
     aten.stack: shaping.stack,
     aten.roll: call.roll,
-    aten.repeat: shaping.repeat,
+    **dict.fromkeys((aten.repeat, aten.tile), shaping.repeat),
     aten.pixel_shuffle: shaping.pixel_shuffle,
     aten.pixel_unshuffle: shaping.pixel_unshuffle,
     aten.channel_shuffle: shaping.channel_shuffle,

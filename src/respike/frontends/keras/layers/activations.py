@@ -90,6 +90,7 @@ NAMED: dict[str, Translator] = {
     "selu": activations.selu,
     "celu": activations.celu,
     "glu": activations.glu,
+    "log_softmax": means(products.log_softmax)(lambda call, x: products.log_softmax(call, x, -1)),
     "softmax": means(products.softmax)(lambda call, x: products.softmax(call, x, -1)),
 }
 

@@ -226,6 +226,7 @@ OPERATIONS: dict[str, Translator] = {
         )
     },
     "Softmax": told(products.softmax, "axis"),
+    "LogSoftmax": told(products.log_softmax, "axis"),
     "Mean": reduced(matrices.mean),
     "Sum": reduced(matrices.total),
     **dict.fromkeys(("Max", "Amax"), reduced(pooling.largest)),

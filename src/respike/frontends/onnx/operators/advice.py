@@ -8,7 +8,6 @@ from respike.frontends.semantics import DEFAULT
 _QUANTISED = "is quantised; export the network before quantisation (respike counts and quantises by itself)"
 _CONTROL = "is control flow, whose graphs are not run; export the one path that is taken"
 _MIXES = "needs a smooth function that is no activation; export the network with the operator it is a part of"
-_RECURRENT = "is recurrent, which is read from PyTorch modules only; load the module itself"
 _SELECTS = "selects by the data; end the network in front of it"
 
 ADVICE: dict[str, str] = {
@@ -25,16 +24,14 @@ ADVICE: dict[str, str] = {
         _QUANTISED,
     ),
     **dict.fromkeys(("If", "Loop", "Scan", "SequenceMap"), _CONTROL),
-    **dict.fromkeys(("Erf", "Sqrt", "Exp", "Log", "Reciprocal", "Sin", "Cos"), _MIXES),
+    **dict.fromkeys(("Erf", "Sqrt", "Exp", "Log", "Sin", "Cos"), _MIXES),
     **dict.fromkeys(("NonMaxSuppression", "TopK", "ArgMax", "ArgMin", "NonZero", "Unique"), _SELECTS),
-    **dict.fromkeys(("RNN", "LSTM", "GRU"), _RECURRENT),
     **dict.fromkeys(("LpPool", "GlobalLpPool"), "use average pooling"),
-    "LogSoftmax": SHARED["log_softmax"],
     "GridSample": SHARED["grid_sampler"],
     "GatherND": "picks elements at many places, as adaptive pooling of uneven windows is written; pool evenly",
     "LRN": "normalises by neighbouring channels, which is not affine; use BatchNorm",
-    "RandomNormalLike": "is random; export the network after model.eval()",
-    "RandomUniformLike": "is random; export the network after model.eval()",
+    **dict.fromkeys(("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike"), SHARED["rand"]),
+    **dict.fromkeys(("Bernoulli", "Multinomial"), SHARED["rand"]),
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from respike.frontends.onnx.call import Operator
 from respike.frontends.semantics import Signal, arithmetic, products
 from respike.frontends.semantics.call import Operand, Translator
@@ -20,12 +22,16 @@ def mean(op: Operator, *parts: Operand) -> Signal:
     return arithmetic.average(op, parts)
 
 
-@means(products.softmax)
-def softmax(op: Operator, x: Operand) -> Signal:
-    """`exp(x) / Σ exp(x)` along an axis; before opset 13 over all dimensions from there on."""
-    if op.opset < 13:
-        return products.softmax_from(op, x, op.integer("axis", 1))
-    return products.softmax(op, x, op.integer("axis", -1))
+def along_axis(function: Callable[..., Signal], *, log: bool) -> Translator:
+    """Softmax, or its logarithm, along an axis; before opset 13 over all dimensions from there on."""
+
+    @means(function)
+    def translate(op: Operator, x: Operand) -> Signal:
+        if op.opset < 13:
+            return products.softmax_from(op, x, op.integer("axis", 1), log=log)
+        return function(op, x, op.integer("axis", -1))
+
+    return translate
 
 
 ARITHMETIC: dict[str, Translator] = {
@@ -39,5 +45,6 @@ ARITHMETIC: dict[str, Translator] = {
     "Sum": sum_,
     "Mean": mean,
     "MatMul": products.matmul,
-    "Softmax": softmax,
+    "Softmax": along_axis(products.softmax, log=False),
+    "LogSoftmax": along_axis(products.log_softmax, log=True),
 }
