@@ -106,6 +106,19 @@ Readout: TypeAlias = Membrane | SpikeCount
 MaxPooling: TypeAlias = AccumulatedMax | MomentaryMax
 
 
+@dataclass(frozen=True, eq=False)
+class Refined:
+    """That a plan was refined: by which refinement (`respike.refine`), and with which options."""
+
+    name: str
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """As a call: `initial_potential(share=0.5)`."""
+        options = ", ".join(f"{name}={value}" for name, value in self.options.items())
+        return f"{self.name}({options})" if options else self.name
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Plan(Summarised):
     """All that a conversion decides.
@@ -121,7 +134,8 @@ class Plan(Summarised):
             multiply-accumulates.
         method: the name of the method that made the plan.
         options: the options that it was called with.
-        cites: where the method was published.
+        cites: where the method and the refinements were published.
+        refinements: what was done to the plan that the method made, in order.
     """
 
     sites: Mapping[str, Site]
@@ -133,10 +147,22 @@ class Plan(Summarised):
     method: str = ""
     options: Mapping[str, object] = field(default_factory=dict)
     cites: tuple[str, ...] = ()
+    refinements: tuple[Refined, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The names of the method and the refinements: `max_norm + signed`."""
+        return " + ".join((self.method, *(one.name for one in self.refinements)))
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """The method's options, and under `refine` the refinements with theirs, if there are any."""
+        refined = {"refine": ", ".join(map(str, self.refinements))} if self.refinements else {}
+        return {**self.options, **refined}
 
     @property
     def decoding(self) -> float:
-        """By what a readout is divided to be in the units of the network's outputs."""
+        """By what a sum over time of currents, or of what spikes deliver, is divided to be an activation."""
         return self.schedule.input_steps * self.coding.gain
 
     def _summary(self) -> tuple[str, dict[str, str]]:
@@ -144,13 +170,17 @@ class Plan(Summarised):
         lowest = min((float(one.min()) for one in thresholds), default=0.0)
         highest = max((float(one.max()) for one in thresholds), default=0.0)
         neurons = dict.fromkeys(site.neuron.describe() for site in self.sites.values())
-        return f"Plan by {called(self.method, self.options.items())}" if self.method else "Plan", {
+        rows = {
             "schedule": repr(self.schedule),
             "populations": f"{len(self.sites)} of {listed(neurons)} ({listed(self.sites)})",
             "thresholds": f"{lowest:.3g} to {highest:.3g}",
             "input": repr(self.coding),
             "readout": type(self.readout).__name__,
-        } | ({"analog": listed(self.analog)} if self.analog else {})
+            "refined by": ", ".join(map(str, self.refinements)),
+            "analog": listed(self.analog),
+        }
+        title = f"Plan by {called(self.method, self.options.items())}" if self.method else "Plan"
+        return title, {name: text for name, text in rows.items() if text}
 
     def with_schedule(self, schedule: Schedule) -> Plan:
         """The same plan, run for another time."""

@@ -33,7 +33,7 @@ def squared_error(values: Tensor, unit: float, steps: int, offset: float) -> flo
 def test_least_squares_is_what_a_search_over_the_values_finds(steps: int, offset: float) -> None:
     values = activations(5)
     seen = observe(relu_network(5), values, per_channel=True)["relu"]
-    units = least_squares_units(seen, steps, offset)
+    units = least_squares_units(seen, 2**steps - 1, offset)
     for channel, unit in enumerate(units.tolist()):
         mine = values[:, channel]
         top = float(mine.max()) / (2**steps - 1)
@@ -45,16 +45,16 @@ def test_least_squares_is_what_a_search_over_the_values_finds(steps: int, offset
 def test_the_largest_activation_is_the_largest_word(steps: int) -> None:
     values = activations(3)
     network = relu_network(3)
-    by_channel = largest_units(observe(network, values, per_channel=True)["relu"], steps)
-    by_layer = largest_units(observe(network, values)["relu"], steps)
+    by_channel = largest_units(observe(network, values, per_channel=True)["relu"], 2**steps - 1)
+    by_layer = largest_units(observe(network, values)["relu"], 2**steps - 1)
     assert torch.allclose(by_channel * (2**steps - 1), values.amax((0, 2)).double())
     assert torch.allclose(by_layer * (2**steps - 1), values.max().double())
 
 
 def test_one_unit_for_the_layer_is_no_better_than_one_for_each_channel() -> None:
     values, network = activations(5), relu_network(5)
-    own = least_squares_units(observe(network, values, per_channel=True)["relu"], 4, 0.5).tolist()
-    (shared,) = least_squares_units(observe(network, values)["relu"], 4, 0.5).tolist()
-    apart = [squared_error(values[:, channel], unit, 4, 0.5) for channel, unit in enumerate(own)]
-    together = [squared_error(values[:, channel], shared, 4, 0.5) for channel in range(5)]
+    own = least_squares_units(observe(network, values, per_channel=True)["relu"], 15, 0.5).tolist()
+    (shared,) = least_squares_units(observe(network, values)["relu"], 15, 0.5).tolist()
+    apart = [squared_error(values[:, channel], unit, 15, 0.5) for channel, unit in enumerate(own)]
+    together = [squared_error(values[:, channel], shared, 15, 0.5) for channel in range(5)]
     assert sum(apart) < sum(together)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from networks import Builder, images, networks, perceptrons
 from respike import engines, methods
+from respike.calibrate import over_time
 from respike.coding import Bernoulli, ConstantCurrent, IntegrateEncoder
 from respike.errors import DeadLayerWarning, InvalidData, InvalidOption
 from respike.ir import Activation, Linear, MaxPool, Network, ReLU, apply_max, evaluate, map_tensors
@@ -283,7 +284,7 @@ def test_balancing_depends_neither_on_parts_nor_on_what_is_kept(monkeypatch: pyt
     network = dyadic(builder.network())
     batch = dyadic_images(network)
     whole = methods.rmp(network, batch, steps=STEPS, scale=0.5, poisson=poisson)
-    monkeypatch.setattr(balancing, "MEMORY", 1)
+    monkeypatch.setattr(over_time, "MEMORY", 1)
     monkeypatch.setattr(balancing, "KEPT", 0)
     parts = methods.rmp(network, [batch[:3], batch[3:]], steps=STEPS, scale=0.5, poisson=poisson)
     assert {n: s.threshold for n, s in whole.sites.items()} == {n: s.threshold for n, s in parts.sites.items()}

@@ -1,10 +1,10 @@
 """Calibration: what activations look like, from data or from the weights alone."""
 
-from respike.calibrate.batches import Batch, Calibration, image_batches
+from respike.calibrate.batches import Batch, Calibration, first_images, image_batches
 from respike.calibrate.bounds import activation_bounds
 from respike.calibrate.rounding import largest_units, least_squares_units
 from respike.calibrate.scales import largest_weights, site, sites
-from respike.calibrate.statistics import ActivationStatistics, Statistics, observe
+from respike.calibrate.statistics import ActivationStatistics, Statistics, observe, together
 
 __all__ = [
     "ActivationStatistics",
@@ -12,6 +12,7 @@ __all__ = [
     "Calibration",
     "Statistics",
     "activation_bounds",
+    "first_images",
     "image_batches",
     "largest_units",
     "largest_weights",
@@ -19,4 +20,5 @@ __all__ = [
     "observe",
     "site",
     "sites",
+    "together",
 ]

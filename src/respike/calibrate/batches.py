@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
+import torch
 from torch import Tensor
 
 from respike.errors import InvalidData
@@ -37,6 +38,23 @@ def image_batches(network: Network, calibration: Calibration) -> Iterator[Tensor
         yield values
     if not images:
         raise InvalidData("the calibration set is empty (or an iterator that was used up: give a list or a data set)")
+
+
+def first_images(network: Network, calibration: Calibration, count: int) -> Tensor:
+    """The first images of a calibration set in one batch.
+
+    Args:
+        network: the network that takes them.
+        calibration: images from the training set.
+        count: how many at most.
+    """
+    batches, images = list[Tensor](), 0
+    for batch in image_batches(network, calibration):
+        batches.append(batch[: count - images])
+        images += len(batches[-1])
+        if images >= count:
+            break
+    return torch.cat(batches)
 
 
 def _split(images: Tensor) -> list[Tensor]:

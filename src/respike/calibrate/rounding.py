@@ -1,4 +1,4 @@
-"""The unit of a K-bit quantiser with the least squared error, from a histogram of activations."""
+"""The unit of a quantiser with the least squared error, from a histogram of activations."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ _CHANNELS = 32
 """Channels at a time, so that all stays in the cache."""
 
 
-def largest_units(seen: ActivationStatistics, steps: int) -> Tensor:
-    """Units at which the largest activation is the largest value of K bits, `max / (2^K - 1)`; one per channel."""
+def largest_units(seen: ActivationStatistics, levels: float) -> Tensor:
+    """Units at which the largest activation is the largest of so many values, `max / levels`; one per channel."""
     top = seen.maximum if len(seen.histogram) > 1 else seen.maximum.max().reshape(1)
-    return top.double() / (2.0**steps - 1)
+    return top.double() / levels
 
 
-def least_squares_units(seen: ActivationStatistics, steps: int, offset: float) -> Tensor:
-    """Units `u`, one per channel, that minimise the mean of `(u · clip(floor(x / u + offset), 0, 2^K - 1) - x)²`.
+def least_squares_units(seen: ActivationStatistics, levels: float, offset: float) -> Tensor:
+    """Units `u`, one per channel, that minimise the mean of `(u · clip(floor(x / u + offset), 0, levels) - x)²`.
 
-    That is the very rounding of a few-spikes neuron whose initial potential is `offset · u`: the error of its grid
-    against that of saturation. Activations are taken as evenly spread within each bin of the histogram, and the
-    integral over a bin is exact.
+    That is the very rounding of a neuron that starts at `offset` units: the error of its grid against that of
+    saturation. Activations are taken as evenly spread within each bin of the histogram, and the integral over a bin is
+    exact.
 
     Args:
         seen: statistics of the activation, per channel.
-        steps: K, the steps of the neuron.
+        levels: how many values above zero the neuron can send: 2^K - 1 for few spikes, T for one spike a step.
         offset: 0 rounds down, 1/2 to the nearest.
     """
-    top = largest_units(seen, steps)
+    top = largest_units(seen, levels)
     # Below half of the smallest unit tried, every unit gives zero, so these bins make no difference.
     smallest = top[top > 0].amin() * _CANDIDATES[-1] * (1 - offset) if bool((top > 0).any()) else 0.0
     first = max(0, int((seen.edges < smallest).sum()) - 1)
@@ -45,12 +45,12 @@ def least_squares_units(seen: ActivationStatistics, steps: int, offset: float) -
     for first_row in range(0, len(top), _CHANNELS):
         rows = slice(first_row, first_row + _CHANNELS)
         units = top[rows].unsqueeze(1) * _CANDIDATES
-        errors = torch.stack([_squared_error(edges, unit, weights[rows], steps, offset) for unit in units.T], 1)
+        errors = torch.stack([_squared_error(edges, unit, weights[rows], levels, offset) for unit in units.T], 1)
         best[rows] = units.gather(1, errors.argmin(1, keepdim=True)).squeeze(1)
     return torch.where(top > 0, best, top)
 
 
-def _squared_error(edges: Tensor, unit: Tensor, weights: Tensor, steps: int, offset: float) -> Tensor:
+def _squared_error(edges: Tensor, unit: Tensor, weights: Tensor, levels: float, offset: float) -> Tensor:
     """The sum over the edges of `weights` times the integral of the quantiser's squared error from 0 to the edge.
 
     With `q = x / u` in cell n, `-offset ≤ q - n < 1 - offset` where nothing saturates, the integral is
@@ -58,7 +58,7 @@ def _squared_error(edges: Tensor, unit: Tensor, weights: Tensor, steps: int, off
     """
     unit = unit.clamp(min=torch.finfo(torch.float64).tiny ** 0.25)
     q = edges / unit.unsqueeze(1)
-    cell = (q + offset).floor_().clamp_(0, 2.0**steps - 1)
+    cell = (q + offset).floor_().clamp_(0, levels)
     inside = q.sub_(cell)
     cubes = inside.square().mul_(inside)
     return unit**3 / 3 * cubes.add_(cell, alpha=(1 - offset) ** 3 + offset**3).mul_(weights).sum(1)

@@ -6,6 +6,7 @@ float's exponent and leading mantissa bits are the number of its bin.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -67,6 +68,17 @@ class ActivationStatistics:
         value = torch.where(wanted > 0, value, 0.0).squeeze(1)
         top = self.maximum if len(counts) == len(self.maximum) else self.maximum.max().reshape(1)
         return torch.minimum(value.to(top.dtype), top)
+
+
+def together(parts: Sequence[ActivationStatistics]) -> ActivationStatistics:
+    """The statistics of several activations as if they were one: the time steps of a recurrent layer."""
+    values = sum(part.values for part in parts)
+    return ActivationStatistics(
+        values,
+        torch.stack([part.maximum for part in parts]).amax(0),
+        torch.stack([part.mean * (part.values / values) for part in parts]).sum(0),
+        torch.stack([part.histogram for part in parts]).sum(0),
+    )
 
 
 def observe(network: Network, calibration: Calibration, *, per_channel: bool = False) -> Statistics:

@@ -54,9 +54,9 @@ class Command:
         if isinstance(found, typer.Typer):
             return typer.main.get_command(found)
         if self.converts:
-            from respike.cli import choices, options
+            from respike.cli import conversions, options
 
-            own = [choices.method(method) for method in _methods_named(words) if is_own(method)]
+            own = [conversions.method(method) for method in _methods_named(words) if is_own(method)]
             found = options.with_method_options(found, own)
         # Blank lines keep the examples apart from one another.
         lines = ("Examples:", *(f"  [bold]{line}[/bold]" for line in self.examples))
@@ -76,6 +76,11 @@ COMMANDS = {
         "listing:list_methods",
         "List the conversion methods; with NAME, describe one method, its options and its paper.",
         ("respike methods", "respike methods fit"),
+    ),
+    "refinements": Command(
+        "listing:refinements",
+        "The refinements of plans; with NAME, all about one: its equation, its options, its cost, its paper.",
+        ("respike refinements correct_biases", "respike evaluate mnist-cnn --method max_norm --refine signed"),
     ),
     "evaluate": Command(
         "evaluating:evaluate",

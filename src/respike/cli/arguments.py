@@ -28,6 +28,16 @@ METHOD = typer.Option(
     help="The conversion method (respike methods lists them), or a method of your own as module:function.",
     show_default=False,
 )
+Refine: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--refine",
+        metavar="A,B=X,C:OPTION=Y",
+        help="Refine the plan, one refinement after the other (respike refinements). =X sets the first option of a "
+        "refinement, :OPTION=Y another one. A refinement of your own is module:function.",
+        show_default=False,
+    ),
+]
 MethodName: TypeAlias = Annotated[str | None, METHOD]
 DatasetName: TypeAlias = Annotated[
     str | None,

@@ -1,32 +1,20 @@
-"""What names on the command line stand for: a method, the input coding, the engine."""
+"""What names on the command line stand for: the input coding and the engine."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
 
-from respike import methods
 from respike.cli import console
-from respike.cli.importing import imported, is_own
 from respike.coding import Bernoulli, Coding, ConstantCurrent, IntegrateEncoder
 from respike.engines import ALL, Engine
 from respike.errors import InvalidOption, UnknownName
-from respike.methods import Method, published
 
 CODINGS: Mapping[str, type[Coding]] = {
     "constant": ConstantCurrent,
     "bernoulli": Bernoulli,
     "integrate": IntegrateEncoder,
 }
-
-
-def method(name: str) -> Method[Any]:
-    """The method of that name, or the user's own, `module:function`: a `Method`, or a function that returns a plan."""
-    if not is_own(name):
-        return methods.find(name)
-    found = imported(name, "method")
-    return found if isinstance(found, Method) else published()(found)
 
 
 def coding(name: str | None, **numbers: float | int | None) -> Coding | None:

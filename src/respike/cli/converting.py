@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from respike import SpikingNetwork
-from respike.cli import choices, console, options
-from respike.cli.arguments import CodingName, DatasetName, MethodName, NetworkName, Rate, Seed
+from respike import SpikingNetwork, methods
+from respike.cli import choices, console, conversions, options
+from respike.cli.arguments import CodingName, DatasetName, MethodName, NetworkName, Rate, Refine, Seed
 from respike.cli.exporting import Export, Format, format_of
 from respike.cli.importing import is_own
 from respike.cli.networks import CONVERTED, Subject, find
@@ -38,6 +38,7 @@ def convert(
         ),
     ] = None,
     method: MethodName = None,
+    refine: Refine = None,
     from_study: Annotated[
         str | None,
         typer.Option(
@@ -94,16 +95,17 @@ def convert(
             raise InvalidOption(
                 "--from-study already determines the conversion: leave out the method, its options and the coding"
             )
-        own = [choices.method(method)] if method is not None else []
-        spiking = _tuned(subject, from_study, study_name or network, trial, own)
+        own = [conversions.method(method)] if method is not None else []
+        among = [one.refined(*conversions.steps(refine)) for one in (*methods.ALL, *own)]
+        spiking = _tuned(subject, from_study, study_name or network, trial, among)
     elif trial is not None or study_name is not None:
         raise InvalidOption("--trial and --study-name need --from-study")
     else:
-        spiking = _spiking(subject, method, chosen, given)
+        spiking = _spiking(subject, method, refine, chosen, given)
     export.write(spiking)
     plan = spiking.plan
     console.OUT.print(
-        f"wrote {out or to}: {subject.network.origin} by {plan.method}, {plan.schedule.steps} steps", soft_wrap=True
+        f"wrote {out or to}: {subject.network.origin} by {plan.title}, {plan.schedule.steps} steps", soft_wrap=True
     )
 
 
@@ -120,23 +122,29 @@ def _place(out: Path | None, to: str | None) -> tuple[Path, Format]:
     return out, Format.RESPIKE
 
 
-def _tuned(subject: Subject, storage: str, name: str, trial: int | None, own: Sequence[Method[Any]]) -> SpikingNetwork:
+def _tuned(
+    subject: Subject, storage: str, name: str, trial: int | None, among: Sequence[Method[Any]]
+) -> SpikingNetwork:
     """The network as a trial of a study converts it."""
     from respike import tuning
 
     with console.busy(f"{name}: planning"):
-        return tuning.from_study(subject.network, subject.calibration, storage, name, trial, own=own)
+        return tuning.from_study(subject.network, subject.calibration, storage, name, trial, among=among)
 
 
 def _spiking(
-    subject: Subject, method: str | None, coding: Coding | None, given: Mapping[str, str | bool]
+    subject: Subject,
+    method: str | None,
+    refine: str | None,
+    coding: Coding | None,
+    given: Mapping[str, str | bool],
 ) -> SpikingNetwork:
     """The network as the method converts it, or as it has been converted."""
     if subject.plan is not None:
-        if method is not None or coding is not None or given:
+        if method is not None or refine is not None or coding is not None or given:
             raise InvalidOption(f"the network is converted already, by {subject.plan.method}")
         return SpikingNetwork(subject.network, subject.plan)
     if method is None:
         raise InvalidOption("Missing option '--method': say how to convert the network (respike methods lists them)")
-    found = choices.method(method)
+    found = conversions.method(method, refine)
     return converted(subject, found, options.read(found, given), coding)

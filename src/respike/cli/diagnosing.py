@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from respike import diagnose as diagnosis_of
-from respike.cli import choices, console, options
+from respike.cli import choices, console, conversions, options
 from respike.cli.arguments import (
     CodingName,
     DatasetName,
@@ -18,6 +18,7 @@ from respike.cli.arguments import (
     MethodName,
     NetworkName,
     Rate,
+    Refine,
     Seed,
 )
 from respike.cli.evaluating import spiking_network
@@ -30,6 +31,7 @@ from respike.files import write
 def diagnose(
     network: NetworkName,
     method: MethodName = None,
+    refine: Refine = None,
     dataset: DatasetName = None,
     limit: Limit = 500,
     engine: EngineName = None,
@@ -61,10 +63,10 @@ def diagnose(
     check_outputs(json, None)
     simulator = choices.engine(engine)
     chosen = choices.coding(coding, rate=rate, seed=seed)
-    found = choices.method(method) if method is not None else None
+    found = conversions.method(method, refine) if method is not None else None
     arguments = options.read(found, given) if found is not None else {}
     subject = find(network, dataset)
-    spiking = spiking_network(subject, found, arguments, given, chosen)
+    spiking = spiking_network(subject, found, arguments, given, chosen, refine)
     images = subject.test_images if limit is None else subject.test_images.take(limit)
     with console.progress() as progress:
         diagnosis = diagnosis_of(

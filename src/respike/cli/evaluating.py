@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from respike import SpikingNetwork
-from respike.cli import choices, console, options
+from respike.cli import choices, console, conversions, options
 from respike.cli.arguments import (
     CodingName,
     DatasetName,
@@ -23,6 +23,7 @@ from respike.cli.arguments import (
     NetworkName,
     PlotFile,
     Rate,
+    Refine,
     Seed,
 )
 from respike.cli.networks import Subject, find
@@ -66,6 +67,7 @@ Resume = Annotated[
 def evaluate(
     network: NetworkName,
     method: MethodName = None,
+    refine: Refine = None,
     dataset: DatasetName = None,
     limit: Limit = None,
     engine: EngineName = None,
@@ -89,12 +91,12 @@ def evaluate(
     rule = exit_rule(early_exit)
     simulator = choices.engine(engine)
     chosen = choices.coding(coding, rate=rate, seed=seed)
-    found = choices.method(method) if method is not None else None
+    found = conversions.method(method, refine) if method is not None else None
     arguments = options.read(found, given) if found is not None else {}
     with _kept_told(folder), shared() as workers:
         subject = find(network, dataset)
         subject = replace(subject, network=subject.network.to(workers.device))
-        spiking = spiking_network(subject, found, arguments, given, chosen)
+        spiking = spiking_network(subject, found, arguments, given, chosen, refine)
         images = subject.test_images
         report = measured(spiking, images, limit, simulator, early_exit=rule, resume=folder, workers=workers)
         if workers.rank:
@@ -112,6 +114,7 @@ def evaluate(
 def compare(
     network: NetworkName,
     names: Annotated[str, typer.Option("--methods", "-m", metavar="A,B,C", help="The methods, separated by commas.")],
+    refine: Refine = None,
     dataset: DatasetName = None,
     limit: Limit = None,
     engine: EngineName = None,
@@ -130,7 +133,7 @@ def compare(
     check_outputs(json, plot)
     simulator = choices.engine(engine)
     chosen = choices.coding(coding, rate=rate, seed=seed)
-    named = [choices.method(name.strip()) for name in names.split(",")]
+    named = [conversions.method(name.strip(), refine) for name in names.split(",")]
     arguments = [options.read(method, share(method, named, given)) for method in named]
     with shared() as workers:
         subject = unconverted(find(network, dataset))
@@ -184,14 +187,18 @@ def _kept_told(folder: Path | None) -> Iterator[None]:
 
 
 def spiking_network(
-    subject: Subject, method: Method[Any] | None, arguments: Mapping[str, Any], given: Given, coding: Coding | None
+    subject: Subject,
+    method: Method[Any] | None,
+    arguments: Mapping[str, Any],
+    given: Given,
+    coding: Coding | None,
+    refine: str | None,
 ) -> SpikingNetwork:
     """The network as it is to be measured: converted by the method, or as the file has it."""
     if subject.plan is None:
         return converted(subject, method_needed(method), arguments, coding)
-    unwanted = [*(["--method"] if method else []), *map(options.flag, given)]
-    if coding is not None:
-        unwanted.append("--coding")
+    flags = {"--method": method, "--refine": refine, "--coding": coding}
+    unwanted = [*(flag for flag, value in flags.items() if value is not None), *map(options.flag, given)]
     if unwanted:
         raise InvalidOption(f"the network is converted already, by {subject.plan.method}: leave {unwanted[0]} out")
     return SpikingNetwork(subject.network, subject.plan)

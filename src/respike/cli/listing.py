@@ -1,4 +1,4 @@
-"""`respike networks` and `respike methods`: what there is."""
+"""`respike networks`, `respike methods` and `respike refinements`: what there is."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from respike import methods, zoo
-from respike.cli import choices, options
+from respike import methods, refine, zoo
+from respike.cli import conversions, options
 from respike.cli.console import OUT
 from respike.errors import InvalidFile
 from respike.methods import Method
+from respike.published import Published
 
 
 def networks() -> None:
@@ -36,12 +37,26 @@ def list_methods(
 ) -> None:
     """List the conversion methods; with NAME, describe one method, its options and its paper."""
     if name is not None:
-        _describe(choices.method(name))
+        _describe(conversions.method(name))
         return
     for method in methods.ALL:
         OUT.print(f"[bold]{method.name}[/bold]  {method.summary}", soft_wrap=True)
         OUT.print(Padding(_option_table(method), (0, 0, 0, 2)))
         OUT.print(Padding("\n".join(method.cites), (0, 0, 1, 2)), style="dim")
+
+
+def refinements(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="The refinement to tell all about.", show_default=False)
+    ] = None,
+) -> None:
+    """The refinements of plans; with NAME, all about one: its equation, its options, its cost, its paper."""
+    if name is not None:
+        _describe(conversions.refinement(name))
+        return
+    for one in refine.ALL:
+        OUT.print(f"[bold]{one.name}[/bold]  {one.summary}", soft_wrap=True)
+        OUT.print(Padding(_option_table(one), (0, 0, 1, 2)))
 
 
 def _accuracy(name: str) -> str:
@@ -52,7 +67,7 @@ def _accuracy(name: str) -> str:
     return f"{100 * record.accuracy:.2f} % of {record.test_images:,}"
 
 
-def _describe(method: Method[Any]) -> None:
+def _describe(method: Published[Any, Any]) -> None:
     text = (inspect.getdoc(method.function) or "").partition("\nArgs:")[0]
     OUT.print(f"[bold]{method.name}[/bold]\n")
     OUT.print(Markdown(text))
@@ -63,11 +78,15 @@ def _describe(method: Method[Any]) -> None:
         OUT.print(Padding(cite, (0, 0, 0, 2)))
 
 
-def _option_table(method: Method[Any]) -> Table:
+def _option_table(one: Published[Any, Any]) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
-    for option in options.options(method).values():
-        switch = f"--[no-]{option.flag[2:]}" if option.type is bool else f"{option.flag} {option.metavar}"
+    for option in options.options(one).values():
         default = options.written(option.default)
-        table.add_row(Text(switch), Text.assemble(option.help, (f" (default: {default})", "dim")))
+        written = _flag(option) if isinstance(one, Method) else f":{option.name}={option.metavar or 'on|off'}"
+        table.add_row(Text(written), Text.assemble(option.help, (f" (default: {default})", "dim")))
     return table
+
+
+def _flag(option: options.Option) -> str:
+    return f"--[no-]{option.flag[2:]}" if option.type is bool else f"{option.flag} {option.metavar}"

@@ -18,6 +18,7 @@ from respike.errors import InvalidOption
 from respike.methods import ALL, Method
 from respike.methods.remedy import Remedy
 from respike.neurons import RESETS, Reset
+from respike.published import Published
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -70,6 +71,10 @@ class Option:
         """The value that a text on the command line means; `InvalidOption` where it means none."""
         if isinstance(text, bool):
             return text
+        if self.type is bool:
+            if text not in ("on", "off"):
+                raise InvalidOption(f"{self.name} is on or off, not {text!r}")
+            return text == "on"
         try:
             return KINDS[self.type].read(text)
         except (ValueError, KeyError):
@@ -121,8 +126,8 @@ def _flagged(name: str, value: Any) -> str:
             return f"{flag(name)} {written(value)}"
 
 
-def options(method: Method[Any]) -> dict[str, Option]:
-    """The options of a method, by name."""
+def options(method: Published[Any, Any]) -> dict[str, Option]:
+    """The options of a method or a refinement, by name."""
     texts = _texts(inspect.getdoc(method.function) or "")
     return {
         name: Option(name, _without_none(parameter.annotation), parameter.default, texts.get(name, ""))
@@ -130,8 +135,8 @@ def options(method: Method[Any]) -> dict[str, Option]:
     }
 
 
-def read(method: Method[Any], given: Mapping[str, str | bool]) -> dict[str, Any]:
-    """The arguments for a method from the flags that were given; `InvalidOption` where it has no such option."""
+def read(method: Published[Any, Any], given: Mapping[str, str | bool]) -> dict[str, Any]:
+    """The arguments of a method or a refinement from what was given; `InvalidOption` where it has no such option."""
     known = options(method)
     for name in given:
         if name not in known:
@@ -141,8 +146,8 @@ def read(method: Method[Any], given: Mapping[str, str | bool]) -> dict[str, Any]
     return {name: known[name].read(text) for name, text in given.items()}
 
 
-def listed(method: Method[Any]) -> str:
-    """All options of a method in a line."""
+def listed(method: Published[Any, Any]) -> str:
+    """All options of a method or a refinement in a line."""
     return f"options of {method.name}: {', '.join(option.flag for option in options(method).values())}"
 
 

@@ -11,8 +11,8 @@ import torch
 import typer
 from torch import Tensor
 
-from respike.cli import choices, console, options
-from respike.cli.arguments import CodingName, DatasetName, Limit, NetworkName, Rate, Seed
+from respike.cli import choices, console, conversions, options
+from respike.cli.arguments import CodingName, DatasetName, Limit, NetworkName, Rate, Refine, Seed
 from respike.cli.evaluating import share, unconverted
 from respike.cli.networks import Subject, find
 from respike.cli.running import converted, measured, stop_if_interrupted
@@ -41,6 +41,7 @@ def report(
     network: NetworkName,
     names: Annotated[str, typer.Option("--methods", "-m", metavar="A,B,C", help="The methods, separated by commas.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The page to write (.html).")],
+    refine: Refine = None,
     dataset: DatasetName = None,
     limit: Limit = None,
     coding: CodingName = None,
@@ -64,7 +65,7 @@ def report(
     if figures is not None:
         check_folder(figures, force=force)
     chosen = choices.coding(coding, rate=rate, seed=seed)
-    named = [choices.method(name.strip()) for name in names.split(",")]
+    named = [conversions.method(name.strip(), refine) for name in names.split(",")]
     arguments = [options.read(method, share(method, named, given)) for method in named]
     subject = unconverted(find(network, dataset))
     images = subject.test_images

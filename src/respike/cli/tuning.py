@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from respike import methods
-from respike.cli import choices, console
+from respike.cli import console, conversions
 from respike.cli.app import INTERRUPTED
-from respike.cli.arguments import DatasetName, JsonFile, NetworkName
+from respike.cli.arguments import DatasetName, JsonFile, NetworkName, Refine
 from respike.cli.networks import find
 from respike.errors import InvalidOption
 from respike.files import check_writable, write
@@ -52,6 +52,7 @@ def tune(
         str | None, typer.Option(metavar="NAME", help="The study's name. Default: that of the network.")
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the search.")] = 0,
+    refine: Refine = None,
     dataset: DatasetName = None,
     json: JsonFile = None,
     plot: Annotated[
@@ -73,7 +74,8 @@ def tune(
         if path is not None:
             check_writable(path)
     objectives = tuning.objectives.named(objective.split(","))
-    among = methods.ALL if names is None else tuple(choices.method(one.strip()) for one in names.split(","))
+    wanted = [method.name for method in methods.ALL] if names is None else names.split(",")
+    among = [conversions.method(one.strip(), refine) for one in wanted]
     subject = find(network, dataset)
     if subject.plan is not None:
         raise InvalidOption(

@@ -115,8 +115,8 @@ def _observed(
         progress("comparing layers", first + len(batch), len(images))
     return Diagnosis(
         network=network.origin,
-        method=plan.method,
-        options=dict(plan.options),
+        method=plan.title,
+        options=dict(plan.settings),
         dataset="",
         images=len(images),
         labelled=labels is not None,

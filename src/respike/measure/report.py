@@ -48,8 +48,9 @@ class Report(Summarised):
 
     Args:
         network: where the network came from.
-        method: the method that made the plan; empty for a plan made by hand.
-        options: the options of the method, those that it chose itself as chosen.
+        method: the method that made the plan, and the refinements; empty for a plan made by hand.
+        options: the options of the method, those that it chose itself as chosen, and under `refine` the refinements
+            with theirs.
         dataset: the name of the data set.
         images: how many were measured.
         steps: time steps of the plan.
@@ -172,8 +173,8 @@ def report(
     network_accuracy = tally.number("network right") / images
     return Report(
         network=network.origin,
-        method=plan.method,
-        options=dict(plan.options),
+        method=plan.title,
+        options=dict(plan.settings),
         dataset=dataset_name,
         images=images,
         steps=plan.schedule.steps,

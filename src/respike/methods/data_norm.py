@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from respike.calibrate import Calibration, largest_weights, observe, sites
+from respike.citations import DIEHL_2015, DIEHL_REPLICATION
 from respike.ir import Network
-from respike.methods.citations import DIEHL_2015, DIEHL_REPLICATION
 from respike.methods.method import published
 from respike.neurons import IntegrateFire, Reset, ToValue
 from respike.plan import Plan

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from respike.citations import DIEHL_2015, DIEHL_REPLICATION, FIT
 from respike.ir import Network
-from respike.methods.citations import DIEHL_2015, DIEHL_REPLICATION, FIT
 from respike.methods.method import published
 from respike.methods.remedy import Remedy
 from respike.methods.search import RESET, Real, Steps

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from respike.calibrate import Calibration, image_batches, site
-from respike.coding import ConstantCurrent, IntegrateEncoder
-from respike.errors import InvalidData, InvalidOption
+from respike import refine
+from respike.calibrate import Calibration
+from respike.citations import ECC
 from respike.ir import Network
-from respike.methods.citations import ECC
 from respike.methods.max_norm import max_norm
 from respike.methods.method import published
 from respike.methods.percentile_norm import percentile_norm
 from respike.methods.remedy import Remedy, without
 from respike.methods.search import SWITCH, Real, Steps
-from respike.plan import Membrane, Plan, Site, SpikeCount
-from respike.schedule import Steady
+from respike.plan import Plan
 
 
 def _saturating(plan: Plan, reach: float) -> tuple[Remedy, ...]:
@@ -73,38 +69,10 @@ def ecc(
         encoder: encode the image into spikes, not a constant current.
         spiking_output: make the output layer spike, clipped at its largest calibration output, as the tool does.
     """
-    if not 0 <= eta < 1:
-        raise InvalidOption(f"eta must be in [0, 1), got {eta:g}")
-    schedule = Steady(steps)
-    normalised = max_norm(network, calibration) if current_normalisation else percentile_norm(network, calibration)
-    output = site(network.outputs[0], _largest_output(network, calibration)) if spiking_output else None
-    return Plan(
-        sites={name: _eliminating(before, eta, steps, upfront) for name, before in normalised.sites.items()},
-        schedule=schedule,
-        coding=IntegrateEncoder(_largest_pixel(network, calibration)) if encoder else ConstantCurrent(),
-        readout=Membrane() if output is None else SpikeCount(_eliminating(output, eta, steps, upfront)),
-    )
-
-
-def _eliminating(before: Site, eta: float, steps: int, upfront: bool) -> Site:
-    """The site with TRE: `eta` thresholds more on the membrane, spread over all steps or before the first."""
-    charge = eta * before.threshold
-    return replace(before, initial_potential=charge) if upfront else replace(before, extra_current=charge / steps)
-
-
-def _largest_pixel(network: Network, calibration: Calibration) -> float:
-    """lambda_0, at least 1: pixels in [0, 1] are encoded as they are, whatever the calibration images reach."""
-    largest = 1.0
-    for images in image_batches(network, calibration):
-        if float(images.min()) < 0:
-            raise InvalidData(
-                "the calibration images have negative pixels, which the encoder cannot send: "
-                "pass encoder=False for a constant current, or put the normalisation into the network"
-            )
-        largest = max(largest, float(images.max()))
-    return largest
-
-
-def _largest_output(network: Network, calibration: Calibration) -> float:
-    """lambda_N: the largest output on the calibration images."""
-    return max(float(network(images).max()) for images in image_batches(network, calibration))
+    normalise = max_norm if current_normalisation else percentile_norm
+    plan = normalise(network, calibration, steps=steps)
+    if encoder:
+        plan = refine.encoder(plan, network, calibration)
+    if spiking_output:
+        plan = refine.spiking_output(plan, network, calibration)
+    return refine.initial_potential(plan, share=eta) if upfront else refine.residual_elimination(plan, eta=eta)

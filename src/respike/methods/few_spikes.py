@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from itertools import groupby
 
 import torch
 from torch import Tensor
 
-from respike.calibrate import (
-    ActivationStatistics,
-    Calibration,
-    image_batches,
-    largest_units,
-    least_squares_units,
-    observe,
-    site,
-)
-from respike.errors import InvalidOption, OutsideFitWarning
+from respike import refine
+from respike.calibrate import Calibration, first_images, largest_units, observe, site, together
+from respike.citations import FEW_SPIKES
+from respike.errors import InvalidOption
 from respike.fitting import Density, fit_activation
-from respike.ir import Activation, Analog, Network, ReLU, ceiling, evaluate
-from respike.methods.citations import FEW_SPIKES
+from respike.ir import Activation, Analog, Network, ReLU, ceiling
 from respike.methods.method import published
 from respike.methods.remedy import Remedy
 from respike.methods.search import SWITCH, Whole
 from respike.neurons import FewSpikes
 from respike.plan import Plan, Quantity, Site
+from respike.refine.front_to_back import front_to_back
+from respike.refine.sites import groups
 from respike.schedule import Layerwise
 
 _MEMORY = 2**29
 """Bytes that the images which go through the network in one batch may take."""
 _SAMPLES = 2**18
 """Inputs of a population that its fitted neuron is calibrated on, at most."""
-_OUTSIDE = 1e-3
-"""The share of inputs outside a fit's range from which on it is worth a warning."""
 
 
 def _saturating(plan: Plan, reach: float) -> tuple[Remedy, ...]:
@@ -95,27 +86,26 @@ def few_spikes(
         correct_bias: give back each channel's mean error.
         analog: names of nodes that stay analog, or patterns of names (`*gate*`).
     """
-    neuron = FewSpikes(steps)
     if alpha is not None and not alpha > 0:
         raise InvalidOption(f"alpha must be positive, got {alpha:g}")
-    offset = 0.5 if half_unit else 0.0
+    images = first_images(network, calibration, _limit(network))
     kept = _matching(network, analog)
-    images = _images(network, calibration)
-    seen = observe(network, calibration, per_channel=per_channel) if alpha is None else {}
-    sites: dict[str, Site] = {}
-    for nodes in _populations(network, kept):
-        first = nodes[0]
-        if not isinstance(first.function, ReLU):
-            one = _fitted(network, nodes, images, steps)
-        elif alpha is not None:
-            one = _rounding(first, alpha * 2.0**-steps, neuron, offset)
-        else:
-            together = _together(seen[node.name] for node in nodes)
-            one = _rounding(first, _unit(together, steps, offset, least_squares), neuron, offset)
-        sites |= {node.name: one for node in nodes}
-    if correct_bias or any(one.neuron.domain for one in sites.values()):
-        sites = _corrected(network, sites, images, correct_bias)
-    return Plan(sites=sites, schedule=Layerwise(steps), analog=kept)
+    spiking = {node.name: Site(1.0, neuron=FewSpikes(steps)) for node in network.activations if node.name not in kept}
+    plan = Plan(sites=spiking, schedule=Layerwise(steps), analog=kept)
+    plan = _fitted(plan, network, images, steps)
+    if alpha is not None:
+        plan = _in_units(plan, network, dict.fromkeys(spiking, alpha * 2.0**-steps))
+    elif not least_squares:
+        plan = _in_units(plan, network, _largest(plan, network, calibration, per_channel))
+    if half_unit:
+        plan = refine.initial_potential(plan)
+    if alpha is None and least_squares:
+        plan = refine.least_squares(plan, network, calibration, per_channel=per_channel)
+    if correct_bias:
+        plan = refine.correct_biases(plan, network, images, images=len(images))
+    elif any(site.neuron.domain for site in plan.sites.values()):
+        front_to_back(network, plan, images, len(images), lambda layer: layer.site)  # warns of inputs outside the fits
+    return plan
 
 
 def _matching(network: Network, patterns: tuple[str, ...]) -> tuple[str, ...]:
@@ -127,111 +117,46 @@ def _matching(network: Network, patterns: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns))
 
 
-def _populations(network: Network, analog: tuple[str, ...]) -> Iterable[list[Activation]]:
-    """The activations of each population: one, or all time steps of a recurrent layer, whose neurons are the same."""
-    spiking = [node for node in network.activations if node.name not in analog]
-    for _, nodes in groupby(sorted(spiking, key=_population), key=_population):
-        yield list(nodes)
+def _in_units(plan: Plan, network: Network, units: Mapping[str, Quantity]) -> Plan:
+    """The plan whose few-spikes neurons have these units, at most those that a clip (ReLU6) allows."""
+    sites = dict(plan.sites)
+    for node in network.activations:
+        if node.name in sites and sites[node.name].neuron.domain is None:
+            neuron = sites[node.name].neuron
+            sites[node.name] = site(node.name, units[node.name], ceiling(node.function) / neuron.largest, neuron=neuron)
+    return replace(plan, sites=sites)
 
 
-def _population(node: Activation) -> str:
-    return node.population or node.name
-
-
-def _together(parts: Iterable[ActivationStatistics]) -> ActivationStatistics:
-    first, *rest = parts
-    for part in rest:
-        first = ActivationStatistics(
-            first.values + part.values,
-            torch.maximum(first.maximum, part.maximum),
-            (first.mean * first.values + part.mean * part.values) / (first.values + part.values),
-            first.histogram + part.histogram,
-        )
-    return first
-
-
-def _rounding(node: Activation, unit: Quantity, neuron: FewSpikes, offset: float) -> Site:
-    scaled = site(node.name, unit, ceiling(node.function) / neuron.largest, neuron=neuron)
-    return replace(scaled, initial_potential=scaled.threshold * offset)
-
-
-def _unit(seen: ActivationStatistics, steps: int, offset: float, least_squares: bool) -> Quantity:
-    units = least_squares_units(seen, steps, offset) if least_squares else largest_units(seen, steps)
-    return units if len(units) > 1 else float(units)
+def _largest(plan: Plan, network: Network, calibration: Calibration, per_channel: bool) -> dict[str, Quantity]:
+    """Units with which the largest activation is the largest value."""
+    seen = observe(network, calibration, per_channel=per_channel)
+    units: dict[str, Quantity] = {}
+    for nodes in groups(network, plan):
+        levels = plan.sites[nodes[0].name].neuron.largest
+        unit = largest_units(together([seen[node.name] for node in nodes]), levels)
+        units |= dict.fromkeys([node.name for node in nodes], unit if len(unit) > 1 else float(unit))
+    return units
 
 
 @torch.no_grad()
-def _fitted(network: Network, nodes: list[Activation], images: Tensor, steps: int) -> Site:
-    """The site of another function than ReLU: its neuron is fitted to the inputs that the population sees."""
-    inputs = network.values((images,), keep=[node.inputs[0] for node in nodes])
-    samples = torch.cat([value.flatten() for value in inputs.values()])
-    samples = samples[:: max(1, len(samples) // _SAMPLES)].double()
-    low, high = float(samples.min()), float(samples.max())
-    margin = 0.05 * (high - low) + 1e-3
-    neuron = fit_activation(nodes[0].function, steps, low=low - margin, high=high + margin, density=Density.of(samples))
-    return Site(1.0, neuron=neuron)
-
-
-def _images(network: Network, calibration: Calibration) -> Tensor:
-    """The first images of the calibration set, as many as fit into memory with all that is alive at one time."""
-    largest = max(network.neurons(node.name) for node in network.nodes)
-    limit = max(16, _MEMORY // (8 * largest * network.dtype.itemsize))
-    batches, images = [], 0
-    for batch in image_batches(network, calibration):
-        batches.append(batch[: limit - images])
-        images += len(batches[-1])
-        if images >= limit:
-            break
-    return torch.cat(batches)
-
-
-@torch.no_grad()
-def _corrected(network: Network, sites: Mapping[str, Site], images: Tensor, correct_bias: bool) -> dict[str, Site]:
-    """Sites whose extra currents make the mean input of each channel what it is in the network.
-
-    Goes through the network once, with the values of the network and those of the spiking network so far side by side.
-    Warns of inputs that fitted neurons were not fitted to, also where no bias is corrected.
-    """
-    exact, coded = network.check_inputs((images,)), network.check_inputs((images,))
-    last_reader = {name: node.name for node in network.nodes for name in node.inputs}
-    corrected = dict(sites)
-    for node in network.nodes:
-        if not node.inputs:
+def _fitted(plan: Plan, network: Network, images: Tensor, steps: int) -> Plan:
+    """The plan with fitted neurons for other functions than ReLU, fitted to the inputs that each population sees."""
+    sites = dict(plan.sites)
+    for nodes in groups(network, plan):
+        function = nodes[0].function
+        if isinstance(function, ReLU):
             continue
-        wanted, found = [exact[name] for name in node.inputs], [coded[name] for name in node.inputs]
-        exact[node.name] = evaluate(node, wanted)
-        if isinstance(node, Activation) and node.name in sites:
-            if correct_bias and not node.population:
-                lost = _channel_means(wanted[0]) - _channel_means(found[0])
-                corrected[node.name] = replace(sites[node.name], extra_current=lost)
-            coded[node.name] = _delivered(node.name, corrected[node.name], found[0])
-        else:
-            coded[node.name] = evaluate(node, found)
-        for name in node.inputs:
-            if last_reader[name] == node.name:
-                exact.pop(name, None)
-                coded.pop(name, None)
-    return corrected
+        inputs = network.values((images,), keep=[node.inputs[0] for node in nodes])
+        samples = torch.cat([value.flatten() for value in inputs.values()])
+        samples = samples[:: max(1, len(samples) // _SAMPLES)].double()
+        low, high = float(samples.min()), float(samples.max())
+        margin = 0.05 * (high - low) + 1e-3
+        neuron = fit_activation(function, steps, low=low - margin, high=high + margin, density=Density.of(samples))
+        sites |= {node.name: Site(1.0, neuron=neuron) for node in nodes}
+    return replace(plan, sites=sites)
 
 
-def _channel_means(values: Tensor) -> Tensor:
-    return values.transpose(0, 1).flatten(1).mean(1)
-
-
-def _delivered(name: str, site: Site, current: Tensor) -> Tensor:
-    """What a population delivers; warns where it leaves the range that its neuron was fitted to."""
-    numbers, neuron = site.like(current), site.neuron
-    potential = current + numbers.initial_potential + numbers.extra_current
-    if neuron.domain is not None:
-        low, high = neuron.domain
-        outside = float(((potential < low) | (potential > high)).double().mean())
-        if outside > _OUTSIDE:
-            warnings.warn(
-                f"layer {name!r}: {100 * outside:.1f} % of its inputs are outside the range [{low:.3g}, "
-                f"{high:.3g}] that its neuron was fitted to: more steps "
-                "keep the layers before it closer to the network",
-                OutsideFitWarning,
-                stacklevel=5,
-            )
-    _, _, delivered = neuron.fire_window(potential, numbers.threshold)
-    return delivered * numbers.spike_value
+def _limit(network: Network) -> int:
+    """How many images fit into memory with all that is alive at one time."""
+    largest = max(network.neurons(node.name) for node in network.nodes)
+    return max(16, _MEMORY // (8 * largest * network.dtype.itemsize))

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from respike.calibrate import Calibration, image_batches
+from respike.citations import FIT
 from respike.engines import batched
 from respike.errors import InvalidOption, InvalidPlan
 from respike.ir import Network
-from respike.methods.citations import FIT
 from respike.methods.method import published
 from respike.methods.remedy import Remedy, without
 from respike.methods.search import Steps

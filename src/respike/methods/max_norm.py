@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from respike.calibrate import Calibration, observe, sites
+from respike.citations import DIEHL_2015, FIT
 from respike.ir import Network
-from respike.methods.citations import DIEHL_2015, FIT
 from respike.methods.method import published
 from respike.neurons import IntegrateFire, Reset, Subtract
 from respike.plan import Plan

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ParamSpec
 
+from respike.calibrate import Calibration
+from respike.ir import Network
 from respike.methods.remedy import Remedies
 from respike.methods.search import Range, usual
 from respike.plan import Plan
 from respike.published import Published
+from respike.refine import Step
 
 P = ParamSpec("P")
 
@@ -24,16 +28,28 @@ class Method(Published[P, Plan]):
     Args:
         search: where `tuning.tune` looks, by option; the steps, switches and reset unless given.
         remedies: what `diagnose` advises, by the name of the rule that has found something.
+        refinements: what is done to each plan that it makes.
     """
 
     search: Mapping[str, Range] | None = None
     remedies: Mapping[str, Remedies] = field(default_factory=dict)
+    refinements: tuple[Step, ...] = ()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Plan:
         """The plan for a network."""
+        bound = inspect.signature(self.function).bind(*args, **kwargs).arguments
+        return self._refine(self._made(*args, **kwargs), bound["network"], bound.get("calibration"))
+
+    def refined(self, *steps: Step) -> Method[P]:
+        """The method whose plans are refined in these steps, too."""
+        return replace(self, refinements=(*self.refinements, *steps))
+
+    def _made(self, *args: P.args, **kwargs: P.kwargs) -> Plan:
+        """The plan before it is refined."""
         plan = self.function(*args, **kwargs)
-        options = self.chosen(*args, **kwargs) | dict(plan.options)
-        return replace(plan, method=self.name, options=options, cites=self.cites)
+        # A plan of another method, which this one builds upon, has the options of that one.
+        options = self.chosen(*args, **kwargs) | ({} if plan.method else dict(plan.options))
+        return replace(plan, method=self.name, options=options, cites=self.cites, refinements=())
 
     @property
     def ranges(self) -> Mapping[str, Range]:
@@ -42,13 +58,21 @@ class Method(Published[P, Plan]):
 
     @property
     def needs_calibration(self) -> bool:
-        """Whether the method looks at calibration data, as its second argument."""
-        return "calibration" in self.parameters
+        """Whether the method, or one of its refinements, looks at calibration data."""
+        refined = any(step.refinement.needs_calibration for step in self.refinements)
+        return "calibration" in self.parameters or refined
 
-    def plan(self, network: Any, calibration: Any, **options: Any) -> Plan:
+    def plan(self, network: Network, calibration: Calibration | None, **options: Any) -> Plan:
         """The same call for every method: calibration is left out where the method does not take it."""
-        call: Callable[..., Plan] = self
-        return call(network, calibration, **options) if self.needs_calibration else call(network, **options)
+        made: Callable[..., Plan] = self._made
+        takes = "calibration" in self.parameters
+        plan = made(network, calibration, **options) if takes else made(network, **options)
+        return self._refine(plan, network, calibration)
+
+    def _refine(self, plan: Plan, network: Network, calibration: Calibration | None) -> Plan:
+        for step in self.refinements:
+            plan = step(plan, network, calibration)
+        return plan
 
 
 def published(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from respike.calibrate import activation_bounds, sites
+from respike.citations import DIEHL_2015, DIEHL_REPLICATION
 from respike.ir import Network
-from respike.methods.citations import DIEHL_2015, DIEHL_REPLICATION
 from respike.methods.method import published
 from respike.methods.remedy import Remedy
 from respike.neurons import IntegrateFire, Reset, ToValue

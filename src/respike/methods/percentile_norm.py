@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from respike.calibrate import Calibration, observe, sites
+from respike.citations import RUECKAUER_2017
 from respike.ir import Network
-from respike.methods.citations import RUECKAUER_2017
 from respike.methods.method import published
 from respike.methods.remedy import Remedy
 from respike.methods.search import RESET, SWITCH, Real, Steps

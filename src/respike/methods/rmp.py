@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from respike.calibrate import Calibration
+from respike.citations import ECC, HAN_2020
 from respike.coding import Bernoulli, ConstantCurrent
 from respike.errors import InvalidOption
 from respike.ir import Network
 from respike.methods.balancing import balanced
-from respike.methods.citations import ECC, HAN_2020
 from respike.methods.method import published
 from respike.methods.remedy import Remedy, without
 from respike.methods.search import Real, Steps

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from respike.calibrate import Calibration
+from respike.citations import SENGUPTA_2019
 from respike.coding import Bernoulli, ConstantCurrent
 from respike.ir import Network
 from respike.methods.balancing import balanced
-from respike.methods.citations import SENGUPTA_2019
 from respike.methods.method import published
 from respike.methods.remedy import Remedy, without
 from respike.methods.search import RESET, Steps

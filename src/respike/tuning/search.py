@@ -117,6 +117,7 @@ def tune(
         "held-out images": fingerprint((images, labels)),
         "objectives": ",".join(objective.name for objective in objectives),
         "methods": ",".join(among_spaces),
+        "refinements": _refinements(among),
         "longest": str(longest),
         "seed": str(seed),
     }
@@ -141,6 +142,11 @@ def tune(
     return Tuned(tuple(objectives), tuple(study.front), tuple(study.trials), tuple(study.failed), complete)
 
 
+def _refinements(among: Sequence[Method[Any]]) -> str:
+    """How plans are refined, as one text."""
+    return "; ".join(sorted({" + ".join(map(str, method.refinements)) for method in among}))
+
+
 def _check_apart(calibration: Tensor, held_out: Tensor) -> None:
     """Scores on images that the methods look at would be too good."""
     if not len(held_out) or not len(calibration):
@@ -158,7 +164,7 @@ def from_study(
     name: str,
     number: int | None = None,
     *,
-    own: Sequence[Method[Any]] = (),
+    among: Sequence[Method[Any]] = methods.ALL,
 ) -> SpikingNetwork:
     """The conversion that a study found: the trial of that number, or else the most accurate one of the front.
 
@@ -168,18 +174,23 @@ def from_study(
         storage: where the study is kept.
         name: its name.
         number: of the trial.
-        own: the methods that the search was given and that are not respike's.
+        among: the methods that the search was given, refined in the same way.
 
     Raises:
         InvalidOption: the study is of another network, has no such trial, or has methods that are not known.
     """
-    by_name = {method.name: method for method in (*methods.ALL, *own)}
+    by_name = {method.name: method for method in (*methods.ALL, *among)}
 
     def found_in(identity: Mapping[str, str]) -> dict[str, Space]:
         names = identity["methods"].split(",")
         if unknown := [name for name in names if name not in by_name]:
             raise InvalidOption(f"the study {name!r} has tried {', '.join(unknown)}: give that method of your own, too")
-        return spaces(int(identity["longest"]), [by_name[name] for name in names])
+        chosen = [by_name[name] for name in names]
+        if (before := identity.get("refinements", "")) != _refinements(chosen):
+            raise InvalidOption(
+                f"the study {name!r} has refined plans by {before or 'nothing'}: refine them so here, too"
+            )
+        return spaces(int(identity["longest"]), chosen)
 
     study = Study.read(storage, name, found_in)
     wanted = f"{network.origin} {fingerprint(network)}"

@@ -22,7 +22,7 @@ def summary(reports: Sequence[Report]) -> Group:
     gap = 0 if len(networks) > 1 else 1
     table = Table(box=box.SIMPLE_HEAD, padding=(0, gap, 0, 0), show_edge=False)
     for heading in (["network"] if len(networks) > 1 else []) + ["method"]:
-        table.add_column(heading, no_wrap=True)
+        table.add_column(heading, no_wrap=heading == "network")
     for heading in _HEADINGS:
         table.add_column(heading, justify="right", no_wrap=True)
     for network in networks:

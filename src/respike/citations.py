@@ -1,4 +1,4 @@
-"""Where the methods were published."""
+"""Where methods and refinements were published."""
 
 DIEHL_2015 = (
     "P. U. Diehl, D. Neil, J. Binas, M. Cook, S.-C. Liu, M. Pfeiffer. Fast-classifying, high-accuracy spiking deep "
@@ -18,6 +18,26 @@ ECC = (
 SENGUPTA_2019 = (
     "A. Sengupta, Y. Ye, R. Wang, C. Liu, K. Roy. Going deeper in spiking neural networks: VGG and residual "
     "architectures. Frontiers in Neuroscience 13:95, 2019"
+)
+BU_2022 = (
+    "T. Bu, J. Ding, Z. Yu, T. Huang. Optimized potential initialization for low-latency spiking neural networks. AAAI "
+    "2022. arXiv:2202.01440"
+)
+LI_2021 = (
+    "Y. Li, S. Deng, X. Dong, R. Gong, S. Gu. A free lunch from ANN: towards efficient, accurate spiking neural "
+    "networks calibration. ICML 2021. arXiv:2106.06984"
+)
+WANG_2022 = (
+    "Y. Wang, M. Zhang, Y. Chen, H. Qu. Signed neuron with memory: towards simple, accurate and high-efficient ANN-SNN "
+    "conversion. IJCAI 2022"
+)
+LI_ZENG_2022 = (
+    "Y. Li, Y. Zeng. Efficient and accurate conversion of spiking neural network with burst spikes. IJCAI 2022. "
+    "arXiv:2204.13271"
+)
+BU_2025 = (
+    "T. Bu, M. Li, Z. Yu. Inference-scale complexity in ANN-SNN conversion for high-performance and low-power "
+    "applications. CVPR 2025. arXiv:2409.03368"
 )
 HAN_2020 = (
     "B. Han, G. Srinivasan, K. Roy. RMP-SNN: residual membrane potential neuron for enabling deeper high-accuracy and "

@@ -1,0 +1,134 @@
+"""Spikes of calibration images, layer by layer: what is needed to look at a population's currents at every step.
+
+Layers are run one after the other, each on the spikes of the layers before it. Those spikes are kept, a bit each where
+they can only be 0 or 1, as long as a layer still reads them, so that no layer is simulated twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from respike.calibrate.batches import Calibration, image_batches
+from respike.coding import Coding
+from respike.ir import (
+    Activation,
+    AdaptiveMaxPool,
+    Affine,
+    Analog,
+    Input,
+    MaxPool,
+    Network,
+    Node,
+    Pooling,
+    apply,
+    apply_max,
+)
+from respike.plan import Site
+
+MEMORY = 64 * 2**20
+"""Bytes that one node's values may take at one time; images are taken in parts of that size."""
+
+
+class Part:
+    """Some of the calibration images, and the spikes that they have evoked so far."""
+
+    def __init__(self, images: Tensor, first_image: int, coding: Coding, steps: int) -> None:
+        self._images = images
+        self._first_image = first_image
+        self._coding = coding
+        self._steps = steps
+        self._spikes: dict[str, _Spikes] = {}
+
+    def mean_input(self) -> Tensor:
+        """The mean over the steps of what the coding makes of the images, `[batch, *shape]`."""
+        return self._coding.stream(self._images, self._first_image).take(self._steps).mean(0)
+
+    def current(self, nodes: tuple[Node, ...], sites: Mapping[str, Site]) -> Tensor:
+        """The current that comes out of `nodes` (see `behind`), `[steps, …]`, or `[1, …]` where it is constant."""
+        values: dict[str, Tensor] = {}
+        for node in nodes:
+            match node:
+                case Input():
+                    value = self._coding.stream(self._images, self._first_image).take(self._steps)
+                case Activation():
+                    spikes = self._spikes[node.name].dense(self._images)
+                    value = spikes.mul_(sites[node.name].like(spikes[0]).spike_value)
+                case MaxPool() | AdaptiveMaxPool():
+                    value = _pooled(node, values[node.inputs[0]])
+                case _:
+                    value = _folded(node, [values[name] for name in node.inputs])
+            values[node.name] = value
+        return values[nodes[-1].name]
+
+    def run(self, name: str, current: Tensor, site: Site) -> Tensor:
+        """Runs a population on its current and keeps its spikes; gives what they deliver in all, `[batch, *shape]`."""
+        numbers, neuron = site.like(current[0]), site.neuron
+        state = neuron.start(numbers.initial_potential.expand_as(current[0]))
+        fired = torch.empty(self._steps, *current.shape[1:], dtype=torch.int8)
+        for number in range(self._steps):
+            now = current[number if len(current) > 1 else 0] + numbers.extra_current
+            state, fired[number] = neuron.step(state, now, numbers.threshold)
+        self._spikes[name] = _Spikes(fired)
+        return fired.sum(0).to(current) * numbers.spike_value
+
+    def forget(self, names: set[str]) -> None:
+        """Lets go of spikes that nobody reads any more."""
+        for name in names & self._spikes.keys():
+            del self._spikes[name]
+
+
+class _Spikes:
+    """Spikes at every step, in few bytes."""
+
+    def __init__(self, spikes: Tensor) -> None:
+        self._shape = spikes.shape
+        self._packed = bool(((spikes == 0) | (spikes == 1)).all())
+        self._kept = np.packbits(spikes.numpy().astype(bool)) if self._packed else spikes.numpy()
+
+    def dense(self, like: Tensor) -> Tensor:
+        """The spikes in the type of a tensor."""
+        kept = np.unpackbits(self._kept, count=self._shape.numel()) if self._packed else self._kept
+        return torch.from_numpy(kept).reshape(self._shape).to(like.dtype, copy=True)
+
+
+def parts(network: Network, calibration: Calibration, coding: Coding, steps: int) -> Iterator[Part]:
+    """The calibration images in parts that fit into memory with all their steps."""
+    (entry,) = network.inputs
+    largest = max(network.neurons(node.name) for node in network.nodes)
+    at_once = max(1, MEMORY // (steps * largest * network.dtype.itemsize))
+    first_image = 0
+    for batch in image_batches(network, calibration):
+        for images in torch.split(network.check_inputs((batch,))[entry.name], at_once):
+            yield Part(images, first_image, coding, steps)
+            first_image += len(images)
+
+
+def behind(network: Network, activation: Activation) -> tuple[Node, ...]:
+    """What an activation's input is computed from, in order: all nodes back to the populations before it, or inputs."""
+    wanted, found = set(activation.inputs), list[Node]()
+    for node in reversed(network.nodes):
+        if node.name in wanted:
+            found.append(node)
+            if not isinstance(node, Activation):
+                wanted.update(node.inputs)
+    return tuple(reversed(found))
+
+
+def _pooled(node: Pooling, current: Tensor) -> Tensor:
+    """By how much the maximum of the accumulated currents grows in each step."""
+    if len(current) == 1:
+        return apply_max(node, current[0]).unsqueeze(0)
+    maxima = apply_max(node, current.cumsum(0).flatten(0, 1))
+    maxima = maxima.reshape(len(current), -1, *maxima.shape[1:])
+    return torch.diff(maxima, dim=0, prepend=torch.zeros_like(maxima[:1]))
+
+
+def _folded(node: Affine | Analog, inputs: list[Tensor]) -> Tensor:
+    """An affine map on values over time: time is folded into the batch."""
+    steps = max(len(value) for value in inputs)
+    result = apply(node, [value.expand(steps, *value.shape[1:]).flatten(0, 1) for value in inputs])
+    return result.reshape(steps, -1, *result.shape[1:])

@@ -1,0 +1,46 @@
+"""What `--method` and `--refine` name: how to convert, in respike's words or in the user's own code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from respike import methods, refine
+from respike.cli import options
+from respike.cli.importing import imported, is_own
+from respike.methods import Method, published
+from respike.refine import Refinement, Step
+
+
+def method(name: str, refinements: str | None = None) -> Method[Any]:
+    """The method of that name, or the user's own, `module:function`: a `Method`, or a function that returns a plan.
+
+    `refinements` is what follows `--refine`.
+    """
+    found = imported(name, "method") if is_own(name) else methods.find(name)
+    chosen = found if isinstance(found, Method) else published()(found)
+    return chosen.refined(*steps(refinements))
+
+
+def steps(text: str | None) -> tuple[Step, ...]:
+    """The refinements that a text names: `A,B=X,C:OPTION=Y,module:function`."""
+    return tuple(_step(one.strip()) for one in text.split(",")) if text else ()
+
+
+def _step(text: str) -> Step:
+    """`name`, `name=X` (the first option), `name:option=Y`; the name may be `module:function`."""
+    head, *rest = text.split(":")
+    known = {one.name for one in refine.ALL}
+    if rest and head.partition("=")[0].replace("-", "_") not in known:
+        head = f"{head}:{rest.pop(0)}"
+    name, _, first = head.partition("=")
+    found = refinement(name)
+    pairs = [part.partition("=")[::2] for part in rest]
+    if first:
+        pairs.insert(0, (next(iter(found.options), "…"), first))
+    return Step(found, options.read(found, {option.replace("-", "_"): value for option, value in pairs}))
+
+
+def refinement(name: str) -> Refinement[Any]:
+    """The refinement of that name, or the user's own."""
+    found = imported(name, "refinement") if is_own(name) else refine.find(name)
+    return found if isinstance(found, Refinement) else refine.refinement()(found)

@@ -1,0 +1,47 @@
+"""What spiking changes in the mean of each channel is given back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from respike.calibrate import Calibration
+from respike.citations import LI_2021
+from respike.ir import Network
+from respike.plan import Plan, Site
+from respike.refine.front_to_back import Layer, front_to_back
+from respike.refine.refinement import refinement
+
+
+@refinement(LI_2021)
+def correct_biases(plan: Plan, network: Network, calibration: Calibration, *, images: int = 256) -> Plan:
+    """Corrects the mean input of each channel, layer by layer, so that it is the network's.
+
+        b_c ← b_c + mean(z_c) − mean(ẑ_c)
+
+    with z the input of the activation in the network, and ẑ that in the spiking network, whose layers before are
+    corrected already; means are over images, positions and steps. Li et al. compare what layers send and subtract the
+    difference from the bias; compared here are their inputs, which the added current changes directly. Recurrent
+    layers, whose neurons must be the same at every time step of the sequence, are left alone. Costs a simulation of the
+    images.
+
+    Args:
+        plan: the plan to refine; correct it last, for the number of steps that it will run.
+        network: the network that it is for.
+        calibration: images from the training set.
+        images: how many of them are used, at most.
+    """
+
+    def corrected(layer: Layer) -> Site:
+        if layer.node.population:
+            return layer.site
+        lost = channel_means(layer.wanted) - channel_means(layer.found)
+        return replace(layer.site, extra_current=layer.site.extra_current + lost)
+
+    return replace(plan, sites=front_to_back(network, plan, calibration, images, corrected))
+
+
+def channel_means(values: Tensor) -> Tensor:
+    """The mean over the batch and all positions, `[channels]`."""
+    return values.transpose(0, 1).flatten(1).mean(1)

@@ -1,0 +1,29 @@
+"""A head start, so that neurons round to the nearest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from respike.citations import BU_2022
+from respike.errors import InvalidOption
+from respike.plan import Plan
+from respike.refine.refinement import refinement
+from respike.refine.sites import each
+
+
+@refinement(BU_2022)
+def initial_potential(plan: Plan, *, share: float = 0.5) -> Plan:
+    """Starts every neuron at a share of its threshold.
+
+        v(0) = share · θ
+
+    With constant input a neuron that starts empty sends `floor(x T / θ)` spikes, and one that starts at half its
+    threshold rounds to the nearest. Costs nothing.
+
+    Args:
+        plan: the plan to refine.
+        share: of the threshold, in [0, 1).
+    """
+    if not 0 <= share < 1:
+        raise InvalidOption(f"the share of an initial potential must be in [0, 1), got {share:g}")
+    return each(plan, lambda site: replace(site, initial_potential=site.threshold * share))

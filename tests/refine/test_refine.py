@@ -1,0 +1,202 @@
+"""Refinements: what each one claims, that plans say what was done to them, and what does not fit."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from networks import Builder, images
+from respike import Probe, SpikingNetwork, methods, refine, simulate
+from respike.coding import IntegrateEncoder
+from respike.engines import batched
+from respike.errors import InvalidOption, InvalidPlan, UnknownName
+from respike.ir import MaxPool, Network, evaluate
+from respike.plan import MomentaryMax, Plan, SpikeCount
+from respike.refine import Refinement, Step
+from respike.schedule import InputThenDrain
+
+
+def network(seed: int = 3) -> Network:
+    """Three populations, a pool and a sum of two ways."""
+    builder = Builder((2, 6, 6), seed)
+    builder.conv(4)
+    builder.relu()
+    builder.put(MaxPool(builder.name("pool"), (builder.last,), (2, 2), (2, 2), (0, 0), (1, 1)))
+    builder.block("residual")
+    builder.conv(3)
+    builder.relu()
+    builder.conv(5)
+    return builder.network()
+
+
+NETWORK = network()
+IMAGES = images(NETWORK, 60)
+FIRST = NETWORK.activations[0].name
+
+
+def plans() -> dict[str, Plan]:
+    """Plans of all kinds of neurons and codings."""
+    steady = methods.percentile_norm(NETWORK, IMAGES, steps=12)
+    return {
+        "steady": steady,
+        "encoded": refine.encoder(steady, NETWORK, IMAGES),
+        "signed": refine.signed(steady),
+        "burst": refine.burst(steady, most=3),
+        "few": methods.few_spikes(NETWORK, IMAGES, steps=3, correct_bias=False),
+    }
+
+
+def inputs(plan: Plan, name: str) -> tuple[Tensor, Tensor]:
+    """The mean input of each channel of a population: in the network, and decoded from the spikes of a simulation."""
+    counts = simulate(SpikingNetwork(NETWORK, plan), IMAGES, Probe(spikes=list(plan.sites)), engine=batched)
+    values: dict[str, Tensor] = {}
+    for node in NETWORK.nodes:
+        if node.name in plan.sites:
+            site, spikes = plan.sites[node.name], counts.spikes[node.name]
+            worth = torch.tensor(site.neuron.worth or [1 / plan.decoding] * len(spikes), dtype=spikes.dtype)
+            values[node.name] = torch.tensordot(worth, spikes, dims=1) * site.like(spikes[0]).spike_value
+        elif node.inputs:
+            values[node.name] = evaluate(node, [values[one] for one in node.inputs])
+        else:
+            values[node.name] = IMAGES
+            if plan.coding.spiking:
+                values[node.name] = plan.coding.stream(IMAGES).take(plan.schedule.steps).mean(0)
+    (before,) = next(node.inputs for node in NETWORK.nodes if node.name == name)
+    wanted = NETWORK.values((IMAGES,), keep=[before])[before]
+    return wanted.transpose(0, 1).flatten(1).mean(1), values[before].transpose(0, 1).flatten(1).mean(1)
+
+
+@pytest.mark.parametrize("kind", ["steady", "encoded", "signed", "burst", "few"])
+def test_correct_biases_gives_every_channel_the_mean_input_of_the_network(kind: str) -> None:
+    before = plans()[kind]
+    after = refine.correct_biases(before, NETWORK, IMAGES)
+    for name, site in after.sites.items():
+        wanted, found = inputs(after, name)
+        torch.testing.assert_close(found + torch.as_tensor(site.extra_current), wanted, rtol=1e-9, atol=1e-9)
+    last = NETWORK.activations[-1].name
+    wanted, found = inputs(before, last)
+    assert float((found - wanted).abs().max()) > 1e-3  # there was something to correct
+
+
+def test_calibrate_potentials_lessens_the_mean_error_of_what_is_sent() -> None:
+    def errors(plan: Plan) -> Tensor:
+        record = simulate(SpikingNetwork(NETWORK, plan), IMAGES)
+        exact = NETWORK.values((IMAGES,), keep=list(plan.sites))
+        sent = {name: record.spike_counts[name] * site.like(IMAGES).spike_value for name, site in plan.sites.items()}
+        return torch.stack([(sent[name] / plan.decoding - exact[name]).mean().abs() for name in plan.sites])
+
+    before = methods.max_norm(NETWORK, IMAGES, steps=12)
+    assert bool((errors(refine.calibrate_potentials(before, NETWORK, IMAGES)) < errors(before) / 2).all())
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+@pytest.mark.parametrize("kind", ["steady", "burst", "few"])
+def test_least_squares_is_better_than_thresholds_beside_it(kind: str, share: float) -> None:
+    """Of the first layer, whose input is constant: there the rounding is the one that is minimised, exactly."""
+    started = refine.initial_potential(plans()[kind], share=share)
+    many = images(NETWORK, 400)
+    plan = refine.least_squares(started, NETWORK, many)
+    (before,) = NETWORK.activations[0].inputs
+    given = NETWORK.values((many,), keep=[before])[before]
+
+    def error(factor: float) -> Tensor:
+        site = plan.sites[FIRST]
+        threshold = site.like(given).threshold * factor / (1 if site.neuron.window else plan.decoding)
+        most = site.neuron.largest * (1 if site.neuron.window else plan.schedule.steps)
+        sent = threshold * (given / threshold + share).floor().clamp(0, most)
+        return (sent - given.relu()).square().mean((0, 2, 3))
+
+    best = error(1.0)
+    assert float(torch.as_tensor(plan.sites[FIRST].initial_potential / plan.sites[FIRST].threshold).min()) == share
+    for factor in (0.5, 0.8, 0.9, 1.1, 1.2, 2.0):
+        assert bool((best <= error(factor) * 1.03).all()), factor
+
+
+def test_half_a_threshold_rounds_the_first_layer_to_the_nearest() -> None:
+    plan = refine.initial_potential(methods.max_norm(NETWORK, IMAGES, steps=8))
+    counts = simulate(SpikingNetwork(NETWORK, plan), IMAGES).spike_counts[FIRST]
+    exact = NETWORK.values((IMAGES,), keep=[FIRST])[FIRST]
+    nearest = (8 * exact / plan.sites[FIRST].threshold + 0.5).floor().clamp(0, 8)
+    assert float((counts != nearest).double().mean()) < 1e-3
+
+
+def test_residual_elimination_adds_its_charge_over_all_steps() -> None:
+    plan = refine.residual_elimination(methods.max_norm(NETWORK, IMAGES, steps=8), eta=0.25)
+    for site in plan.sites.values():
+        assert 8 * site.extra_current == pytest.approx(0.25 * site.threshold)
+
+
+def test_outputs_and_inputs_that_spike() -> None:
+    plan = refine.spiking_output(methods.max_norm(NETWORK, IMAGES, steps=8), NETWORK, IMAGES)
+    assert isinstance(plan.readout, SpikeCount)
+    assert plan.readout.site.threshold == pytest.approx(float(NETWORK(IMAGES).max()))
+    started = refine.initial_potential(plan)
+    assert isinstance(started.readout, SpikeCount)
+    assert started.readout.site.initial_potential == plan.readout.site.threshold / 2
+    assert refine.encoder(plan, NETWORK, IMAGES).coding == IntegrateEncoder(max(1.0, float(IMAGES.max())))
+
+
+def test_plans_say_how_they_were_refined_and_keep_it_in_files(tmp_path: Path) -> None:
+    plan = refine.signed(refine.initial_potential(methods.max_norm(NETWORK, IMAGES, steps=4), share=0.25))
+    assert plan.title == "max_norm + initial_potential + signed"
+    assert plan.settings["refine"] == "initial_potential(share=0.25), signed"
+    assert plan.cites == (*methods.max_norm.cites, *refine.initial_potential.cites, *refine.signed.cites)
+    SpikingNetwork(NETWORK, plan).save(tmp_path / "net.respike")
+    again = SpikingNetwork.load(tmp_path / "net.respike").plan
+    assert (again.title, again.settings["refine"]) == (plan.title, plan.settings["refine"])
+
+
+def test_a_method_with_refinements_is_a_method() -> None:
+    steps = (Step(refine.initial_potential), Step(refine.least_squares, {"per_channel": False}))
+    method = methods.max_norm.refined(*steps)
+    found = method(NETWORK, IMAGES, steps=5)
+    by_hand = refine.initial_potential(methods.max_norm(NETWORK, IMAGES, steps=5))
+    by_hand = refine.least_squares(by_hand, NETWORK, IMAGES, per_channel=False)
+    for name, site in found.sites.items():
+        other = by_hand.sites[name]
+        assert (site.threshold, site.initial_potential) == (other.threshold, other.initial_potential)
+    assert found.title == method.plan(NETWORK, IMAGES, steps=5).title == by_hand.title
+    bare = methods.direct_copy.refined(*steps)
+    assert bare.needs_calibration
+    with pytest.raises(InvalidOption, match="least_squares needs calibration images"):
+        bare(NETWORK, steps=5)
+    assert bare.plan(NETWORK, IMAGES, steps=5).title.startswith("direct_copy + ")
+
+
+@pytest.mark.parametrize("refinement", refine.ALL, ids=lambda one: one.name)
+def test_every_refinement_explains_itself(refinement: Refinement[Any]) -> None:
+    text = inspect.getdoc(refinement.function) or ""
+    assert refinement.cites
+    assert "Cost" in text
+    for option in refinement.options:
+        assert f"{option}:" in text
+    assert refine.find(refinement.name) is refinement
+    source = inspect.getsource(inspect.getmodule(refinement.function))  # type: ignore[arg-type]
+    code = [line for line in source.split('"""', 2)[2].splitlines() if line.strip()]
+    assert len(code) <= 60
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    hard = methods.data_norm(NETWORK, IMAGES, steps=8)
+    few = plans()["few"]
+    for changing in (refine.signed, refine.burst):
+        with pytest.raises(InvalidPlan, match="reset by subtraction"):
+            changing(hard)
+        with pytest.raises(InvalidPlan, match="reset by subtraction"):
+            changing(few)
+    draining = replace(methods.max_norm(NETWORK, IMAGES, steps=8), schedule=InputThenDrain(4, 4))
+    with pytest.raises(InvalidPlan, match="steady schedule"):
+        refine.correct_biases(draining, NETWORK, IMAGES)
+    momentary = replace(methods.max_norm(NETWORK, IMAGES, steps=8), max_pooling=MomentaryMax())
+    with pytest.raises(InvalidPlan, match="AccumulatedMax"):
+        refine.correct_biases(momentary, NETWORK, IMAGES)
+    with pytest.raises(InvalidOption, match="share"):
+        refine.initial_potential(hard, share=1.0)
+    with pytest.raises(UnknownName, match="did you mean 'least_squares'"):
+        refine.find("least_square")
