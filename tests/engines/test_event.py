@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -278,6 +279,29 @@ def test_populations_that_fill_no_word(neurons: int) -> None:
     found = engine(network, plan, given, everything(network))
     assert_same(engines.batched(network, plan, given, everything(network)), found)
     assert bool((found.spikes_per_step["d"] > 0).all())
+
+
+@needs_compiler
+@pytest.mark.skipif(
+    sys.platform != "linux" or "ASAN_OPTIONS" in os.environ, reason="limits the memory of a process as Linux does"
+)
+def test_a_worker_without_memory_raises_in_python() -> None:
+    """Two workers, each of which needs some 100 MB for a row of 100,000 pixels."""
+    program = """
+import resource, torch
+from respike.engines.event import _native
+words = torch.zeros(1, 1, 2, 1, dtype=torch.int64)
+weight, out = torch.zeros(1, 1, 1, 1, 16), torch.zeros(1, 2, 100_000)
+convolution = _native.Part(words, _native.Shared(), (1, 1, 1), weight, (1, 1), (1, 1), (0, 50_000), (1, 1), 1)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 40 * 2**20, -1))
+try:
+    _native.currents([convolution], None, 1, (2, 1, 100_000, 1), 16, out, 2)
+except MemoryError:
+    print("MemoryError")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout == "MemoryError\n", done.stderr
 
 
 def test_another_engine_runs_where_this_one_cannot(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,21 +1,60 @@
 // The kernels of the event engine, and what they are given. kernels.cpp is compiled once per instruction set.
 //
-// Spikes are words: bit t of a neuron's word is its spike in step t of a chunk of at most 64 steps. Neurons lie as
-// [image][row][column][channel]. A spike that stands for several (behind pooling) is a binary number over several
-// planes of words; signed spikes have planes for -1 behind those for +1.
+// Words. Bit t of a neuron's word is its spike in step t of a chunk of at most 64 steps. Neurons lie as
+// [image][row][column][channel]. A spike that stands for several (behind pooling, of burst neurons) is a binary number
+// over several planes of words; signed spikes have planes for -1 behind those for +1.
+//
+// Lists. The next layer asks for spikes by step, not by neuron, so words are sorted once into lists (lists.hpp):
+//
+//     words of a row, bit by bit           lists of the row, one behind the other
+//                   step 0 1 2 3
+//     column 0, channel 0  1 . . 1         step 0: (0, 0) (1, 1)
+//     column 0, channel 1  . . . .         step 1: (1, 1)
+//     column 1, channel 0  . . 1 1         step 2: (1, 0)
+//     column 1, channel 1  1 1 . .         step 3: (0, 0) (1, 0)
+//
+// Tiles. A worker takes a tile of the population behind the map: some rows of one image, and a block of its channels, so
+// few that their potentials and currents stay in the first cache. It runs all steps of the chunk before it takes the
+// next tile (tiles.hpp). In each step the lists of all input rows that the tile can see add to its currents
+// (currents.hpp), then its neurons integrate and fire (firing.hpp).
+//
+// Spans. A spike of a convolution adds, for each row of the kernel, one row of taps. With stride 1 these fall on
+// neighbouring pixels, all channels of the block side by side: one run of memory in the tile and one in the weights,
+// whose columns are stored last first. At the border, the span of an input column says which part of the run counts.
+// With a larger stride, those taps that meet a column are every stride-th, so they are stored together.
+//
+//                    input row y, step t               tile of currents, block of 16 channels
+//     x     0  1  2  3  4                          ---+--------+--------+--------+---
+//              *                    row y - 1         | tap 2  | tap 1  | tap 0  |        each box: 16 channels
+//           one spike, kernel 3x3   row y             | tap 2  | tap 1  | tap 0  |        added by whole vectors
+//                                   row y + 1         | tap 2  | tap 1  | tap 0  |
+//                                                  ---+--------+--------+--------+---
+//                                            column x    0        1        2
+//
+// Order. Every current is the sum of the rest, then of its spikes by input row, column and channel, one after the other,
+// and no multiply-adds are fused: results do not depend on threads, batches, tiles or the processor.
 #pragma once
 
 #include <cstdint>
 
 namespace respike {
 
-constexpr int MOST_STEPS = 64;
-constexpr int MOST_BITS = 24;    // of an amplitude: what a float32 holds exactly
-constexpr int MOST_BURST_BITS = 8;
-constexpr int MOST_WINDOW = 24;  // steps of a few-spikes neuron
-constexpr int PLANES = 48;       // bits of a number of spikes
-constexpr int AHEAD = 4;         // an image's list has room for so many more behind its end
-constexpr int PADDING = 16;      // blocks of channels are multiples of so many, so that no vector is cut
+constexpr int WORD = 64;             // bits of a word
+constexpr int MOST_STEPS = WORD;     // of a chunk
+constexpr int MOST_BITS = 24;        // of an amplitude: what a float32 holds exactly
+constexpr int MOST_BURST_BITS = 8;   // of an amplitude of burst neurons
+constexpr int MOST_WINDOW = 24;      // steps of a few-spikes neuron
+constexpr int PLANES = 48;           // bits of a number of spikes
+constexpr int AHEAD = 4;             // an image's list has room for so many more behind its end
+constexpr int PADDING = 16;          // blocks of channels are multiples of so many, so that no vector is cut
+constexpr int64_t TILE_BYTES = 8192; // of a tile's potentials: a quarter of a first-level cache of 32 KB
+constexpr int64_t ROWS_IN_CACHE = 64;    // of a matrix's block, at a time
+constexpr double REUSED_ACTIVITY = 0.06; // spikes per neuron and step from which on rows in the cache are used again
+
+// A cache line.
+struct alignas(64) Line {
+    char bytes[64];
+};
 
 enum class Dynamics : int { subtract_at, subtract_above, to_value_at, to_value_above, tracer, burst };
 
@@ -96,7 +135,8 @@ template <class Real>
 struct Kernels {
     void (*sort)(const Spikes&, int64_t image, int steps, int64_t group, const uint32_t* names, uint32_t* where,
                  Real* amplitude, uint32_t* begin, uint64_t* scratch);
-    void (*run)(const Job&, int64_t block, int64_t image, int64_t tile, char* scratch);
+    int64_t (*room)(const Job&);  // bytes of scratch memory that `run` needs
+    void (*run)(const Job&, int64_t block, int64_t image, int64_t tile, Line* scratch);
     void (*decode)(const Spikes&, int64_t image, int steps, const Real* scale, Real* out);
     void (*encode)(const Real* values, int64_t images, int64_t neurons, int64_t image, int steps, uint64_t* words);
     void (*add_counts)(const Spikes&, Real* to);

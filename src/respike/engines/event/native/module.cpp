@@ -121,14 +121,15 @@ struct Sorted {
         for (int64_t i = 0; i < s.images; ++i) image[i + 1] += image[i] + AHEAD;
         const int64_t spikes = image[s.images], steps_all = s.images * s.neurons * steps;
         // A matrix is walked in blocks of rows that stay in the first cache, where spikes are many enough to gain by it.
-        const bool many = double(spikes) > 0.06 * double(steps_all);
-        lists.size = !flat ? source.columns * source.channels : many && s.neurons > 64 ? 64 : s.neurons;
+        const bool many = double(spikes) > REUSED_ACTIVITY * double(steps_all);
+        lists.size = !flat ? source.columns * source.channels : many ? std::min(s.neurons, ROWS_IN_CACHE) : s.neurons;
         lists.groups = (s.neurons + lists.size - 1) / lists.size;
+        for (int64_t i = 0; i < s.images; ++i) require(image[i + 1] - image[i] <= UINT32_MAX, "an image has too many spikes");
         where.reset(new uint32_t[spikes]);
         if (planes > 1) amplitude.reset(new Real[spikes]);
         const int64_t stride = lists.groups * steps + 1;
         begin.reset(new uint32_t[s.images * stride]);
-        const int64_t padded = (lists.size + 63) / 64 * 64;  // `sort` reads whole words' worth of names
+        const int64_t padded = (lists.size + WORD - 1) / WORD * WORD;  // `sort` reads whole words' worth of names
         std::vector<uint32_t> names(padded);
         for (int64_t n = 0; n < lists.size; ++n)
             names[n] = flat ? uint32_t(n) : uint32_t(n / source.channels << COLUMN | n % source.channels);
@@ -185,7 +186,7 @@ void run(Job& job, const std::vector<Part*>& parts, const std::optional<Array>& 
     require(block % PADDING == 0, "a block of channels is not padded");
     job.block = block;
     job.blocks = (job.channels + block - 1) / block;
-    const int64_t line = job.columns * block, wanted = 8192 / int64_t(sizeof(Real)) / line;
+    const int64_t row = job.columns * block, wanted = TILE_BYTES / int64_t(sizeof(Real)) / row;
     job.tile_rows = wanted < 1 ? 1 : wanted > job.rows ? job.rows : wanted;
     job.tiles = (job.rows + job.tile_rows - 1) / job.tile_rows;
     std::vector<std::shared_ptr<Sorted<Real>>> sorted;
@@ -197,14 +198,12 @@ void run(Job& job, const std::vector<Part*>& parts, const std::optional<Array>& 
     }
     job.sources = sources.data();
     job.count = int(sources.size());
-    int64_t bytes = (job.tile_rows * line) * int64_t(sizeof(Real)) * (6 + 2 * job.bits + (job.flat ? job.steps : 1)) + 64;
-    for (const Source& s : sources) bytes += 256 + 24 * s.columns + 4 * (s.rows * s.kernel_y + s.columns * s.kernel_x);
-    std::vector<std::vector<char>> scratch(threads);
+    const int64_t lines = kernels_of<Real>().room(job) / int64_t(sizeof(Line));
+    std::vector<std::vector<Line>> scratch(threads);
     parallel(threads, job.blocks * job.images * job.tiles, [&](int worker, int64_t item) {
-        if (scratch[worker].empty()) scratch[worker].resize(bytes);
-        char* aligned = scratch[worker].data() + (64 - uintptr_t(scratch[worker].data()) % 64);
+        if (scratch[worker].empty()) scratch[worker].resize(lines);
         const int64_t tile = item % job.tiles, image = item / job.tiles % job.images;
-        kernels_of<Real>().run(job, item / job.tiles / job.images, image, tile, aligned);
+        kernels_of<Real>().run(job, item / job.tiles / job.images, image, tile, scratch[worker].data());
     });
 }
 
@@ -265,9 +264,9 @@ struct Class {
     std::array<uint64_t, PLANES> spikes{};
 
     void add(const uint64_t* words) {
-        uint64_t some[64];
-        for (size_t start = 0; start < neurons.size(); start += 64) {
-            const size_t count = std::min<size_t>(64, neurons.size() - start);
+        uint64_t some[WORD];
+        for (size_t start = 0; start < neurons.size(); start += WORD) {
+            const size_t count = std::min<size_t>(WORD, neurons.size() - start);
             for (size_t n = 0; n < count; ++n) some[n] = words[neurons[start + n]];
             kernels().add_up(some, int64_t(count), spikes.data());
         }

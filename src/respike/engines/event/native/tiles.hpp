@@ -1,0 +1,169 @@
+// A tile of a population, through all steps of a chunk.
+#pragma once
+
+#include "currents.hpp"
+#include "firing.hpp"
+
+namespace respike {
+namespace {
+
+// Between a tile [pixel][block] and values [pixel][channel], a channel at a time where `pixel_stride` is 0.
+template <class Real>
+void gather(const Job& job, const Tile<Real>& tile, Real* to, const Real* values, int64_t pixel_stride, Real elsewhere) {
+    const Real* from = values + tile.first_pixel * pixel_stride + tile.first_channel;
+    for (int64_t p = 0; p < tile.pixels; ++p, to += job.block, from += pixel_stride) {
+        for (int64_t c = 0; c < tile.channels; ++c) to[c] = from[c];
+        for (int64_t c = tile.channels; c < job.block; ++c) to[c] = elsewhere;
+    }
+}
+
+template <class Real>
+void scatter(const Job& job, const Tile<Real>& tile, const Real* from, Real* values) {
+    Real* to = values + tile.first_pixel * job.channels + tile.first_channel;
+    for (int64_t p = 0; p < tile.pixels; ++p, to += job.channels, from += job.block)
+        for (int64_t c = 0; c < tile.channels; ++c) to[c] = from[c];
+}
+
+template <class Real>
+void words(const Job& job, const Tile<Real>& tile, const typename Lanes<Real>::integer* bits, uint64_t* values) {
+    for (int64_t p = 0; p < tile.pixels; ++p) {
+        uint64_t* to = values + (tile.first_pixel + p) * job.channels + tile.first_channel;
+        const typename Lanes<Real>::integer* from = bits + p * job.block;
+        if (sizeof(Real) == 4 && chunks<Real>(job) == 2)
+            for (int64_t c = 0; c < tile.channels; ++c)
+                to[c] = uint64_t(uint32_t(from[c])) | uint64_t(uint32_t(from[tile.size + c])) << 32;
+        else if (sizeof(Real) == 4)
+            for (int64_t c = 0; c < tile.channels; ++c) to[c] = uint32_t(from[c]);
+        else
+            for (int64_t c = 0; c < tile.channels; ++c) to[c] = uint64_t(from[c]);
+    }
+}
+
+template <class Real>
+void rest(const Job& job, const Tile<Real>& tile, int64_t image, int t, Real* to) {
+    if (job.rest)
+        gather<Real>(job, tile, to, (const Real*)job.rest + t * job.rest_step + image * job.rest_image, job.rest_pixel,
+                     Real(0));
+    else
+        for (int64_t n = 0; n < tile.size; ++n) to[n] = 0;
+}
+
+template <class Real>
+void emit(const Job& job, const Tile<Real>& tile, int64_t image, int t, const Real* current) {
+    const int64_t neurons = job.rows * job.columns * job.channels;
+    scatter<Real>(job, tile, current, (Real*)job.out + (t * job.images + image) * neurons);
+}
+
+// A tile's state before the chunk.
+template <class Real>
+void begin(const Job& job, const Tile<Real>& tile, int64_t image) {
+    const int64_t neurons = job.rows * job.columns * job.channels;
+    const Real never = Real(__builtin_huge_val());
+    gather<Real>(job, tile, tile.potential, (const Real*)job.potential + image * neurons, job.channels, Real(0));
+    gather<Real>(job, tile, tile.threshold, (const Real*)job.threshold, job.threshold_pixel, never);
+    for (int64_t n = 0; n < job.bits * chunks<Real>(job) * tile.size; ++n) tile.up[n] = 0;
+    if (job.dynamics != Dynamics::tracer) return;
+    gather<Real>(job, tile, tile.total, (const Real*)job.total + image * neurons, job.channels, Real(0));
+    for (int64_t n = 0; n < chunks<Real>(job) * tile.size; ++n) tile.down[n] = 0;
+}
+
+// And after it.
+template <class Real>
+void end(const Job& job, const Tile<Real>& tile, int64_t image) {
+    const int64_t neurons = job.rows * job.columns * job.channels;
+    scatter<Real>(job, tile, tile.potential, (Real*)job.potential + image * neurons);
+    for (int k = 0; k < job.bits; ++k)
+        words<Real>(job, tile, tile.up + k * chunks<Real>(job) * tile.size, job.up + (k * job.images + image) * neurons);
+    if (job.dynamics != Dynamics::tracer) return;
+    scatter<Real>(job, tile, tile.total, (Real*)job.total + image * neurons);
+    words<Real>(job, tile, tile.down, job.down + image * neurons);
+}
+
+// All steps of a tile that matrices lead to: all currents, then all firing.
+template <class Real>
+void matrices(const Job& job, const Tile<Real>& tile, int64_t block, int64_t image) {
+    for (int t = 0; t < job.steps; ++t) rest<Real>(job, tile, image, t, tile.current + t * tile.size);
+    for (int i = 0; i < job.count; ++i) {
+        const Source& s = job.sources[i];
+        const Real* weight = (const Real*)s.weight + block * s.channels * job.block;
+        if (s.lists.amplitude)
+            matrix<Real, true>(s.lists, image, job.steps, weight, tile.current, job.block);
+        else
+            matrix<Real, false>(s.lists, image, job.steps, weight, tile.current, job.block);
+    }
+    if (job.out)
+        for (int t = 0; t < job.steps; ++t) emit<Real>(job, tile, image, t, tile.current + t * tile.size);
+    else
+        fire<Real>(job, tile, tile.size, 0, job.steps);
+}
+
+// All steps of a tile that convolutions lead to: step after step.
+template <class Real>
+void convolutions(const Job& job, const Tile<Real>& tile, const Meeting<Real>* meetings, int64_t block, int64_t image) {
+    const bool steady = !job.rest_step && !job.out && job.dynamics < Dynamics::tracer;  // `step` restores the current
+    const bool same = !job.threshold_pixel && !job.rest_pixel;
+    if (steady) {
+        rest<Real>(job, tile, image, 0, tile.base);
+        rest<Real>(job, tile, image, 0, tile.current);
+    }
+    for (int t = 0; t < job.steps; ++t) {
+        if (!steady) rest<Real>(job, tile, image, t, tile.current);
+        for (int i = 0; i < job.count; ++i) {
+            if (meetings[i].source->lists.amplitude)
+                convolution<Real, true>(meetings[i], job, image, block, t, tile.current);
+            else
+                convolution<Real, false>(meetings[i], job, image, block, t, tile.current);
+        }
+        if (job.out)
+            emit<Real>(job, tile, image, t, tile.current);
+        else if (!steady)
+            fire<Real>(job, tile, 0, t, t + 1);
+        else if (same)
+            step<Real, true>(job, tile, t);
+        else
+            step<Real, false>(job, tile, t);
+    }
+}
+
+// What `run` keeps in scratch memory.
+template <class Real>
+struct Desk {
+    Tile<Real> tile;
+    Meeting<Real>* meetings;
+
+    Desk(Room& room, const Job& job) : tile(room, job), meetings(room.take<Meeting<Real>>(job.count)) {
+        for (int i = 0; i < job.count; ++i) {
+            const Meeting<Real> meeting(room, job.sources[i]);
+            if (meetings) meetings[i] = meeting;
+        }
+    }
+};
+
+template <class Real>
+int64_t room(const Job& job) {
+    Room measured(nullptr);
+    const Desk<Real> desk(measured, job);
+    return measured.taken();
+}
+
+template <class Real>
+void run(const Job& job, int64_t block, int64_t image, int64_t number, Line* scratch) {
+    Room given(scratch);
+    Desk<Real> desk(given, job);
+    Tile<Real>& tile = desk.tile;
+    tile.place(job, block, number);
+    if (!job.out) begin<Real>(job, tile, image);
+    if (!job.count && !job.rest_step && !job.out) {  // a constant current
+        rest<Real>(job, tile, image, 0, tile.current);
+        fire<Real>(job, tile, 0, 0, job.steps);
+    } else if (job.flat) {
+        matrices<Real>(job, tile, block, image);
+    } else {
+        for (int i = 0; i < job.count; ++i) desk.meetings[i].meet(job, block, tile.top, tile.height);
+        convolutions<Real>(job, tile, desk.meetings, block, image);
+    }
+    if (!job.out) end<Real>(job, tile, image);
+}
+
+}  // namespace
+}  // namespace respike
