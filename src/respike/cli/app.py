@@ -79,7 +79,7 @@ COMMANDS = {
     ),
     "refinements": Command(
         "listing:refinements",
-        "The refinements of plans; with NAME, all about one: its equation, its options, its cost, its paper.",
+        "List the refinements of plans; with NAME, describe one: its equation, options, cost and paper.",
         ("respike refinements correct_biases", "respike evaluate mnist-cnn --method max_norm --refine signed"),
     ),
     "evaluate": Command(

@@ -47,10 +47,10 @@ def list_methods(
 
 def refinements(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="The refinement to tell all about.", show_default=False)
+        str | None, typer.Argument(metavar="NAME", help="The refinement to describe.", show_default=False)
     ] = None,
 ) -> None:
-    """The refinements of plans; with NAME, all about one: its equation, its options, its cost, its paper."""
+    """List the refinements of plans; with NAME, describe one: its equation, options, cost and paper."""
     if name is not None:
         _describe(conversions.refinement(name))
         return

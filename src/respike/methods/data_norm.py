@@ -13,12 +13,12 @@ from respike.schedule import Steady
 
 @published(DIEHL_2015, DIEHL_REPLICATION)
 def data_norm(network: Network, calibration: Calibration, *, steps: int = 100, reset: Reset = ToValue(0.0)) -> Plan:
-    """Scales each layer by its largest activation or weight on calibration data, whichever is larger.
+    """Uses the largest activation or weight of each layer as its threshold, whichever is larger.
 
     *Paper*: `scale_l = max(max weight, max activation)`, weights of layer l times `scale_{l-1} / scale_l`, threshold 1.
-    *As printed*: the replication keeps `scale_factor` from layer to layer, which telescopes as it must; the authors'
-    original program keeps `applied_factor`, which differs from the third weighted layer on.
-    *As built*: the former, as thresholds in activation units, `theta_l = scale_l`.
+    *As printed*: the replication carries `scale_factor` from layer to layer, so that successive factors cancel as they
+    should. The authors' original program carries `applied_factor`, which differs from the third weighted layer on.
+    *As built*: the replication's, as thresholds in activation units, `theta_l = scale_l`.
 
     Args:
         network: the network to convert.

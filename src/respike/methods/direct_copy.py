@@ -41,11 +41,11 @@ def _rounded(plan: Plan, factor: float) -> float:
     remedies={"saturation": _saturating, "wasted_range": _wasting, "spike_value": _weighted},
 )
 def direct_copy(network: Network, *, steps: int = 64, threshold: float = 1.0, reset: Reset = Subtract()) -> Plan:
-    """Copies the weights; every neuron fires at one threshold and every spike counts 1.
+    """Copies the weights, and uses one threshold for all neurons; every spike delivers 1.
 
     *Paper*: the baseline of the replication's Table 2 (thresholds 1, 4 and 20, hard reset) and of FIT's Figure 3 (both
-    resets). Activations above 1 saturate. With a threshold other than 1, rates shrink by it from layer to layer, which
-    leaves the decision of a network without biases as it was, but not the scale of the decoded outputs.
+    resets). With a threshold of 1, activations above 1 saturate. Any other threshold divides the rates by itself in
+    every layer. A network without biases still makes the same decisions, but the decoded outputs lose their scale.
 
     Args:
         network: the network to convert.

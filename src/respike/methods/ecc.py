@@ -45,29 +45,32 @@ def ecc(
     encoder: bool = True,
     spiking_output: bool = False,
 ) -> Plan:
-    """Scales each layer by its largest activation, and adds part of a threshold so that neurons round, not cut off.
+    """Uses each layer's largest activation as the threshold, and adds charge so that neurons round to the nearest.
 
-    *Paper*: current normalisation (CN, Eq. 8), `W_n ← kappa_n · lambda_{n-1} / lambda_n · W_n`, `b_n ← kappa_n · b_n /
-    lambda_n`, `V_thr ← kappa_n`, with `lambda_n` the largest activation on the training set; thresholding for residual
-    elimination (TRE, Eq. 9), `b_n ← b_n + eta · V_thr / T`; batch norm folded with its own epsilon (CMB, Eq. 11, 12);
-    the image encoded into regular spikes by neurons with threshold `lambda_0` (Algorithm 1).
-    *As printed*: Eq. 7 has another factor 1 / T, which Eq. 8 drops and no run can have. What stands in the place of CN
-    where it is switched off (Figure 3a) is not said.
-    *As built*: thresholds `theta_n = lambda_n` in activation units, in which kappa cancels (it belongs to fixed point);
-    without CN, the percentile scales of Rueckauer 2017, the paper's own baseline. CMB is no option: `load` folds batch
-    norm with each layer's epsilon. Residual additions need no shared scale. Average pooling is part of the next affine
-    map, where the published tool makes it a layer that spikes. `lambda_0` is the largest calibration pixel, but at
-    least the paper's 1. The extra current belongs to `steps`: for another time make a new plan.
+    *Paper*: current normalisation (CN, Eq. 8), `W_n ← kappa_n · lambda_{n-1} / lambda_n · W_n`,
+    `b_n ← kappa_n · b_n / lambda_n`, `V_thr ← kappa_n`, with `lambda_n` the largest activation on the training set;
+    thresholding for residual elimination (TRE, Eq. 9), `b_n ← b_n + eta · V_thr / T`; batch norm folded with its
+    own epsilon (CMB, Eq. 11, 12); the image encoded into regular spikes by neurons with threshold `lambda_0`
+    (Algorithm 1).
+    *As printed*: Eq. 7 has another factor 1 / T, which Eq. 8 drops and which cannot work. The paper does not say
+    what replaces CN when it is switched off (Figure 3a).
+    *As built*: thresholds `theta_n = lambda_n` in activation units, in which kappa cancels (it belongs to fixed
+    point); without CN, the percentile scales of Rueckauer 2017, the paper's own baseline. CMB is not an option:
+    `load` folds batch norm with each layer's epsilon. Residual additions need no shared scale. Average pooling is
+    part of the next affine map, where the published tool makes it a layer that spikes. `lambda_0` is the largest
+    calibration pixel, but at least the paper's 1. The extra current depends on `steps`: make a new plan for a
+    different number.
 
     Args:
         network: the network to convert.
         calibration: images from the training set.
         steps: time steps.
-        eta: the part of the threshold that is added, in [0, 1); 0 switches it off.
-        upfront: add it before the first step and not bit by bit; not the same, and not the paper's.
-        current_normalisation: scale by the largest activation, not by the 99.9th percentile.
-        encoder: encode the image into spikes, not a constant current.
-        spiking_output: make the output layer spike, clipped at its largest calibration output, as the tool does.
+        eta: the fraction of the threshold that is added, in [0, 1); 0 adds nothing.
+        upfront: add all of it before the first step, not a part in each step as the paper does.
+        current_normalisation: use the largest activation as the threshold, not the 99.9th percentile.
+        encoder: encode the image into regular spikes instead of a constant current.
+        spiking_output: make the output layer spike as the published tool does; it saturates at its largest calibration
+            output.
     """
     normalise = max_norm if current_normalisation else percentile_norm
     plan = normalise(network, calibration, steps=steps)

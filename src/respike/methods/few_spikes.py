@@ -63,27 +63,27 @@ def few_spikes(
     correct_bias: bool = True,
     analog: tuple[str, ...] = (),
 ) -> Plan:
-    """Few-spikes neurons: K bits an activation, about one spike a neuron.
+    """Sends each activation as K bits, with about one spike per neuron.
 
-    The neuron of a ReLU delivers `u · clip(floor(x / u), 0, 2^K - 1)` with the unit `u = alpha · 2^-K`. Other functions
-    get neurons fitted to the inputs that their layer sees (`fitting.fit_activation`). What no neuron computes
-    (attention, gates) must be named in `analog`.
+    The neuron of a ReLU delivers `u · clip(floor(x / u), 0, 2^K - 1)` with the unit `u = alpha · 2^-K`. Other
+    functions get neurons that are fitted to the inputs of their layer (`fitting.fit_activation`). Nodes that no neuron
+    can compute (attention, gates) must be named in `analog`.
 
     *Paper*: one global alpha = 25, K = 10; Eq. 1 to 3. Its program fires at `v > T`; see `neurons.FewSpikes`.
     *As built*: with `alpha=25, half_unit=False, correct_bias=False` the paper's. By default units come from
-    calibration, for every channel; an initial potential of half a unit rounds to the nearest in place of down; and what
-    quantisation still changes in the mean input of each channel is given back as an extra current, layer by layer
-    (not in recurrent layers, whose neurons must be the same at every time step).
+    calibration, for every channel; an initial potential of half a unit rounds to the nearest instead of down; and an
+    extra current corrects what quantisation still changes in the mean input of each channel, layer by layer (not in
+    recurrent layers, whose neurons must be the same at every time step).
 
     Args:
         network: the network to convert.
         calibration: images from the training set.
         steps: K, the steps of each layer.
-        alpha: one global range of all layers, as in the paper; from calibration unless given.
-        least_squares: units with the least squared error; off, the largest activation is the largest value.
-        per_channel: one unit for each channel in place of one for the layer.
-        half_unit: start at half a unit, which rounds to the nearest.
-        correct_bias: give back each channel's mean error.
+        alpha: one range for all layers, as in the paper; chosen by calibration if not given.
+        least_squares: choose units with the least squared error; if off, the largest activation is the largest value.
+        per_channel: one unit for each channel instead of one for the layer.
+        half_unit: start with half a unit of potential, which rounds to the nearest.
+        correct_bias: correct each channel's mean error.
         analog: names of nodes that stay analog, or patterns of names (`*gate*`).
     """
     if alpha is not None and not alpha > 0:

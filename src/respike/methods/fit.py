@@ -56,25 +56,27 @@ def fit(
     tolerance: float = 0.0005,
     longest: int = 64,
 ) -> Plan:
-    """Gives input for a finite time (T1), then lets the neurons fire what they have stored (T2).
+    """Gives input for T1 steps, then lets the neurons send their remaining charge for T2 steps.
 
-    *Paper*: reset by subtraction, threshold 1, weights as they are; spikes that saturation held back are sent after the
-    input has stopped, so that rates equal activations up to the last potential below the threshold.
-    *As built*: every spike delivers `threshold`; biases stop with the input, which the paper, whose networks have none,
-    leaves open.
+    *Paper*: reset by subtraction, threshold 1, unchanged weights; charge that could not be sent because of
+    saturation is sent after the input has stopped, so that rates equal activations up to the last potential below
+    the threshold.
+    *As built*: every spike delivers `threshold`; biases stop with the input. The paper's networks have no biases,
+    so it does not say what they do.
 
-    T1 and T2 that are not given are chosen: the shortest schedule (T1 + T2, then T1) after which the spiking network
-    decides as the network does on all calibration images but a fraction `tolerance`, then and at every later step
-    up to `longest`. It then holds the network's accuracy on them to the same tolerance. No labels are used.
+    If T1 and T2 are not given, the shortest schedule (by T1 + T2, then by T1) is chosen after which the spiking network
+    makes the same decisions as the original network on all calibration images except for a fraction `tolerance`. This
+    must also hold at every later step up to `longest`. The accuracy on these images is then the original network's, to
+    the same tolerance. No labels are used.
 
     Args:
         network: the network to convert.
-        calibration: images from the training set; needed where T1 or T2 is to be chosen.
+        calibration: images from the training set; needed to choose T1 or T2.
         input_steps: T1, steps with input.
         drain_steps: T2, steps without input.
-        threshold: the threshold of every neuron, and what its spikes deliver.
+        threshold: the threshold of every neuron, and the value that a spike delivers.
         bias_while_draining: leave biases on while draining.
-        tolerance: the fraction of calibration images on which the decision may differ.
+        tolerance: the fraction of calibration images on which decisions may differ.
         longest: the longest T1, and the longest T2, that are tried.
     """
     site = Site(threshold, neuron=IntegrateFire(Subtract()))

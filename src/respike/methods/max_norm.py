@@ -20,16 +20,18 @@ def max_norm(
     per_channel: bool = False,
     reset: Reset = Subtract(),
 ) -> Plan:
-    """Scales each layer by its largest activation on calibration data, so that none saturates.
+    """Uses the largest activation of each layer on calibration images as its threshold, so that none saturates.
 
-    *Paper*: FIT Eq. 8. *As printed*, `f_l = 1 / (f_{l-1} · a_max_l)`, which misscales from the fourth factor on.
-    *As built*, what is meant: weights of layer l times `a_max_{l-1} / a_max_l`, as thresholds `theta_l = a_max_l`.
+    *Paper*: FIT Eq. 8.
+    *As printed*, `f_l = 1 / (f_{l-1} · a_max_l)`, which gives a wrong scale from the fourth factor on.
+    *As built*: what the paper means, weights of layer l times `a_max_{l-1} / a_max_l`, as thresholds
+    `theta_l = a_max_l`.
 
     Args:
         network: the network to convert.
         calibration: images from the training set.
         steps: time steps.
-        per_channel: one scale for each channel in place of one for the layer.
+        per_channel: one threshold for each channel instead of one for the layer.
         reset: what a neuron does after a spike.
     """
     activations = observe(network, calibration)

@@ -25,7 +25,7 @@ def model_norm(
     input_high: float = 1.0,
     reset: Reset = ToValue(0.0),
 ) -> Plan:
-    """Scales each layer by the largest activation that its weights allow; no data, no saturation, slow.
+    """Uses the largest activation that the weights allow as the threshold: no data, no saturation, but slow.
 
     *Paper*: weights of layer l divided by the largest sum of positive input weights of any neuron, threshold 1.
     *As built*: the same numbers as thresholds in activation units, `theta_l = theta_{l-1} · max_i Σ_j max(0, W_ij)`,

@@ -34,11 +34,11 @@ def percentile_norm(
     per_channel: bool = False,
     reset: Reset = Subtract(),
 ) -> Plan:
-    """Scales each layer by a high percentile of its activations; the few above it saturate.
+    """Uses a high percentile of each layer's activations as its threshold; the few above it saturate.
 
     *Paper*: `W_l ← W_l · lambda_{l-1} / lambda_l`, `b_l ← b_l / lambda_l` with lambda the 99.9th percentile, reset by
-    subtraction. *As built*: thresholds `theta_l = lambda_l` in activation units, biases as they are. The paper does
-    not say whether silent neurons count; its program leaves them out, and so does the default.
+    subtraction. *As built*: thresholds `theta_l = lambda_l` in activation units, unchanged biases. The paper does
+    not say whether activations of zero count; its program leaves them out, and so does the default.
 
     Args:
         network: the network to convert.
@@ -46,7 +46,7 @@ def percentile_norm(
         steps: time steps.
         percentile: the percentile, in (0, 100].
         nonzero_only: leave activations of zero out.
-        per_channel: one scale for each channel in place of one for the layer.
+        per_channel: one threshold for each channel instead of one for the layer.
         reset: what a neuron does after a spike.
     """
     scales: dict[str, Quantity] = {}

@@ -37,21 +37,21 @@ def rmp(
     after_balancing: bool = False,
     poisson: bool = False,
 ) -> Plan:
-    """Balances thresholds at a fraction of the largest input current; neurons keep what exceeds the threshold.
+    """Sets thresholds to a fraction of the largest input current; neurons keep the charge above the threshold.
 
     *Paper*: `V_n = scale · max over neurons, steps and images of W_n · z_{n-1}(t)`, reset by subtraction. ECC compares
     with 0.8 and 0.9 as RMP-SNN(0.8) and RMP-SNN(0.9). ECC does not say whether a layer is balanced on the spikes of
     thresholds that are scaled already.
-    *As built*: it is, so that each threshold is `scale` times the largest current in the network that comes out; in
+    *As built*: it is, so that each threshold is `scale` times the largest current in the converted network; in
     activation units, `scale` times the largest `W_n (theta_{n-1} · z_{n-1}(t)) + b_n`, and a spike delivers its
     threshold. Otherwise as `threshold_balancing`, which has scale 1 and the hard reset. The factor does not compound:
-    rates still decode to the activation, and are at most 1 / scale times higher where nothing saturates.
+    as long as nothing saturates, rates still decode to the activation, and are at most 1 / scale times higher.
     `after_balancing` is the other reading, that of the authors' laboratory: balance with scale 1, then multiply every
-    threshold by `scale` and leave what spikes deliver. It compounds: behind n layers the rates are scale^-n times too
-    high, but for what saturates and for the share of the biases.
+    threshold by `scale` and leave what spikes deliver. It compounds: after n layers the rates are scale^-n times too
+    high, except where neurons saturate and for the share of the biases.
 
-    Smaller thresholds make rates higher: faster, with more spikes, and with currents above the threshold, which wait in
-    the potential for steps with less.
+    Smaller thresholds give higher rates, so the network is faster but sends more spikes. A current above the threshold
+    stays in the potential and is sent in later steps with less current.
 
     Args:
         network: the network to convert.
@@ -59,7 +59,7 @@ def rmp(
         steps: time steps.
         scale: the threshold as a fraction of the largest input current, in (0, 1].
         after_balancing: scale the thresholds of a balanced network, so that the factor compounds.
-        poisson: random input spikes in place of a constant current, pixels in [0, 1] being probabilities.
+        poisson: random input spikes instead of a constant current; pixels in [0, 1] are their probabilities.
     """
     if not 0 < scale <= 1:
         raise InvalidOption(f"scale must be in (0, 1], got {scale:g}")

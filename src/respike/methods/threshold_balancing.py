@@ -32,14 +32,14 @@ def threshold_balancing(
     poisson: bool = False,
     reset: Reset = ToValue(0.0),
 ) -> Plan:
-    """Sets each threshold to the largest input current that its layer gets while the layers before it spike.
+    """Sets each threshold to the largest input current of its layer while the layers before it spike.
 
-    *Paper*: layer after layer, `V_n = max over neurons, steps and images of W_n · z_{n-1}(t)` with unit spikes and the
-    weights as they are; random input spikes with the pixel as probability, reset to zero, no biases.
-    *As built*: the same thresholds in activation units, the largest `W_n (theta_{n-1} · z_{n-1}(t)) + b_n`, which is
-    `V_n · theta_{n-1}` in a chain; residual additions need no shared scale in these units. Biases stay as they are and
-    count as current. The input is a constant current unless `poisson`. Average pooling is part of the next affine map,
-    where the paper makes it a layer that spikes.
+    *Paper*: one layer after another, `V_n = max over neurons, steps and images of W_n · z_{n-1}(t)` with unit
+    spikes and the weights as they are; random input spikes with the pixel as probability, reset to zero, no biases.
+    *As built*: the same thresholds in activation units, the largest `W_n (theta_{n-1} · z_{n-1}(t)) + b_n`, which
+    is `V_n · theta_{n-1}` in a chain; residual additions need no shared scale in these units. Biases do not change
+    and count as current. The input is a constant current unless `poisson`. Average pooling is part of the next
+    affine map, where the paper makes it a layer that spikes.
 
     No current exceeds its threshold on the calibration images, so nothing saturates; but a momentary current is larger
     than its mean, the activation, so neurons fire less than under `max_norm`.
@@ -48,7 +48,7 @@ def threshold_balancing(
         network: the network to convert.
         calibration: images from the training set; they are simulated for `steps` steps.
         steps: time steps.
-        poisson: random input spikes in place of a constant current, pixels in [0, 1] being probabilities.
+        poisson: random input spikes instead of a constant current; pixels in [0, 1] are their probabilities.
         reset: what a neuron does after a spike.
     """
     schedule = Steady(steps)

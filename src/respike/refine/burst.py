@@ -15,8 +15,8 @@ def burst(plan: Plan, *, most: int = 5) -> Plan:
 
         s = clip(floor(v / θ), 0, most),   v ← v − θ s
 
-    What has piled up in a neuron is sent at once. Each spike of a burst counts. Thresholds chosen afterwards
-    (`least_squares`) take into account that `most · T` spikes can be sent. Costs no steps.
+    All charge that a neuron has accumulated is sent at once. Each spike of a burst is counted. Thresholds chosen
+    afterwards (`least_squares`) take into account that `most · T` spikes can be sent. Costs no steps.
 
     Args:
         plan: the plan to refine; its neurons reset by subtraction.

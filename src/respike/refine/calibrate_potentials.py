@@ -15,13 +15,13 @@ from respike.refine.refinement import refinement
 
 @refinement(LI_2021)
 def calibrate_potentials(plan: Plan, network: Network, calibration: Calibration, *, images: int = 256) -> Plan:
-    """Gives the mean error of what each channel sends to its neurons as an initial potential, layer by layer.
+    """Corrects the mean error of each channel's spikes with an initial potential, layer by layer.
 
         v_c(0) ← v_c(0) + T · (mean(a_c) − mean(â_c))
 
-    with a the activations of the network and â what the neurons send on average in a step, in the same units, while the
-    layers before are corrected already. The charge is there from the first step on, where that of `correct_biases`
-    comes bit by bit. Costs two simulations of the images.
+    with a the activations of the network and â what the neurons send on average in a step, in the same units, while
+    the layers before are already corrected. The whole charge is there from the first step on, while
+    `correct_biases` adds it step by step. Costs two simulations of the images.
 
     Args:
         plan: the plan to refine, for the number of steps that it will run.

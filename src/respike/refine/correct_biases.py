@@ -21,10 +21,10 @@ def correct_biases(plan: Plan, network: Network, calibration: Calibration, *, im
         b_c ← b_c + mean(z_c) − mean(ẑ_c)
 
     with z the input of the activation in the network, and ẑ that in the spiking network, whose layers before are
-    corrected already; means are over images, positions and steps. Li et al. compare what layers send and subtract the
-    difference from the bias; compared here are their inputs, which the added current changes directly. Recurrent
-    layers, whose neurons must be the same at every time step of the sequence, are left alone. Costs a simulation of the
-    images.
+    already corrected; means are over images, positions and steps. Li et al. compare the outputs of the layers and
+    subtract the difference from the bias. Here the inputs are compared, which the added current changes directly.
+    Recurrent layers are not corrected, because their neurons must be the same at every time step of the sequence.
+    Costs a simulation of the images.
 
     Args:
         plan: the plan to refine; correct it last, for the number of steps that it will run.

@@ -15,7 +15,7 @@ from respike.refine.refinement import refinement
 
 @refinement(ECC)
 def encoder(plan: Plan, network: Network, calibration: Calibration) -> Plan:
-    """Encodes the image into regular spikes: one integrate-and-fire neuron a pixel (ECC Algorithm 1).
+    """Encodes the image into regular spikes: one integrate-and-fire neuron per pixel (ECC Algorithm 1).
 
     Its threshold is the largest pixel of the calibration images, but at least 1: pixels in [0, 1] are encoded as they
     are, whatever these images reach. Costs a look at the images.

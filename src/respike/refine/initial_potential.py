@@ -13,16 +13,16 @@ from respike.refine.sites import each
 
 @refinement(BU_2022)
 def initial_potential(plan: Plan, *, share: float = 0.5) -> Plan:
-    """Starts every neuron at a share of its threshold.
+    """Starts every neuron with a fraction of its threshold as potential.
 
         v(0) = share · θ
 
-    With constant input a neuron that starts empty sends `floor(x T / θ)` spikes, and one that starts at half its
+    With constant input, a neuron that starts at 0 sends `floor(x T / θ)` spikes, and one that starts at half its
     threshold rounds to the nearest. Costs nothing.
 
     Args:
         plan: the plan to refine.
-        share: of the threshold, in [0, 1).
+        share: the fraction of the threshold, in [0, 1).
     """
     if not 0 <= share < 1:
         raise InvalidOption(f"the share of an initial potential must be in [0, 1), got {share:g}")

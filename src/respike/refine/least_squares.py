@@ -16,7 +16,7 @@ from respike.refine.sites import groups, levels, spikes_in_threshold
 
 @refinement(LI_2021)
 def least_squares(plan: Plan, network: Network, calibration: Calibration, *, per_channel: bool = True) -> Plan:
-    """Chooses the thresholds with the least squared error of the rounding that the neurons will do.
+    """Chooses the thresholds with the least squared error between the activations and what the neurons can send.
 
         θ = argmin Σ (u · clip(floor(x / u + v0 / θ), 0, L) − x)²,   u = θ / T,   L = T spikes at the most
 
@@ -28,7 +28,7 @@ def least_squares(plan: Plan, network: Network, calibration: Calibration, *, per
         plan: the plan to refine.
         network: the network that it is for.
         calibration: images from the training set.
-        per_channel: one threshold for each channel; off, one for the layer.
+        per_channel: one threshold for each channel; if off, one for the layer.
     """
     seen = observe(network, calibration, per_channel=per_channel)
     sites = dict(plan.sites)

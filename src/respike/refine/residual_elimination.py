@@ -13,17 +13,17 @@ from respike.refine.sites import each
 
 @refinement(ECC)
 def residual_elimination(plan: Plan, *, eta: float = 0.5) -> Plan:
-    """Adds a part of the threshold to the current of every neuron, spread over all steps (ECC Eq. 9).
+    """Adds a fraction of the threshold to the current of every neuron, spread over all steps (ECC Eq. 9).
 
         b ← b + eta · θ / T
 
-    At the end a neuron has received `eta` thresholds more, so that it loses between −eta and 1 − eta thresholds and not
-    between 0 and 1. It belongs to the plan's number of steps. `initial_potential` gives the same charge at once.
-    Costs nothing.
+    In all steps together, a neuron receives `eta` thresholds more, so that it loses between −eta and 1 − eta
+    thresholds instead of between 0 and 1. The current depends on the plan's number of steps. `initial_potential`
+    adds the same charge at once. Costs nothing.
 
     Args:
         plan: the plan to refine.
-        eta: the part of the threshold, in [0, 1).
+        eta: the fraction of the threshold, in [0, 1).
     """
     if not 0 <= eta < 1:
         raise InvalidOption(f"eta must be in [0, 1), got {eta:g}")

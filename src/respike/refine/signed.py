@@ -10,12 +10,13 @@ from respike.refine.sites import with_neurons
 
 @refinement(WANG_2022)
 def signed(plan: Plan) -> Plan:
-    """Lets every neuron take spikes back that it has sent too early.
+    """Lets every neuron correct spikes that it has sent too early with negative spikes.
 
         z = 1 where v ≥ θ,   z = −1 where v < 0 and Σ z > 0,   v ← v − θ z
 
-    A neuron that fires before its inhibition has come recalls the spike, so the sum of its spikes nears the activation
-    whatever the order of its inputs. Costs spikes of both signs: about twice as many in a deep network.
+    A neuron that fires before an inhibitory input arrives can send a negative spike afterwards. The sum of its
+    spikes therefore approaches the activation in any order of the inputs. Costs spikes of both signs: about twice
+    as many in a deep network.
 
     Args:
         plan: the plan to refine; its neurons reset by subtraction.

@@ -15,8 +15,9 @@ from respike.refine.refinement import refinement
 def spiking_output(plan: Plan, network: Network, calibration: Calibration) -> Plan:
     """Makes the output layer spike, as the published tool of ECC does.
 
-    The threshold is the largest output on the calibration images. Outputs below zero and above it are cut off, and the
-    rest is rounded, so accuracy can only fall; hardware that reads spikes needs it. Costs one pass over the images.
+    The threshold is the largest output on the calibration images. Outputs below zero or above the threshold are
+    clipped, and all others are rounded, which can only reduce the accuracy. Hardware that reads spikes needs it.
+    Costs one pass over the images.
 
     Args:
         plan: the plan to refine.
