@@ -82,14 +82,26 @@ class SiteTensors:
 
 @dataclass(frozen=True)
 class Membrane:
-    """The output is the potential that the last affine map has accumulated; the last layer does not spike."""
+    """The output is the potential that the last affine map has accumulated; the last layer does not spike.
+
+    Args:
+        after: the steps before the readout starts: outputs count from the step after them, and are 0 until then.
+    """
+
+    after: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class SpikeCount:
-    """The output neurons spike too, as the population `site`; the output is what their spikes have delivered."""
+    """The output neurons spike too, as the population `site`; the output is what their spikes have delivered.
+
+    Args:
+        site: the output population.
+        after: the steps before the readout starts; see `Membrane`.
+    """
 
     site: Site
+    after: int = 0
 
 
 @dataclass(frozen=True)
@@ -165,6 +177,11 @@ class Plan(Summarised):
         """By what a sum over time of currents, or of what spikes deliver, is divided to be an activation."""
         return self.schedule.input_steps * self.coding.gain
 
+    @property
+    def output_decoding(self) -> float:
+        """By what a readout is divided to be in the units of the network's outputs."""
+        return (self.schedule.input_steps - self.readout.after) * self.coding.gain
+
     def _summary(self) -> tuple[str, dict[str, str]]:
         thresholds = [torch.as_tensor(site.threshold) for site in self.sites.values()]
         lowest = min((float(one.min()) for one in thresholds), default=0.0)
@@ -195,6 +212,7 @@ class Plan(Summarised):
                 "respike.passes.join_inputs(network)"
             )
         self._check_analog(network)
+        self._check_readout()
         spiking = [node for node in network.activations if node.name not in self.analog]
         names = {node.name for node in spiking}
         if missing := sorted(names - self.sites.keys()):
@@ -217,6 +235,16 @@ class Plan(Summarised):
             )
         if isinstance(self.readout, SpikeCount):
             _check_channels(network.outputs[0], self.readout.site, network.shapes[network.outputs[0]])
+
+    def _check_readout(self) -> None:
+        """A readout that starts late needs steps that are left, and an input that stays on."""
+        after, steps = self.readout.after, self.schedule.steps
+        if after and not isinstance(self.schedule, Steady):
+            raise InvalidPlan("a readout can start late under a steady schedule only: use after=0")
+        if not 0 <= after < steps:
+            raise InvalidPlan(
+                f"the readout starts after {after} steps, and the plan has {steps}: use {steps - 1} at most"
+            )
 
     def _check_analog(self, network: Network) -> None:
         """Nothing stays analog unless the plan says so, and then layers must decode to values."""

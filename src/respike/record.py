@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -67,6 +67,14 @@ class Recording(Summarised):
             or "not counted",
             "also kept": listed(f"{name} of {listed(getattr(self, name))}" for name in kept) or "nothing",
         }
+
+    def since(self, after: int) -> Recording:
+        """The same with outputs that count from the step after so many; until then they are 0."""
+        if not after:
+            return self
+        over_time = self.outputs_over_time - self.outputs_over_time[after - 1]
+        over_time[:after] = 0
+        return replace(self, outputs_over_time=over_time)
 
     @property
     def outputs(self) -> Tensor:

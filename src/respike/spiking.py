@@ -57,7 +57,7 @@ class SpikingNetwork(Summarised):
     @property
     def decoding(self) -> float:
         """By what a readout is divided to be in the units of the network's outputs."""
-        return self.plan.decoding
+        return self.plan.output_decoding
 
     def to_module(self, surrogate: Surrogate | None = None) -> SpikingModule:
         """The spiking network as a `torch.nn.Module` to train; this one stays as it is.

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from networks import Builder, images
-from respike import Probe, SpikingNetwork, methods, refine, simulate
+from respike import Probe, SpikingNetwork, measure, methods, refine, simulate
 from respike.coding import IntegrateEncoder
-from respike.engines import batched
+from respike.engines import Engine, batched, count, event, reference
 from respike.errors import InvalidOption, InvalidPlan, UnknownName
 from respike.ir import MaxPool, Network, evaluate
+from respike.measure.early_exit import Bound, EarlyExit, Margin, exiting
 from respike.plan import MomentaryMax, Plan, SpikeCount
 from respike.refine import Refinement, Step
 from respike.schedule import InputThenDrain
@@ -124,6 +125,48 @@ def test_half_a_threshold_rounds_the_first_layer_to_the_nearest() -> None:
     exact = NETWORK.values((IMAGES,), keep=[FIRST])[FIRST]
     nearest = (8 * exact / plan.sites[FIRST].threshold + 0.5).floor().clamp(0, 8)
     assert float((counts != nearest).double().mean()) < 1e-3
+
+
+@pytest.mark.parametrize("engine", [reference, batched, event], ids=lambda engine: engine.__name__)
+@pytest.mark.parametrize("spiking", [False, True], ids=["potentials", "spikes"])
+def test_a_late_readout_is_the_output_minus_the_early_one(engine: Engine, spiking: bool) -> None:
+    plan = methods.max_norm(NETWORK, IMAGES, steps=12)
+    if spiking:
+        plan = refine.spiking_output(plan, NETWORK, IMAGES)
+    whole = simulate(SpikingNetwork(NETWORK, plan), IMAGES, engine=engine).outputs_over_time
+    late = SpikingNetwork(NETWORK, refine.read_late(plan, after=5))
+    over_time = simulate(late, IMAGES, engine=engine).outputs_over_time
+    assert torch.equal(over_time[5:], whole[5:] - whole[4])
+    assert not over_time[:5].any()
+    torch.testing.assert_close(late(IMAGES), (whole[-1] - whole[4]) / 7)
+    torch.testing.assert_close(late.to_module()(IMAGES), late(IMAGES))
+    assert measure(late, (IMAGES, NETWORK(IMAGES).argmax(1))).accuracy[-1] == pytest.approx(
+        float((over_time[-1].argmax(1) == NETWORK(IMAGES).argmax(1)).double().mean())
+    )
+
+
+@pytest.mark.parametrize("rule", [Bound(), Margin(0.1)], ids=str)
+def test_nobody_leaves_before_a_late_readout_starts(rule: EarlyExit) -> None:
+    plan = refine.read_late(methods.max_norm(NETWORK, IMAGES, steps=12), after=5)
+    over_time = simulate(SpikingNetwork(NETWORK, plan), IMAGES).outputs_over_time
+    leaves = exiting(rule, NETWORK, plan)(over_time)
+    assert int(leaves.min()) > 5
+    if isinstance(rule, Bound):
+        early = over_time[leaves - 1, torch.arange(len(leaves))]
+        assert torch.equal(early.argmax(1), over_time[-1].argmax(1))
+
+
+def test_late_readouts_that_do_not_fit() -> None:
+    plan = methods.max_norm(NETWORK, IMAGES, steps=12)
+    assert refine.read_late(plan).readout.after == 4
+    for late, message in ((12, "use 11 at most"), (-1, "use 11 at most")):
+        with pytest.raises(InvalidPlan, match=message):
+            SpikingNetwork(NETWORK, refine.read_late(plan, after=late))
+    for other in (methods.fit(NETWORK, input_steps=4, drain_steps=8), plans()["few"]):
+        with pytest.raises(InvalidPlan, match="steady schedule only"):
+            SpikingNetwork(NETWORK, refine.read_late(other, after=1))
+    with pytest.raises(InvalidPlan, match="no time"):
+        count(NETWORK, refine.read_late(plan), IMAGES)
 
 
 def test_residual_elimination_adds_its_charge_over_all_steps() -> None:

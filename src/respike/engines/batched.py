@@ -70,7 +70,7 @@ def batched(
     for phase in plan.schedule.phases:
         for start in range(0, phase.steps, longest):
             run.chunk(phase, min(longest, phase.steps - start))
-    return run.recorder.finish()
+    return run.recorder.finish().since(plan.readout.after)
 
 
 class _Run:

@@ -82,6 +82,8 @@ def _check(network: Network, plan: Plan) -> int:
         raise InvalidPlan(
             f"the count engine needs a Steady schedule, got {type(plan.schedule).__name__}: use the batched engine"
         )
+    if plan.readout.after:
+        raise InvalidPlan("the count engine has no time in which a readout could start late: use the batched engine")
     sites = dict(plan.sites) if isinstance(plan.readout, Membrane) else {**plan.sites, OUTPUT: plan.readout.site}
     for name, site in sites.items():
         if type(site.neuron) not in COUNTS or not site.neuron.lossless:

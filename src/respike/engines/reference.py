@@ -110,4 +110,4 @@ def reference(
                 delivered = readout(delivered, phase)
             output = delivered if output is None else output + delivered
             recorder.outputs(output.unsqueeze(0))
-    return recorder.finish()
+    return recorder.finish().since(plan.readout.after)

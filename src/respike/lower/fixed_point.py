@@ -147,7 +147,7 @@ def fixed_point(
     readout = scaled_plan.readout
     if isinstance(readout, SpikeCount):
         site = _rounded(OUTPUT, replace(readout.site, spike_value=1.0))
-        readout = SpikeCount(replace(site, spike_value=readout.site.spike_value))
+        readout = replace(readout, site=replace(site, spike_value=readout.site.spike_value))
     units = {name: _product(steps[name], threshold) for name, threshold in thresholds(plan).items()}
     result = FixedPoint(
         network=replace(scaled, nodes=tuple(_integer(node) for node in scaled.nodes)),

@@ -69,7 +69,7 @@ def regauge(network: Network, plan: Plan, gauge: Gauge) -> tuple[Network, Plan]:
     if isinstance(readout, SpikeCount):
         # What an output spike is worth stays: it decodes the readout into the units of the network's outputs.
         site = site_in_unit(OUTPUT, readout.site, gauge.potentials[OUTPUT])
-        readout = SpikeCount(replace(site, spike_value=readout.site.spike_value))
+        readout = replace(readout, site=replace(site, spike_value=readout.site.spike_value))
     lowered = replace(network, nodes=tuple(rewriting.nodes.values()), outputs=outputs)
     return lowered, replace(plan, sites=sites, readout=readout, coding=coding_in_unit(plan.coding, gauge.image))
 

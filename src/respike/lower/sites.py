@@ -50,5 +50,7 @@ def check_units(plan: Plan) -> None:
     """Raises `InvalidPlan` for schedules and readouts that have not been thought through here."""
     if not isinstance(plan.schedule, Steady | InputThenDrain):
         raise InvalidPlan(f"a {type(plan.schedule).__name__} schedule cannot be lowered yet")
+    if plan.readout.after:
+        raise InvalidPlan("a readout that starts late cannot be lowered yet: leave read_late out, and subtract outputs")
     if not isinstance(plan.readout, Membrane | SpikeCount):
         raise InvalidPlan(f"a {type(plan.readout).__name__} readout cannot be lowered yet")

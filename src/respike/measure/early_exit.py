@@ -88,6 +88,7 @@ def exiting(rule: EarlyExit, network: Network, plan: Plan) -> Callable[[Tensor],
         if len(over_time) != plan.schedule.steps:
             raise InvalidPlan("this engine gives no outputs over time, which early exit needs: use another engine")
         done = satisfied(over_time)
+        done[: plan.readout.after] = False
         done[-1] = True
         return done.int().argmax(0) + 1
 
@@ -100,7 +101,8 @@ _Satisfied: TypeAlias = Callable[[Tensor], Tensor]
 
 def _margin(rule: Margin, plan: Plan) -> _Satisfied:
     def satisfied(over_time: Tensor) -> Tensor:
-        given = torch.arange(1, len(over_time) + 1).clamp(max=plan.schedule.input_steps) * plan.coding.gain
+        steps = torch.arange(1, len(over_time) + 1).clamp(max=plan.schedule.input_steps) - plan.readout.after
+        given = steps.clamp(min=1) * plan.coding.gain
         shares = (over_time.double() / given.reshape(-1, 1, 1)).softmax(-1)
         best = shares.topk(min(2, shares.shape[-1]), dim=-1)
         ahead = best.values[..., 0] - (best.values[..., 1] if shares.shape[-1] > 1 else 0.0)
@@ -126,7 +128,8 @@ def _bound(network: Network, plan: Plan) -> _Satisfied:
             leader = now.argmax(-1)
             lead = now.gather(-1, leader.unsqueeze(-1)) - now
             constant = reach.constant.unsqueeze(0) - reach.constant[leader].unsqueeze(1)
-            size = (reach.terms + left + 2) * reach.largest + now.abs()
+            # Outputs that count from a later step are differences of sums over all steps.
+            size = (reach.terms + left + 2 + plan.readout.after) * reach.largest + now.abs()
             rounding = left * precision * (size + size.gather(-1, leader.unsqueeze(-1)))
             safe = lead > left * reach.closer[leader] + with_bias * constant + rounding
             done[step] = safe.scatter(-1, leader.unsqueeze(-1), True).all(-1)

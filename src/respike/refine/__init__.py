@@ -17,6 +17,7 @@ from respike.refine.correct_biases import correct_biases as correct_biases
 from respike.refine.encoder import encoder as encoder
 from respike.refine.initial_potential import initial_potential as initial_potential
 from respike.refine.least_squares import least_squares as least_squares
+from respike.refine.read_late import read_late as read_late
 from respike.refine.refinement import Refinement as Refinement
 from respike.refine.refinement import Step as Step
 from respike.refine.refinement import refinement as refinement
@@ -32,6 +33,7 @@ ALL: tuple[Refinement[Any], ...] = (
     residual_elimination,
     signed,
     burst,
+    read_late,
     encoder,
     spiking_output,
 )

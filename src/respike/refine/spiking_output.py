@@ -25,4 +25,4 @@ def spiking_output(plan: Plan, network: Network, calibration: Calibration) -> Pl
         calibration: images from the training set.
     """
     largest = max(float(network(images).max()) for images in image_batches(network, calibration))
-    return replace(plan, readout=SpikeCount(site(network.outputs[0], largest)))
+    return replace(plan, readout=SpikeCount(site(network.outputs[0], largest), plan.readout.after))

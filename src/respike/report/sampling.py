@@ -166,7 +166,7 @@ def _expected(spiking: SpikingNetwork, site: Site, activations: Tensor) -> float
     """Spikes per image that would deliver the activations exactly."""
     if site.neuron.window is not None or site.neuron.graded:
         return None
-    wanted = activations.clamp(min=0) * spiking.decoding / site.like(activations).spike_value
+    wanted = activations.clamp(min=0) * spiking.plan.decoding / site.like(activations).spike_value
     return float(wanted.double().sum()) / len(activations)
 
 

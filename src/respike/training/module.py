@@ -68,7 +68,9 @@ class SpikingModule(nn.Module):
         for name, site in self._sites.items():
             now: dict[str, Any] = {field: self._value(name, field).detach().clone() for field in _fields(site)}
             sites[name] = dataclasses.replace(site, **{"spike_value": now["threshold"]} | now)
-        readout = SpikeCount(sites.pop(OUTPUT)) if isinstance(self._plan.readout, SpikeCount) else self._plan.readout
+        readout = self._plan.readout
+        if isinstance(readout, SpikeCount):
+            readout = dataclasses.replace(readout, site=sites.pop(OUTPUT))
         return dataclasses.replace(self._plan, sites=sites, readout=readout)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -83,8 +85,9 @@ class SpikingModule(nn.Module):
             delivered = self._phase(given, phase, populations, pools)
             if OUTPUT in populations and isinstance(plan.readout, SpikeCount):
                 delivered = populations[OUTPUT](delivered, phase.steps, phase.bias_on)
-            totals.append(delivered.sum(0) if len(delivered) == phase.steps else delivered[0] * phase.steps)
-        return torch.stack(totals).sum(0) / (plan.schedule.input_steps * plan.coding.gain)
+            late, steps = plan.readout.after, phase.steps - plan.readout.after
+            totals.append(delivered[late:].sum(0) if len(delivered) == phase.steps else delivered[0] * steps)
+        return torch.stack(totals).sum(0) / plan.output_decoding
 
     def _phase(self, given: Tensor, phase: Phase, populations: dict[str, Population], pools: dict[str, Pool]) -> Tensor:
         """What the last map delivers in the steps of a phase; values are `[steps, batch, *shape]`, or `[1, …]`."""

@@ -68,7 +68,9 @@ def readout(evidence: Evidence) -> Suspicion | None:
         evidence.figures.allowed,
         f"{points(lost)} are lost behind the last population: what it sends gives {percent(last.replaced.decision)}",
         evidence.remedies("readout"),
-        Change(replace(plan, readout=Membrane(), max_pooling=AccumulatedMax()), "potentials read out"),
+        Change(
+            replace(plan, readout=Membrane(plan.readout.after), max_pooling=AccumulatedMax()), "potentials read out"
+        ),
     )
 
 

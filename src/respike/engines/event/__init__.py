@@ -63,7 +63,7 @@ def event(
     if reason:
         warnings.warn(f"{reason}: the batched engine runs instead", EngineWarning, stacklevel=2)
         return batched(network, plan, images, probe, first_image=first_image, memory=memory)
-    return run(network, plan, images, probe or Probe(), first_image, memory)
+    return run(network, plan, images, probe or Probe(), first_image, memory).since(plan.readout.after)
 
 
 def _why_not(network: Network) -> str:
