@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from respike.ir import Network, apply_function, evaluate
+from respike.ir import Network, apply_function, evaluate, walk
 from respike.plan import Plan, Site
 
 
@@ -57,24 +57,6 @@ def hybrid(network: Network, images: Tensor, replaced: Mapping[str, Tensor], kee
     for node in reversed(network.nodes):
         if node.name in needed and node.name not in replaced:
             needed.update(node.inputs)
-    given = network.check_inputs((images,))
-    last_reader = {
-        name: node.name
-        for node in network.nodes
-        if node.name in needed and node.name not in replaced
-        for name in node.inputs
-    }
-    values: dict[str, Tensor] = {}
-    for node in network.nodes:
-        if node.name not in needed:
-            continue
-        if node.name in replaced:
-            values[node.name] = replaced[node.name]
-        elif node.name in given:
-            values[node.name] = given[node.name]
-        else:
-            values[node.name] = evaluate(node, [values[name] for name in node.inputs])
-            for name in node.inputs:
-                if last_reader[name] == node.name and name not in wanted:
-                    values.pop(name, None)
-    return values
+    given = {**network.check_inputs((images,)), **replaced}
+    nodes = [node for node in network.nodes if node.name in needed]
+    return {node.name: value for node, value in walk(nodes, evaluate, given) if node.name in wanted}

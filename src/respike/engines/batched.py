@@ -10,29 +10,19 @@ On a GPU a population's walk through time is one kernel (`engines.fused`), its p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from respike.engines import fused as kernels
 from respike.engines.in_place import IN_PLACE
+from respike.engines.walk import RecordedWalk, at
 from respike.errors import InvalidOption
-from respike.ir import (
-    Activation,
-    AdaptiveMaxPool,
-    Affine,
-    Analog,
-    Input,
-    Linear,
-    MaxPool,
-    Network,
-    Node,
-    apply,
-    apply_activation,
-    apply_max,
-)
+from respike.ir import Activation, Affine, Analog, Linear, Network
 from respike.neurons import State
-from respike.plan import AccumulatedMax, MaxPooling, Membrane, Plan, Site, SiteTensors
-from respike.record import INPUT, OUTPUT, Probe, Recorder, Recording
+from respike.plan import Plan, Site, SiteTensors
+from respike.record import Probe, Recorder, Recording
 from respike.schedule import Phase
 
 MEMORY = 64 * 2**20
@@ -65,16 +55,17 @@ def batched(
         products: runs linear layers that read unit spikes in narrow types: `fused.SplitProducts()` for float32,
             `fused.IntegerProducts()` for fixed point.
     """
-    run = _Run(network, plan, images, Recorder(probe or Probe()), first_image, _is_fused(network, fused), products)
-    longest = max(1, memory // _bytes_per_step(network, len(images)))
-    for phase in plan.schedule.phases:
-        for start in range(0, phase.steps, longest):
-            run.chunk(phase, min(longest, phase.steps - start))
-    return run.recorder.finish().since(plan.readout.after)
+    (entry,) = network.inputs
+    given = network.check_inputs((images,))[entry.name]
+    recorder = Recorder(probe or Probe())
+    pieces = {} if products is None else kernels.readers_of_unit_spikes(network, plan, products)
+    simulation = _Batched(network, plan, given, recorder, first_image, _is_fused(network, fused), pieces)
+    simulation.run(longest=max(1, memory // _bytes_per_step(network, len(images))))
+    return recorder.finish().since(plan.readout.after)
 
 
-class _Run:
-    """One simulation under way: the states of all populations and pools."""
+class _Batched(RecordedWalk):
+    """One simulation under way: the states of all populations."""
 
     def __init__(
         self,
@@ -84,63 +75,24 @@ class _Run:
         recorder: Recorder,
         first_image: int,
         fused: bool,
-        products: kernels.Products | None,
+        pieces: Mapping[str, Tensor],
     ) -> None:
-        self.network = network
-        self.plan = plan
-        self.recorder = recorder
-        (entry,) = network.inputs
-        self.images = network.check_inputs((images,))[entry.name]
-        self.stream = plan.coding.stream(self.images, first_image)
-        self.populations = {name: _Population(name, site, recorder, fused) for name, site in plan.sites.items()}
-        self.pools = {node.name: Pool(plan.max_pooling) for node in network.nodes}
-        self.last_reader = {name: node.name for node in network.nodes for name in node.inputs}
-        self.readout = (
-            None if isinstance(plan.readout, Membrane) else _Population(OUTPUT, plan.readout.site, recorder, fused)
-        )
-        self.pieces = {} if products is None else kernels.readers_of_unit_spikes(network, plan, products)
-        self.output: Tensor | None = None
+        super().__init__(network, plan, images, recorder, first_image)
+        self.fused, self.pieces = fused, pieces
+        self.populations: dict[str, _Population] = {}
 
-    def chunk(self, phase: Phase, steps: int) -> None:
-        """Runs `steps` steps of a phase. Values are `[steps, batch, *shape]`, or `[1, …]` where constant."""
-        values: dict[str, Tensor] = {}
-        result = self.network.outputs[0]
-        for node in self.network.nodes:
-            values[node.name] = self._value(node, [values[name] for name in node.inputs], phase, steps)
-            for name in node.inputs:
-                if self.last_reader[name] == node.name and name != result:
-                    values.pop(name, None)
-        delivered = values[result]
-        if self.readout is not None:
-            delivered = self.readout(delivered, phase, steps)
-        self.recorder.outputs(self._accumulate(delivered, steps))
+    def map(self, node: Affine | Analog | Activation, inputs: list[Tensor], phase: Phase) -> Tensor:
+        """The node on every step; some linear layers in narrow types."""
+        if isinstance(node, Linear) and node.name in self.pieces:
+            product = kernels.product(inputs[0], self.pieces[node.name])
+            return product if node.bias is None or not phase.bias_on else product.add_(node.bias)
+        return super().map(node, inputs, phase)
 
-    def _value(self, node: Node, inputs: list[Tensor], phase: Phase, steps: int) -> Tensor:
-        match node:
-            case Input():
-                value = self.stream.take(steps) if phase.input_on else torch.zeros_like(self.images).unsqueeze(0)
-                if self.plan.coding.spiking:
-                    self.recorder.population(INPUT, (value != 0).to(value.dtype).expand(steps, *value.shape[1:]))
-                return value
-            case Activation() if node.name in self.plan.analog:
-                return apply_activation(node, inputs[0])
-            case Activation():
-                return self.populations[node.name](inputs[0], phase, steps)
-            case MaxPool() | AdaptiveMaxPool():
-                return self.pools[node.name](node, inputs[0], steps)
-            case Linear() if node.name in self.pieces:
-                product = kernels.product(inputs[0], self.pieces[node.name])
-                return product if node.bias is None or not phase.bias_on else product.add_(node.bias)
-            case _:
-                return _folded(node, inputs, phase.bias_on)
-
-    def _accumulate(self, delivered: Tensor, steps: int) -> Tensor:
-        outputs = delivered.new_empty(steps, *delivered.shape[1:])
-        for number in range(steps):
-            now = delivered[number if len(delivered) > 1 else 0]
-            self.output = now if self.output is None else self.output + now
-            outputs[number] = self.output
-        return outputs
+    def population(self, name: str, site: Site, current: Tensor, phase: Phase, steps: int) -> Tensor:
+        """All steps of a population."""
+        if name not in self.populations:
+            self.populations[name] = _Population(name, site, self.recorder, self.fused)
+        return self.populations[name](current, phase, steps)
 
 
 class _Population:
@@ -174,8 +126,7 @@ class _Population:
             in_place(neuron, self.state.potential, current, spikes, numbers.threshold)
         else:
             for number in range(steps):
-                now = current[number if len(current) > 1 else 0]
-                self.state, spikes[number] = neuron.step(self.state, now, numbers.threshold)
+                self.state, spikes[number] = neuron.step(self.state, at(current, number), numbers.threshold)
         self._record(spikes)
         return _delivered(spikes, numbers)
 
@@ -193,36 +144,6 @@ class _Population:
 
 def _delivered(spikes: Tensor, numbers: SiteTensors) -> Tensor:
     return spikes if bool((numbers.spike_value == 1).all()) else spikes.mul_(numbers.spike_value)
-
-
-class Pool:
-    """The state of one max pool: the accumulated currents, and their maximum so far."""
-
-    def __init__(self, treatment: MaxPooling) -> None:
-        self.treatment = treatment
-        self.accumulated: Tensor | None = None
-        self.passed_on: Tensor | None = None
-
-    def __call__(self, node: MaxPool | AdaptiveMaxPool, current: Tensor, steps: int) -> Tensor:
-        if not isinstance(self.treatment, AccumulatedMax):
-            maximum = apply_max(node, current.flatten(0, 1))
-            return maximum.reshape(len(current), -1, *maximum.shape[1:])
-        increments = []
-        for number in range(steps):
-            now = current[number if len(current) > 1 else 0]
-            self.accumulated = now if self.accumulated is None else self.accumulated + now
-            maximum = apply_max(node, self.accumulated)
-            increments.append(maximum if self.passed_on is None else maximum - self.passed_on)
-            self.passed_on = maximum
-        return torch.stack(increments)
-
-
-def _folded(node: Affine | Analog, inputs: list[Tensor], bias: bool) -> Tensor:
-    """A map on values over time: time is folded into the batch."""
-    steps = max(len(value) for value in inputs)
-    folded = [value.expand(steps, *value.shape[1:]).flatten(0, 1) for value in inputs]
-    result = apply(node, folded, bias=bias)
-    return result.reshape(steps, -1, *result.shape[1:])
 
 
 def _is_fused(network: Network, wanted: bool | None) -> bool:

@@ -18,12 +18,23 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from respike.engines.walk import Walk
 from respike.errors import InvalidOption, InvalidPlan
-from respike.ir import Activation, AdaptiveMaxPool, Affine, Analog, Input, MaxPool, Network, apply, apply_max
+from respike.ir import (
+    Activation,
+    AdaptiveMaxPool,
+    Affine,
+    Analog,
+    MaxPool,
+    Network,
+    Pooling,
+    apply_max,
+    evaluate,
+)
 from respike.neurons import Above, Burst, IntegrateFire, Neuron
 from respike.plan import AccumulatedMax, Membrane, Plan, Site
 from respike.record import INPUT, OUTPUT, Probe, Recorder, Recording
-from respike.schedule import Steady
+from respike.schedule import Phase, Steady
 
 
 def count(
@@ -50,30 +61,49 @@ def count(
     if wanted.spikes:
         raise InvalidOption("the count engine has no steps: probe spike_counts, or use the batched engine for spikes")
     steps = _check(network, plan)
-    recorder = Recorder(wanted)
     (entry,) = network.inputs
-    values: dict[str, Tensor] = {}
-    last_reader = {name: node.name for node in network.nodes for name in node.inputs}
-    for node in network.nodes:
-        match node:
-            case Input():
-                given = network.check_inputs((images,))[entry.name]
-                value = _input(plan, given, steps, first_image, recorder)
-            case Activation():
-                value = _population(node.name, plan.sites[node.name], values[node.inputs[0]], steps, recorder)
-            case MaxPool() | AdaptiveMaxPool():
-                value = apply_max(node, values[node.inputs[0]])
-            case _:
-                value = _total(node, [values[name] for name in node.inputs], steps)
-        values[node.name] = value
-        for name in node.inputs:
-            if last_reader[name] == node.name and name not in network.outputs:
-                values.pop(name, None)
-    delivered = values[network.outputs[0]]
-    if not isinstance(plan.readout, Membrane):
-        delivered = _population(OUTPUT, plan.readout.site, delivered, steps, recorder)
-    recorder.outputs(delivered.unsqueeze(0))
+    given = network.check_inputs((images,))[entry.name]
+    recorder = Recorder(wanted)
+    _Totals(network, plan, given, recorder, first_image).run(longest=steps)
     return recorder.finish()
+
+
+class _Totals(Walk[Tensor]):
+    """All steps at once: values are totals over them, `[batch, *shape]`."""
+
+    def __init__(self, network: Network, plan: Plan, images: Tensor, recorder: Recorder, first_image: int) -> None:
+        super().__init__(network, plan)
+        self.recorder = recorder
+        self.stream = plan.coding.stream(images, first_image)
+
+    def entry(self, phase: Phase, steps: int) -> Tensor:
+        """The input summed over all steps."""
+        given = self.stream.take(steps)
+        if self.plan.coding.spiking:
+            spikes = (given != 0).to(given.dtype).expand(steps, *given.shape[1:])
+            self.recorder.population(INPUT, spikes.sum(0, keepdim=True))
+        return given[0] * steps if len(given) == 1 else given.sum(0)
+
+    def map(self, node: Affine | Analog | Activation, inputs: list[Tensor], phase: Phase) -> Tensor:
+        """A map on totals: its constant part flows in every step. Steady plans have no analog nodes."""
+        constant = evaluate(node, [torch.zeros_like(value[:1]) for value in inputs])
+        return evaluate(node, inputs, bias=False) + phase.steps * constant
+
+    def population(self, name: str, site: Site, current: Tensor, phase: Phase, steps: int) -> Tensor:
+        """What a population's spikes deliver, from its total input."""
+        numbers = site.like(current)
+        charge = current + numbers.initial_potential + steps * numbers.extra_current
+        counts = COUNTS[type(site.neuron)](site.neuron, charge / numbers.threshold, steps)
+        self.recorder.population(name, counts.unsqueeze(0), charge - numbers.threshold * counts, neuron=site.neuron)
+        return numbers.spike_value * counts
+
+    def pool(self, node: Pooling, current: Tensor, steps: int) -> Tensor:
+        """The maximum of totals."""
+        return apply_max(node, current)
+
+    def read_out(self, delivered: Tensor, phase: Phase, steps: int) -> None:
+        """The total of the outputs."""
+        self.recorder.outputs(delivered.unsqueeze(0))
 
 
 def _check(network: Network, plan: Plan) -> int:
@@ -100,23 +130,6 @@ def _check(network: Network, plan: Plan) -> int:
     return plan.schedule.steps
 
 
-def _input(plan: Plan, images: Tensor, steps: int, first_image: int, recorder: Recorder) -> Tensor:
-    """The input summed over all steps."""
-    given = plan.coding.stream(images, first_image).take(steps)
-    if plan.coding.spiking:
-        recorder.population(INPUT, (given != 0).to(given.dtype).expand(steps, *given.shape[1:]).sum(0, keepdim=True))
-    return given[0] * steps if len(given) == 1 else given.sum(0)
-
-
-def _population(name: str, site: Site, total: Tensor, steps: int, recorder: Recorder) -> Tensor:
-    """What a population's spikes deliver, from its total input."""
-    numbers = site.like(total)
-    charge = total + numbers.initial_potential + steps * numbers.extra_current
-    counts = COUNTS[type(site.neuron)](site.neuron, charge / numbers.threshold, steps)
-    recorder.population(name, counts.unsqueeze(0), charge - numbers.threshold * counts, neuron=site.neuron)
-    return numbers.spike_value * counts
-
-
 def _integrate_fire(neuron: IntegrateFire, thresholds: Tensor, steps: int) -> Tensor:
     passed = thresholds.ceil() - 1 if isinstance(neuron.fires, Above) else thresholds.floor()
     return passed.clamp(0, steps)
@@ -130,9 +143,3 @@ Count: TypeAlias = Callable[[Any, Tensor, int], Tensor]
 """Takes a neuron, its whole charge in thresholds, and the steps; gives the sum of the spikes."""
 COUNTS: Mapping[type[Neuron], Count] = {IntegrateFire: _integrate_fire, Burst: _burst}
 """By the neuron's class. Only for neurons whose sum of spikes is a function of the charge alone."""
-
-
-def _total(node: Affine | Analog, inputs: list[Tensor], steps: int) -> Tensor:
-    """An affine map on totals: its constant part flows in every step. Steady plans have no analog nodes."""
-    constant = apply(node, [torch.zeros_like(value[:1]) for value in inputs])
-    return apply(node, inputs, bias=False) + steps * constant

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from respike.engines.walk import TensorWalk
 from respike.errors import InvalidPlan
-from respike.ir import Activation, Input, Network, evaluate
+from respike.ir import Network, Pooling, apply_max
 from respike.neurons import AtOrAbove, FewSpikes, Neuron
-from respike.plan import Plan
+from respike.plan import Plan, Site
 from respike.record import Probe, Recorder, Recording
-from respike.schedule import Layerwise
+from respike.schedule import Layerwise, Phase
 
 if TYPE_CHECKING:
     from respike.engines.event.record import EventRecorder
@@ -42,23 +43,31 @@ def few_spikes(
     """
     if not isinstance(plan.schedule, Layerwise):
         raise InvalidPlan(f"the engine few_spikes runs few-spikes plans only, not {plan.method or 'this one'}")
-    values = network.check_inputs((images,))
-    recorder = _recorder(next(iter(values.values())), probe or Probe())
-    last_reader = {name: node.name for node in network.nodes for name in node.inputs}
-    for node in network.nodes:
-        inputs = [values[name] for name in node.inputs]
-        match node:
-            case Input():
-                continue
-            case Activation() if node.name not in plan.analog:
-                values[node.name] = _population(node.name, network, plan, inputs[0], recorder)
-            case _:
-                values[node.name] = evaluate(node, inputs)
-        for name in node.inputs:
-            if last_reader[name] == node.name and name not in network.outputs:
-                values.pop(name, None)
-    recorder.outputs(values[network.outputs[0]].unsqueeze(0))
+    (entry,) = network.inputs
+    given = network.check_inputs((images,))[entry.name]
+    recorder = _recorder(given, probe or Probe())
+    _OnePass(network, plan, given, recorder).run(longest=1)
     return recorder.finish()
+
+
+class _OnePass(TensorWalk):
+    """The one step of a layerwise plan."""
+
+    def __init__(self, network: Network, plan: Plan, images: Tensor, recorder: Recorder | EventRecorder) -> None:
+        super().__init__(network, plan, images)
+        self.recorder = recorder
+
+    def population(self, name: str, site: Site, current: Tensor, phase: Phase, steps: int) -> Tensor:
+        """The value that a window decodes to."""
+        return _population(name, self.network, self.plan, current[0], self.recorder).unsqueeze(0)
+
+    def pool(self, node: Pooling, current: Tensor, steps: int) -> Tensor:
+        """The maximum: there is one step."""
+        return apply_max(node, current[0]).unsqueeze(0)
+
+    def read_out(self, delivered: Tensor, phase: Phase, steps: int) -> None:
+        """There is one output."""
+        self.recorder.outputs(delivered)
 
 
 def _recorder(images: Tensor, probe: Probe) -> Recorder | EventRecorder:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from respike.engines.walk import at
 from respike.neurons import Above, IntegrateFire, Neuron, ToValue
 
 InPlace: TypeAlias = Callable[[Any, Tensor, Tensor, Tensor, Tensor], None]
@@ -25,7 +26,7 @@ def _integrate_fire(
     value = neuron.reset.value if isinstance(neuron.reset, ToValue) else None
     scalar = float(threshold) if threshold.ndim == 0 else None
     for number, fired in enumerate(spikes):
-        potential.add_(current[number if len(current) > 1 else 0])
+        potential.add_(at(current, number))
         reached(potential, threshold, out=fired)
         if value is not None:
             potential.addcmul_(potential, fired, value=-1)  # v - v · z: zero exactly where it fired

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from respike.engines.walk import Pool, RecordedWalk
 from respike.errors import InvalidPlan, RespikeWarning
 from respike.ir import (
     Activation,
@@ -18,13 +19,12 @@ from respike.ir import (
     Network,
     Pad,
     apply,
-    apply_max,
     evaluate,
     map_tensors,
 )
 from respike.neurons import State
-from respike.plan import AccumulatedMax, MaxPooling, Membrane, Plan, Site
-from respike.record import INPUT, OUTPUT, Probe, Recorder, Recording
+from respike.plan import Plan, Site, SpikeCount
+from respike.record import OUTPUT, Probe, Recorder, Recording
 from respike.schedule import Phase
 
 EXACT = 2.0**53
@@ -70,11 +70,9 @@ def run(
             f"sums of up to {largest:g} a step are too large to be run exactly: use fewer bits, or neurons that send "
             "fewer spikes in a step"
         )
-    simulation = _Simulation(network, plan, given, Recorder(probe or Probe()), membrane_bits, first_image)
-    for phase in plan.schedule.phases:
-        for _ in range(phase.steps):
-            simulation.step(phase)
-    saturations = {name: state.saturated for name, state in simulation.states.items()}
+    simulation = _Integers(network, plan, given, Recorder(probe or Probe()), membrane_bits, first_image)
+    simulation.run(longest=1)
+    saturations = {name: membrane.saturated for name, membrane in simulation.membranes.items()}
     if any(saturations.values()):
         where = ", ".join(f"{name!r} ({count})" for name, count in saturations.items() if count)
         warnings.warn(
@@ -106,92 +104,42 @@ def bounds(network: Network, plan: Plan, images: Tensor) -> dict[str, Tensor]:
     return values
 
 
-class _Accumulator:
-    """A signed integer state of a stated width."""
+class _Membrane:
+    """A signed integer of a stated width, and how often it was held at an end."""
 
     def __init__(self, bits: int) -> None:
         self.low, self.high = -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1
         self.saturated = 0
 
-    def saturate(self, value: Tensor) -> Tensor:
+    def hold(self, value: Tensor) -> Tensor:
         self.saturated += int(((value < self.low) | (value > self.high)).sum())
         return value.clamp(self.low, self.high)
 
 
-class _Population(_Accumulator):
-    def __init__(self, name: str, site: Site, recorder: Recorder, bits: int) -> None:
-        super().__init__(bits)
-        self.name, self.site, self.recorder = name, site, recorder
-        if site.neuron.window is not None:
-            raise InvalidPlan(f"layer {name!r} has {site.neuron.describe()}, which do not run in integers yet")
-        self.state: State | None = None
-
-    def __call__(self, current: Tensor, phase: Phase) -> Tensor:
-        numbers, neuron = self.site.like(current), self.site.neuron
-        if self.state is None:
-            self.state = neuron.start(numbers.initial_potential.expand_as(current))
-        if phase.bias_on:
-            current = current + numbers.extra_current
-        charged = self.state.charged(current)
-        saturated = replace(charged, potential=self.saturate(charged.potential))
-        self.state, spikes = neuron.fire(saturated, numbers.threshold)
-        self.recorder.population(self.name, spikes.unsqueeze(0), self.state.potential, neuron=neuron)
-        return numbers.spike_value * spikes
-
-
-class _Pool(_Accumulator):
-    def __init__(self, node: MaxPool | AdaptiveMaxPool, treatment: MaxPooling, bits: int) -> None:
-        super().__init__(bits)
-        self.node, self.treatment = node, treatment
-        self.accumulated: Tensor | None = None
-        self.passed_on: Tensor | None = None
-
-    def __call__(self, current: Tensor) -> Tensor:
-        if not isinstance(self.treatment, AccumulatedMax):
-            return apply_max(self.node, current)
-        self.accumulated = self.saturate(current if self.accumulated is None else self.accumulated + current)
-        maximum = apply_max(self.node, self.accumulated)
-        increment = maximum if self.passed_on is None else maximum - self.passed_on
-        self.passed_on = maximum
-        return increment
-
-
-class _Simulation:
-    """One run under way."""
+class _Integers(RecordedWalk):
+    """One run under way, step by step."""
 
     def __init__(
         self, network: Network, plan: Plan, images: Tensor, recorder: Recorder, bits: int, first_image: int
     ) -> None:
-        self.network, self.plan, self.images, self.recorder = network, plan, images, recorder
-        self.stream = plan.coding.stream(images, first_image)
-        self.populations = {name: _Population(name, site, recorder, bits) for name, site in plan.sites.items()}
-        if not isinstance(plan.readout, Membrane):
-            self.populations[OUTPUT] = _Population(OUTPUT, plan.readout.site, recorder, bits)
-        self.pools = {
-            node.name: _Pool(node, plan.max_pooling, bits)
-            for node in network.nodes
-            if isinstance(node, MaxPool | AdaptiveMaxPool)
-        }
-        self.states: dict[str, _Accumulator] = {**self.populations, **self.pools}
-        self.output: Tensor | None = None
+        super().__init__(network, plan, images, recorder, first_image)
+        pools = [node.name for node in network.nodes if isinstance(node, MaxPool | AdaptiveMaxPool)]
+        sites = {**plan.sites, OUTPUT: plan.readout.site} if isinstance(plan.readout, SpikeCount) else plan.sites
+        for name, site in sites.items():
+            if site.neuron.window is not None:
+                raise InvalidPlan(f"layer {name!r} has {site.neuron.describe()}, which do not run in integers yet")
+        self.membranes = {name: _Membrane(bits) for name in (*sites, *pools)}
+        self.pools = {name: Pool(plan.max_pooling, self.membranes[name].hold) for name in pools}
+        self.states: dict[str, State] = {}
 
-    def step(self, phase: Phase) -> None:
-        values: dict[str, Tensor] = {}
-        for node in self.network.nodes:
-            match node:
-                case Input():
-                    values[node.name] = self.stream.take(1)[0] if phase.input_on else torch.zeros_like(self.images)
-                    if self.plan.coding.spiking:
-                        spikes = (values[node.name] != 0).to(torch.float64)
-                        self.recorder.population(INPUT, spikes.unsqueeze(0))
-                case Activation():
-                    values[node.name] = self.populations[node.name](values[node.inputs[0]], phase)
-                case MaxPool() | AdaptiveMaxPool():
-                    values[node.name] = self.pools[node.name](values[node.inputs[0]])
-                case _:
-                    values[node.name] = apply(node, [values[name] for name in node.inputs], bias=phase.bias_on)
-        delivered = values[self.network.outputs[0]]
-        if OUTPUT in self.populations:
-            delivered = self.populations[OUTPUT](delivered, phase)
-        self.output = delivered if self.output is None else self.output + delivered
-        self.recorder.outputs(self.output.unsqueeze(0))
+    def population(self, name: str, site: Site, current: Tensor, phase: Phase, steps: int) -> Tensor:
+        """One step: the potential saturates when it is charged."""
+        numbers, neuron, now = site.like(current[0]), site.neuron, current[0]
+        if phase.bias_on:
+            now = now + numbers.extra_current
+        state = self.states.get(name) or neuron.start(numbers.initial_potential.expand_as(now))
+        charged = state.charged(now)
+        held = replace(charged, potential=self.membranes[name].hold(charged.potential))
+        self.states[name], spikes = neuron.fire(held, numbers.threshold)
+        self.recorder.population(name, spikes.unsqueeze(0), self.states[name].potential, neuron=neuron)
+        return (numbers.spike_value * spikes).unsqueeze(0)

@@ -9,10 +9,26 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from respike.coding import ConstantCurrent
-from respike.export.portable import CannotExport, Converted, Pooling, portable
-from respike.ir import Activation, Add, AvgPool, Conv, Input, Linear, Network, Node, Reshape, channelwise
+from respike.engines.walk import Walk
+from respike.export.portable import CannotExport, Converted, Pooling, Portable, portable
+from respike.ir import (
+    Activation,
+    Add,
+    Affine,
+    Analog,
+    AvgPool,
+    Conv,
+    Input,
+    Linear,
+    Network,
+    Node,
+    Reshape,
+    channelwise,
+)
+from respike.ir import Pooling as MaxPooling
 from respike.neurons import State
 from respike.plan import Site, SpikeCount
+from respike.record import OUTPUT
 from respike.schedule import Phase
 
 _CONV: dict[int, Any] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -69,7 +85,6 @@ class UnitModule(nn.Module):
             )
         self._lowered = lowered
         self._keys = {node.name: f"{i}_{node.name.replace('.', '_')}" for i, node in enumerate(lowered.network.nodes)}
-        self._constant = _constant(lowered.network)
         self.layers = nn.ModuleDict()
         sites = dict(lowered.plan.sites)
         for node in lowered.network.nodes:
@@ -88,38 +103,48 @@ class UnitModule(nn.Module):
         for child in self.modules():
             if isinstance(child, UnitIntegrateFire):
                 child.reset()
-        total: Tensor | None = None
-        for phase in plan.schedule.phases:
-            given = images if phase.input_on else torch.zeros_like(images)
-            delivered = self._phase(given, phase)
-            total = delivered if total is None else total + delivered
-        assert total is not None
+        forward = _Forward(self, self._lowered, images)
+        forward.run(longest=1)
         readout = plan.readout
         spike_value = torch.as_tensor(readout.site.value if isinstance(readout, SpikeCount) else 1.0)
+        total = forward.total
         return total / self._lowered.decoding * channelwise(spike_value.to(total), total.ndim)
 
-    def _phase(self, given: Tensor, phase: Phase) -> Tensor:
-        network = self._lowered.network
-        values: dict[str, Tensor] = {}
-        total: Tensor | None = None
-        for number in range(phase.steps):
-            for node in network.nodes:
-                if number and node.name in self._constant:
-                    continue
-                values[node.name] = self._value(node, [values[name] for name in node.inputs], given)
-            delivered = values[network.outputs[0]]
-            delivered = delivered if self.readout is None else self.readout(delivered)
-            total = delivered if total is None else total + delivered
-        assert total is not None
-        return total
+    def layer(self, name: str) -> nn.Module:
+        """The layer of a node, or of the output neurons."""
+        return self.readout if name == OUTPUT and self.readout is not None else self.layers[self._keys[name]]
 
-    def _value(self, node: Node, inputs: list[Tensor], given: Tensor) -> Tensor:
+
+class _Forward(Walk[Tensor]):
+    """One forward pass, step by step; values are `[batch, *shape]`."""
+
+    def __init__(self, module: UnitModule, lowered: Portable, images: Tensor) -> None:
+        super().__init__(lowered.network, lowered.plan)
+        self.module, self.lowered, self.images = module, lowered, images
+        self.constant = _constant(lowered.network)
+        self.constants: dict[tuple[str, bool], Tensor] = {}
+        self.total = torch.zeros(())
+
+    def value(self, node: Node, inputs: list[Tensor], phase: Phase, steps: int) -> Tensor:
+        """The value of a node; those of the image alone are computed once."""
+        if node.name not in self.constant:
+            return super().value(node, inputs, phase, steps)
+        key = (node.name, phase.input_on)
+        if key not in self.constants:
+            self.constants[key] = super().value(node, inputs, phase, steps)
+        return self.constants[key]
+
+    def entry(self, phase: Phase, steps: int) -> Tensor:
+        """The image in its unit."""
+        given = self.images if phase.input_on else torch.zeros_like(self.images)
+        encoded = given / self.lowered.input_unit
+        return encoded if self.lowered.bits is None else encoded.round()
+
+    def map(self, node: Affine | Analog | Activation, inputs: list[Tensor], phase: Phase) -> Tensor:
+        """A plain layer."""
         match node:
-            case Input():
-                encoded = given / self._lowered.input_unit
-                return encoded if self._lowered.bits is None else encoded.round()
-            case Linear() | Conv() | Activation():
-                value: Tensor = self.layers[self._keys[node.name]](inputs[0])
+            case Linear() | Conv():
+                value: Tensor = self.module.layer(node.name)(inputs[0])
                 return value
             case AvgPool() if len(node.kernel) == 2:
                 return F.avg_pool2d(
@@ -130,7 +155,24 @@ class UnitModule(nn.Module):
             case Reshape():
                 return inputs[0].reshape(len(inputs[0]), *node.shape)
             case _:
-                raise CannotExport(f"layer {node.name!r} ({type(node).__name__}) has no plain layer of torch here")
+                raise _no_layer(node)
+
+    def population(self, name: str, site: Site, current: Tensor, phase: Phase, steps: int) -> Tensor:
+        """One step of a population."""
+        spikes: Tensor = self.module.layer(name)(current)
+        return spikes
+
+    def pool(self, node: MaxPooling, current: Tensor, steps: int) -> Tensor:
+        """There is none."""
+        raise _no_layer(node)
+
+    def read_out(self, delivered: Tensor, phase: Phase, steps: int) -> None:
+        """Adds what is delivered."""
+        self.total = self.total + delivered
+
+
+def _no_layer(node: Node) -> CannotExport:
+    return CannotExport(f"layer {node.name!r} ({type(node).__name__}) has no plain layer of torch here")
 
 
 def _constant(network: Network) -> set[str]:

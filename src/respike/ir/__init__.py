@@ -56,6 +56,7 @@ from respike.ir.nodes import (
     Softmax,
 )
 from respike.ir.shapes import infer_shape
+from respike.ir.walk import walk
 
 __all__ = [
     "ELU",
@@ -110,4 +111,5 @@ __all__ = [
     "map_tensors",
     "never_falls",
     "tensors",
+    "walk",
 ]

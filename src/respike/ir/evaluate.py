@@ -14,8 +14,8 @@ from respike.ir.nodes import Activation, AdaptiveMaxPool, Input, MaxPool, Node
 N = TypeVar("N", bound=Node)
 
 
-def evaluate(node: Node, inputs: list[Tensor]) -> Tensor:
-    """The value of any node but an input."""
+def evaluate(node: Node, inputs: list[Tensor], *, bias: bool = True) -> Tensor:
+    """The value of any node but an input; with `bias=False` the linear part alone of an affine map."""
     match node:
         case Input():
             raise TypeError(f"{node.name} is an input; its value is given")
@@ -24,7 +24,7 @@ def evaluate(node: Node, inputs: list[Tensor]) -> Tensor:
         case MaxPool() | AdaptiveMaxPool():
             return apply_max(node, inputs[0])
         case _:
-            return apply(node, inputs)
+            return apply(node, inputs, bias=bias)
 
 
 def tensors(node: Node) -> Iterator[Tensor]:

@@ -15,6 +15,7 @@ from respike.errors import InvalidData, InvalidNetwork
 from respike.ir.evaluate import evaluate, map_tensors, tensors
 from respike.ir.nodes import Activation, FixedLinear, GroupNorm, Input, Node
 from respike.ir.shapes import infer_shape
+from respike.ir.walk import walk
 from respike.summarised import Summarised, listed
 
 _WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
@@ -136,16 +137,7 @@ class Network(Summarised):
 
     def stream(self, inputs: Iterable[Tensor]) -> Iterator[tuple[Node, Tensor]]:
         """Every node with its value, one after the other, holding no value longer than it is needed."""
-        given = self.check_inputs(tuple(inputs))
-        last_reader = {name: node.name for node in self.nodes for name in node.inputs}
-        values: dict[str, Tensor] = {}
-        for node in self.nodes:
-            value = given[node.name] if isinstance(node, Input) else evaluate(node, [values[i] for i in node.inputs])
-            yield node, value
-            values[node.name] = value
-            for name in node.inputs:
-                if last_reader[name] == node.name:
-                    values.pop(name, None)
+        return walk(self.nodes, evaluate, self.check_inputs(tuple(inputs)))
 
     def check_inputs(self, inputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """The inputs by node name, in the network's type and on its device: the one check that all who run it make.

@@ -1,4 +1,4 @@
-"""The dynamics of populations and pools as functions with derivatives. Forward, they are those of the engines.
+"""The dynamics of populations as functions with derivatives. Forward, they are those of the engines.
 
 - A neuron says itself what derivative its spikes have (`Neuron.fire_smoothly`): integrate-and-fire neurons spike by
   `H(v / threshold - 1)`, and a surrogate gives its derivative at every step. The reset is part of what is derived.
@@ -18,9 +18,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from respike.ir import Affine, Analog, Pooling, apply, apply_max, channelwise
+from respike.engines.walk import at
+from respike.ir import channelwise
 from respike.neurons import Neuron, State, straight_through
-from respike.plan import AccumulatedMax, MaxPooling, SiteTensors
+from respike.plan import SiteTensors
 from respike.training.surrogates import Surrogate
 
 
@@ -45,7 +46,7 @@ class Population:
             return numbers.spike_value * decoded(self.neuron, charge, numbers.threshold).unsqueeze(0)
         spikes = []
         for number in range(steps):
-            charged = self.state.charged(current[number if len(current) > 1 else 0])
+            charged = self.state.charged(at(current, number))
             self.state, spike = self.neuron.fire_smoothly(charged, numbers.threshold, self.surrogate)
             spikes.append(spike)
         return numbers.spike_value * torch.stack(spikes)
@@ -65,35 +66,3 @@ def decoded(neuron: Neuron, potential: Tensor, threshold: Tensor) -> Tensor:
     """What the K steps of a population with a window deliver, in spike values."""
     _, _, exact = neuron.fire_window(potential.detach(), threshold.detach())
     return straight_through(exact, neuron.smooth(potential / threshold))
-
-
-@dataclass(eq=False)
-class Pool:
-    """A max pool during one forward pass."""
-
-    treatment: MaxPooling
-    accumulated: Tensor | None = None
-
-    def __call__(self, node: Pooling, current: Tensor, steps: int) -> Tensor:
-        """What the pool passes on in `steps` steps."""
-        if not isinstance(self.treatment, AccumulatedMax):
-            return unfolded(apply_max(node, current.flatten(0, 1)), len(current))
-        charges = current.expand(steps, *current.shape[1:]).cumsum(0)
-        before = torch.zeros_like(charges[:1]) if self.accumulated is None else self.accumulated
-        charges = charges + before
-        maxima = unfolded(apply_max(node, charges.flatten(0, 1)), steps)
-        first = torch.zeros_like(maxima[:1]) if self.accumulated is None else apply_max(node, before[0]).unsqueeze(0)
-        self.accumulated = charges[-1:]
-        return maxima - torch.cat((first, maxima[:-1]))
-
-
-def carried(node: Affine | Analog, inputs: list[Tensor], bias: bool) -> Tensor:
-    """A map on values over time, `[steps, batch, *shape]`: time is folded into the batch."""
-    steps = max(len(value) for value in inputs)
-    folded = [value.expand(steps, *value.shape[1:]).flatten(0, 1) for value in inputs]
-    return unfolded(apply(node, folded, bias=bias), steps)
-
-
-def unfolded(values: Tensor, steps: int) -> Tensor:
-    """Time taken out of the batch again."""
-    return values.reshape(steps, -1, *values.shape[1:])

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from respike.ir import Activation, AdaptiveMaxPool, Input, MaxPool, Network, Node, apply_activation, map_tensors
+from respike.engines.walk import TensorWalk
+from respike.ir import Network, Node, map_tensors
 from respike.plan import Plan, Site, SiteTensors, SpikeCount
 from respike.record import OUTPUT
 from respike.schedule import Phase
-from respike.training.dynamics import Pool, Population, carried
+from respike.training.dynamics import Population
 from respike.training.surrogates import Surrogate
 
 N = TypeVar("N", bound=Node)
@@ -75,40 +77,13 @@ class SpikingModule(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Outputs in the units of the network's own, `[batch, *shape]`."""
-        plan = self._plan
-        populations = {name: self._population(name, site) for name, site in self._sites.items()}
-        pools = {node.name: Pool(plan.max_pooling) for node in self._skeleton.nodes}
-        stream = plan.coding.stream(images)
-        totals = []
-        for phase in plan.schedule.phases:
-            given = stream.take(phase.steps) if phase.input_on else torch.zeros_like(images).unsqueeze(0)
-            delivered = self._phase(given, phase, populations, pools)
-            if OUTPUT in populations and isinstance(plan.readout, SpikeCount):
-                delivered = populations[OUTPUT](delivered, phase.steps, phase.bias_on)
-            late, steps = plan.readout.after, phase.steps - plan.readout.after
-            totals.append(delivered[late:].sum(0) if len(delivered) == phase.steps else delivered[0] * steps)
-        return torch.stack(totals).sum(0) / plan.output_decoding
+        forward = _Forward(self._skeleton, self._plan, images, self._filled, self._population)
+        forward.run(longest=self._plan.schedule.steps)
+        return torch.stack(forward.totals).sum(0) / self._plan.output_decoding
 
-    def _phase(self, given: Tensor, phase: Phase, populations: dict[str, Population], pools: dict[str, Pool]) -> Tensor:
-        """What the last map delivers in the steps of a phase; values are `[steps, batch, *shape]`, or `[1, …]`."""
-        values: dict[str, Tensor] = {}
-        for node in self._skeleton.nodes:
-            inputs = [values[name] for name in node.inputs]
-            match node:
-                case Input():
-                    values[node.name] = given
-                case Activation() if node.name in self._plan.analog:
-                    values[node.name] = apply_activation(node, inputs[0])
-                case Activation():
-                    values[node.name] = populations[node.name](inputs[0], phase.steps, phase.bias_on)
-                case MaxPool() | AdaptiveMaxPool():
-                    values[node.name] = pools[node.name](node, inputs[0], phase.steps)
-                case _:
-                    values[node.name] = carried(self._filled(node), inputs, phase.bias_on)
-        return values[self._skeleton.outputs[0]]
-
-    def _population(self, name: str, site: Site) -> Population:
+    def _population(self, name: str) -> Population:
         """A population at the start of a forward pass."""
+        site = self._sites[name]
         numbers = {field: self._value(name, field) for field in _fields(site)}
         tensors = SiteTensors(**{"spike_value": numbers["threshold"]} | numbers)
         return Population(site.neuron, tensors, self._surrogate)
@@ -121,6 +96,39 @@ class SpikingModule(nn.Module):
     def _value(self, name: str, field: str) -> Tensor:
         value: Tensor = getattr(self.get_submodule(name), field)
         return value
+
+
+class _Forward(TensorWalk):
+    """One forward pass: a chunk for each phase. `filled` gives nodes their tensors, `made` makes a population."""
+
+    def __init__(
+        self,
+        network: Network,
+        plan: Plan,
+        images: Tensor,
+        filled: Callable[[Node], Node],
+        made: Callable[[str], Population],
+    ) -> None:
+        super().__init__(network, plan, images)
+        self.filled, self.made = filled, made
+        self.populations: dict[str, Population] = {}
+        self.totals: list[Tensor] = []
+
+    def value(self, node: Node, inputs: list[Tensor], phase: Phase, steps: int) -> Tensor:
+        """The value of a node with its tensors."""
+        return super().value(self.filled(node), inputs, phase, steps)
+
+    def population(self, name: str, site: Site, current: Tensor, phase: Phase, steps: int) -> Tensor:
+        """What the spikes of all steps deliver."""
+        if name not in self.populations:
+            self.populations[name] = self.made(name)
+        return self.populations[name](current, steps, phase.bias_on)
+
+    def read_out(self, delivered: Tensor, phase: Phase, steps: int) -> None:
+        """The sum over the steps that the readout counts; only plans of one phase start it late."""
+        late = self.plan.readout.after
+        constant = len(delivered) < steps
+        self.totals.append(delivered[0] * (steps - late) if constant else delivered[late:].sum(0))
 
 
 def _sites(plan: Plan) -> dict[str, Site]:

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from respike.coding import Bernoulli, ConstantCurrent, IntegrateEncoder
-from respike.engines.batched import Pool
 from respike.engines.event import _native
 from respike.engines.event.maps import through
 from respike.engines.event.memo import Memo, memo_of
@@ -14,10 +13,11 @@ from respike.engines.event.packing import dense
 from respike.engines.event.population import Population
 from respike.engines.event.record import EventRecorder, joined
 from respike.engines.event.values import LONGEST, Events, Layout, Part, Value
+from respike.engines.walk import Pool, Walk
 from respike.errors import InvalidPlan
-from respike.ir import Activation, AdaptiveMaxPool, Analog, Input, MaxPool, Network, Node
-from respike.plan import Membrane, Plan
-from respike.record import INPUT, OUTPUT, Probe, Recording
+from respike.ir import Activation, AdaptiveMaxPool, Affine, Analog, Input, MaxPool, Network, Node, Pooling
+from respike.plan import Plan, Site
+from respike.record import INPUT, Probe, Recording
 from respike.schedule import Phase
 
 
@@ -32,73 +32,63 @@ def run(network: Network, plan: Plan, images: Tensor, probe: Probe, first_image:
     records = []
     for number in range(max(1, tiles)):
         start, stop = (len(given) * edge // max(1, tiles) for edge in (number, number + 1))
-        tile = _Run(network, plan, given[start:stop], EventRecorder(probe, given.dtype), first_image + start, memo)
-        for phase in plan.schedule.phases:
-            for begin in range(0, phase.steps, longest):
-                tile.chunk(phase, min(longest, phase.steps - begin))
+        tile = _Tile(network, plan, given[start:stop], EventRecorder(probe, given.dtype), first_image + start, memo)
+        tile.run(longest)
         records.append(tile.recorder.finish())
     return joined(records)
 
 
-class _Run:
-    """One simulation of a tile of images under way."""
+class _Tile(Walk[Value]):
+    """One simulation of a tile of images under way: values are spikes, maps before them, and dense rests."""
 
     def __init__(
         self, network: Network, plan: Plan, images: Tensor, recorder: EventRecorder, first_image: int, memo: Memo
     ) -> None:
-        self.network = network
-        self.plan = plan
+        super().__init__(network, plan)
         self.images = images
         self.recorder = recorder
         self.memo = memo
         self.stream = plan.coding.stream(images, first_image)
-        self.populations = {name: Population(name, site, recorder, memo) for name, site in plan.sites.items()}
-        self.pools = {node.name: Pool(plan.max_pooling) for node in network.nodes}
-        self.last_reader = {name: node.name for node in network.nodes for name in node.inputs}
-        self.readout: Population | None = None
-        if not isinstance(plan.readout, Membrane):
-            self.readout = Population(OUTPUT, plan.readout.site, recorder, memo)
+        self.populations: dict[str, Population] = {}
+        self.pools: dict[str, Pool] = {}
         self.constant = _constant(network, plan)
         self.constants: dict[tuple[str, bool, bool], Value] = {}
         self.output: Tensor | None = None
 
-    def chunk(self, phase: Phase, steps: int) -> None:
-        """Runs `steps` steps of a phase."""
-        values: dict[str, Value] = {}
-        result = self.network.outputs[0]
-        for node in self.network.nodes:
-            key = (node.name, phase.input_on, phase.bias_on)
-            value = self.constants.get(key)
-            if value is None:
-                value = self._value(node, [values[name] for name in node.inputs], phase, steps)
-                if node.name in self.constant:
-                    self.constants[key] = value
-            values[node.name] = value
-            for name in node.inputs:
-                if self.last_reader[name] == node.name and name != result:
-                    values.pop(name, None)
-        self.recorder.outputs(self._accumulated(values[result], phase, steps))
+    def value(self, node: Node, inputs: list[Value], phase: Phase, steps: int) -> Value:
+        """The value of a node; those that are the same in all steps of a phase are computed once."""
+        if node.name not in self.constant:
+            return super().value(node, inputs, phase, steps)
+        key = (node.name, phase.input_on, phase.bias_on)
+        if key not in self.constants:
+            self.constants[key] = super().value(node, inputs, phase, steps)
+        return self.constants[key]
 
-    def _value(self, node: Node, inputs: list[Value], phase: Phase, steps: int) -> Value:
-        shape = self.network.shapes[node.name]
-        if isinstance(node, Analog):
+    def map(self, node: Affine | Analog | Activation, inputs: list[Value], phase: Phase) -> Value:
+        """What an affine map makes of spikes."""
+        if isinstance(node, Analog | Activation):
             raise InvalidPlan(f"{node.name!r} stays analog, which spikes over time cannot pass through")
-        match node:
-            case Input():
-                return self._input(shape, phase, steps)
-            case Activation():
-                population = self.populations[node.name]
-                return _spiking(population(inputs[0], phase, steps, len(self.images), self.images.dtype))
-            case MaxPool() | AdaptiveMaxPool():
-                return Value(shape, (), self.pools[node.name](node, self._dense(inputs[0], steps), steps))
-            case _:
-                return through(node, inputs, shape, self.memo, bias=phase.bias_on)
+        return through(node, inputs, self.network.shapes[node.name], self.memo, bias=phase.bias_on)
 
-    def _input(self, shape: tuple[int, ...], phase: Phase, steps: int) -> Value:
+    def population(self, name: str, site: Site, current: Value, phase: Phase, steps: int) -> Value:
+        """The spikes of a population as words."""
+        if name not in self.populations:
+            self.populations[name] = Population(name, site, self.recorder, self.memo)
+        return _spiking(self.populations[name](current, phase, steps, len(self.images), self.images.dtype))
+
+    def pool(self, node: Pooling, current: Value, steps: int) -> Value:
+        """Max pools take dense values."""
+        pool = self.pools.setdefault(node.name, Pool(self.plan.max_pooling))
+        return Value(self.network.shapes[node.name], (), pool(node, self._dense(current, steps), steps))
+
+    def entry(self, phase: Phase, steps: int) -> Value:
+        """The input: a dense current, or spikes as words."""
+        (entry,) = self.network.inputs
+        shape = entry.shape
         if not self.plan.coding.spiking:
             return Value(shape, (), self.stream.take(steps)) if phase.input_on else Value(shape)
         layout = Layout(shape)
-        words = torch.zeros(1, 1, len(self.images), self.network.neurons(self.network.inputs[0].name)).long()
+        words = torch.zeros(1, 1, len(self.images), self.network.neurons(entry.name)).long()
         value = Value(shape)
         if phase.input_on:
             current = self.stream.take(steps)
@@ -112,20 +102,18 @@ class _Run:
         self.recorder.population(INPUT, words, layout, steps)
         return value
 
-    def _dense(self, value: Value, steps: int) -> Tensor:
-        return dense(value, steps, len(self.images), self.images.dtype, self.memo)
-
-    def _accumulated(self, value: Value, phase: Phase, steps: int) -> Tensor:
-        """The readout after each step."""
-        if self.readout is not None:
-            value = _spiking(self.readout(value, phase, steps, len(self.images), self.images.dtype))
-        delivered = self._dense(value, steps)
-        outputs = delivered.expand(steps, *delivered.shape[1:]).clone()
+    def read_out(self, delivered: Value, phase: Phase, steps: int) -> None:
+        """Sums up what is delivered, after each step."""
+        dense = self._dense(delivered, steps)
+        outputs = dense.expand(steps, *dense.shape[1:]).clone()
         if self.output is not None:
             outputs[0] = self.output + outputs[0]
         outputs = outputs.cumsum(0)
         self.output = outputs[-1]
-        return outputs
+        self.recorder.outputs(outputs)
+
+    def _dense(self, value: Value, steps: int) -> Tensor:
+        return dense(value, steps, len(self.images), self.images.dtype, self.memo)
 
 
 def _spiking(events: Events) -> Value:

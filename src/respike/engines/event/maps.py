@@ -13,6 +13,7 @@ from torch import Tensor
 from respike.engines.event.memo import Memo
 from respike.engines.event.pooling import composed, pooled
 from respike.engines.event.values import Events, Layout, Part, Value
+from respike.engines.walk import folded
 from respike.ir import (
     AdaptiveAvgPool,
     Add,
@@ -64,14 +65,6 @@ def through(node: Affine, inputs: Sequence[Value], shape: tuple[int, ...], memo:
             return _dense(node, value, shape, node.matrix.dtype, bias)
         case _:
             assert_never(node)
-
-
-def folded(node: Affine, inputs: Sequence[Tensor], *, bias: bool) -> Tensor:
-    """An affine map on dense values `[steps, batch, …]`: time is folded into the batch."""
-    steps, batch = (max(value.shape[d] for value in inputs) for d in (0, 1))
-    flat = [value.expand(steps, batch, *value.shape[2:]).flatten(0, 1) for value in inputs]
-    result = apply(node, flat, bias=bias)
-    return result.reshape(steps, batch, *result.shape[1:])
 
 
 def _dense(node: Affine, value: Value, shape: tuple[int, ...], dtype: torch.dtype, bias: bool) -> Value:

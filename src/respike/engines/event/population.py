@@ -11,6 +11,7 @@ from respike.engines.event.memo import Memo
 from respike.engines.event.packing import channels_last, dense, work
 from respike.engines.event.record import EventRecorder
 from respike.engines.event.values import Events, Layout, Value, packed
+from respike.engines.walk import at
 from respike.neurons import State, TracedState
 from respike.plan import Site
 from respike.schedule import Phase
@@ -80,8 +81,7 @@ class Population:
         threshold = self.layout.flat(self.numbers.threshold.expand(1, *value.shape))
         amplitudes = currents.new_empty(steps, *currents.shape[1:])
         for number in range(steps):
-            now = currents[number if len(currents) > 1 else 0]
-            self.state, amplitudes[number] = self.site.neuron.step(self.state, now, threshold)
+            self.state, amplitudes[number] = self.site.neuron.step(self.state, at(currents, number), threshold)
         return packed(self.name, amplitudes)
 
 

@@ -1,0 +1,203 @@
+"""The walk of a plan through a network: what all engines but the reference share.
+
+Delays are zero, so a node can run many steps before the next one does. A `Walk` owns the order of nodes and the life of
+their values (`ir.walk`), phases and chunks of time, the input, the readout and what is recorded of the outputs. An
+engine says three things: what a map does, what a population does, what a max pool does.
+
+`Walk[V]` leaves open what a value is: a tensor over time, words of spikes, a total over all steps. `TensorWalk` is for
+tensors over time, `[steps, batch, *shape]`, or `[1, …]` where every step has the same; `RecordedWalk` records them.
+
+The reference engine stands apart on purpose: the others are compared with it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from respike.ir import (
+    Activation,
+    AdaptiveMaxPool,
+    Affine,
+    Analog,
+    Input,
+    MaxPool,
+    Network,
+    Node,
+    Pooling,
+    apply_max,
+    evaluate,
+    walk,
+)
+from respike.plan import AccumulatedMax, MaxPooling, Plan, Site, SpikeCount
+from respike.record import INPUT, OUTPUT, Recorder
+from respike.schedule import Phase
+
+V = TypeVar("V")
+
+
+class Walk(ABC, Generic[V]):
+    """One simulation under way. `V` is what the value of a node is in the steps of a chunk.
+
+    Args:
+        network: a network of one input.
+        plan: its plan.
+    """
+
+    def __init__(self, network: Network, plan: Plan) -> None:
+        self.network = network
+        self.plan = plan
+
+    @abstractmethod
+    def entry(self, phase: Phase, steps: int) -> V:
+        """The input of some steps."""
+
+    @abstractmethod
+    def map(self, node: Affine | Analog | Activation, inputs: list[V], phase: Phase) -> V:
+        """What an affine map, or what the plan lets stay analog, makes of its inputs."""
+
+    @abstractmethod
+    def population(self, name: str, site: Site, current: V, phase: Phase, steps: int) -> V:
+        """What the spikes of a population deliver, given its current; `OUTPUT` names the output neurons."""
+
+    @abstractmethod
+    def pool(self, node: Pooling, current: V, steps: int) -> V:
+        """What a max pool passes on."""
+
+    @abstractmethod
+    def read_out(self, delivered: V, phase: Phase, steps: int) -> None:
+        """Takes what reaches the readout."""
+
+    def run(self, longest: int) -> None:
+        """All phases of the plan, in chunks of at most `longest` steps."""
+        for phase in self.plan.schedule.phases:
+            for start in range(0, phase.steps, longest):
+                self.chunk(phase, min(longest, phase.steps - start))
+
+    def chunk(self, phase: Phase, steps: int) -> None:
+        """`steps` steps of a phase, node by node."""
+        result = self.network.outputs[0]
+        computed = walk(self.network.nodes, lambda node, inputs: self.value(node, inputs, phase, steps))
+        (delivered,) = (value for node, value in computed if node.name == result)
+        if isinstance(self.plan.readout, SpikeCount):
+            delivered = self.population(OUTPUT, self.plan.readout.site, delivered, phase, steps)
+        self.read_out(delivered, phase, steps)
+
+    def value(self, node: Node, inputs: list[V], phase: Phase, steps: int) -> V:
+        """The value of a node in some steps."""
+        match node:
+            case Input():
+                return self.entry(phase, steps)
+            case Activation() if node.name not in self.plan.analog:
+                return self.population(node.name, self.plan.sites[node.name], inputs[0], phase, steps)
+            case MaxPool() | AdaptiveMaxPool():
+                return self.pool(node, inputs[0], steps)
+            case _:
+                return self.map(node, inputs, phase)
+
+
+class TensorWalk(Walk[Tensor]):
+    """A walk of tensors over time; maps see time folded into the batch.
+
+    Args:
+        network: a network of one input.
+        plan: its plan.
+        images: a batch, checked, `[batch, *shape]`.
+        first_image: the number of the batch's first image in its data set, on which random codings depend.
+    """
+
+    def __init__(self, network: Network, plan: Plan, images: Tensor, first_image: int = 0) -> None:
+        super().__init__(network, plan)
+        self.images = images
+        self.stream = plan.coding.stream(images, first_image)
+        self.pools: dict[str, Pool] = {}
+
+    def entry(self, phase: Phase, steps: int) -> Tensor:
+        """The coding's input; zeros where the input is off."""
+        return self.stream.take(steps) if phase.input_on else torch.zeros_like(self.images).unsqueeze(0)
+
+    def map(self, node: Affine | Analog | Activation, inputs: list[Tensor], phase: Phase) -> Tensor:
+        """The node on every step."""
+        return folded(node, inputs, bias=phase.bias_on)
+
+    def pool(self, node: Pooling, current: Tensor, steps: int) -> Tensor:
+        """As the plan says."""
+        return self.pools.setdefault(node.name, Pool(self.plan.max_pooling))(node, current, steps)
+
+
+class RecordedWalk(TensorWalk):
+    """A walk of tensors over time that records the input's spikes, and the sum of what is delivered after each step."""
+
+    def __init__(self, network: Network, plan: Plan, images: Tensor, recorder: Recorder, first_image: int = 0) -> None:
+        super().__init__(network, plan, images, first_image)
+        self.recorder = recorder
+        self.output: Tensor | None = None
+
+    def entry(self, phase: Phase, steps: int) -> Tensor:
+        """The coding's input, recorded where it is spikes."""
+        value = super().entry(phase, steps)
+        if self.plan.coding.spiking:
+            self.recorder.population(INPUT, (value != 0).to(value.dtype).expand(steps, *value.shape[1:]))
+        return value
+
+    def read_out(self, delivered: Tensor, phase: Phase, steps: int) -> None:
+        """Sums up what is delivered."""
+        outputs = delivered.new_empty(steps, *delivered.shape[1:])
+        for number in range(steps):
+            now = at(delivered, number)
+            self.output = now if self.output is None else self.output + now
+            outputs[number] = self.output
+        self.recorder.outputs(outputs)
+
+
+class Pool:
+    """A max pool, and what it has accumulated.
+
+    Args:
+        treatment: what it takes the maximum of.
+        hold: what becomes of an accumulated current; the identity unless given.
+    """
+
+    def __init__(self, treatment: MaxPooling, hold: Callable[[Tensor], Tensor] | None = None) -> None:
+        self._treatment = treatment
+        self._hold = hold
+        self._charge: Tensor | None = None
+        self._passed_on: Tensor | None = None
+
+    def __call__(self, node: Pooling, current: Tensor, steps: int) -> Tensor:
+        """What the pool passes on in `steps` steps, from currents `[steps, …]`, or `[1, …]` where constant."""
+        if not isinstance(self._treatment, AccumulatedMax):
+            return unfolded(apply_max(node, current.flatten(0, 1)), len(current))
+        charges = []
+        for number in range(steps):
+            now = at(current, number)
+            charge = now if self._charge is None else self._charge + now
+            self._charge = charge if self._hold is None else self._hold(charge)
+            charges.append(self._charge)
+        maxima = apply_max(node, torch.cat(charges)).chunk(steps)
+        increments = []
+        for maximum in maxima:
+            increments.append(maximum if self._passed_on is None else maximum - self._passed_on)
+            self._passed_on = maximum
+        return torch.stack(increments)
+
+
+def at(values: Tensor, number: int) -> Tensor:
+    """The values of a step, `[batch, *shape]`, where `[1, …]` is the same in every step."""
+    return values[number if len(values) > 1 else 0]
+
+
+def folded(node: Affine | Analog | Activation, inputs: list[Tensor], *, bias: bool) -> Tensor:
+    """A node on values over time: time is folded into the batch. Steps and batch may be 1 where all are the same."""
+    steps, batch = (max(value.shape[d] for value in inputs) for d in (0, 1))
+    flat = [value.expand(steps, batch, *value.shape[2:]).flatten(0, 1) for value in inputs]
+    return unfolded(evaluate(node, flat, bias=bias), steps)
+
+
+def unfolded(values: Tensor, steps: int) -> Tensor:
+    """Time taken out of the batch again, `[steps, batch, *shape]`."""
+    return values.reshape(steps, -1, *values.shape[1:])
