@@ -14,20 +14,9 @@ from torch import Tensor
 
 from respike.calibrate.batches import Calibration, image_batches
 from respike.coding import Coding
-from respike.ir import (
-    Activation,
-    AdaptiveMaxPool,
-    Affine,
-    Analog,
-    Input,
-    MaxPool,
-    Network,
-    Node,
-    Pooling,
-    apply,
-    apply_max,
-)
-from respike.plan import Site
+from respike.engines.walk import Pool, at, folded
+from respike.ir import Activation, AdaptiveMaxPool, Input, MaxPool, Network, Node, walk
+from respike.plan import AccumulatedMax, Site
 
 MEMORY = 64 * 2**20
 """Bytes that one node's values may take at one time; images are taken in parts of that size."""
@@ -49,20 +38,21 @@ class Part:
 
     def current(self, nodes: tuple[Node, ...], sites: Mapping[str, Site]) -> Tensor:
         """The current that comes out of `nodes` (see `behind`), `[steps, …]`, or `[1, …]` where it is constant."""
-        values: dict[str, Tensor] = {}
-        for node in nodes:
+
+        def value(node: Node, inputs: list[Tensor]) -> Tensor:
             match node:
-                case Input():
-                    value = self._coding.stream(self._images, self._first_image).take(self._steps)
-                case Activation():
+                case Input() if node.name in sites:
                     spikes = self._spikes[node.name].dense(self._images)
-                    value = spikes.mul_(sites[node.name].like(spikes[0]).spike_value)
+                    return spikes.mul_(sites[node.name].like(spikes[0]).spike_value)
+                case Input():
+                    return self._coding.stream(self._images, self._first_image).take(self._steps)
                 case MaxPool() | AdaptiveMaxPool():
-                    value = _pooled(node, values[node.inputs[0]])
+                    return Pool(AccumulatedMax())(node, inputs[0], len(inputs[0]))
                 case _:
-                    value = _folded(node, [values[name] for name in node.inputs])
-            values[node.name] = value
-        return values[nodes[-1].name]
+                    return folded(node, inputs, bias=True)
+
+        *_, (_, current) = walk(nodes, value)
+        return current
 
     def run(self, name: str, current: Tensor, site: Site) -> Tensor:
         """Runs a population on its current and keeps its spikes; gives what they deliver in all, `[batch, *shape]`."""
@@ -70,7 +60,7 @@ class Part:
         state = neuron.start(numbers.initial_potential.expand_as(current[0]))
         fired = torch.empty(self._steps, *current.shape[1:], dtype=torch.int8)
         for number in range(self._steps):
-            now = current[number if len(current) > 1 else 0] + numbers.extra_current
+            now = at(current, number) + numbers.extra_current
             state, fired[number] = neuron.step(state, now, numbers.threshold)
         self._spikes[name] = _Spikes(fired)
         return fired.sum(0).to(current) * numbers.spike_value
@@ -108,27 +98,14 @@ def parts(network: Network, calibration: Calibration, coding: Coding, steps: int
 
 
 def behind(network: Network, activation: Activation) -> tuple[Node, ...]:
-    """What an activation's input is computed from, in order: all nodes back to the populations before it, or inputs."""
+    """What an activation's input is computed from, in order: all nodes back to the populations before it, or inputs.
+
+    The populations are inputs there, which read nothing.
+    """
     wanted, found = set(activation.inputs), list[Node]()
     for node in reversed(network.nodes):
         if node.name in wanted:
-            found.append(node)
-            if not isinstance(node, Activation):
-                wanted.update(node.inputs)
+            source = Input(node.name, (), network.shapes[node.name]) if isinstance(node, Activation) else node
+            found.append(source)
+            wanted.update(source.inputs)
     return tuple(reversed(found))
-
-
-def _pooled(node: Pooling, current: Tensor) -> Tensor:
-    """By how much the maximum of the accumulated currents grows in each step."""
-    if len(current) == 1:
-        return apply_max(node, current[0]).unsqueeze(0)
-    maxima = apply_max(node, current.cumsum(0).flatten(0, 1))
-    maxima = maxima.reshape(len(current), -1, *maxima.shape[1:])
-    return torch.diff(maxima, dim=0, prepend=torch.zeros_like(maxima[:1]))
-
-
-def _folded(node: Affine | Analog, inputs: list[Tensor]) -> Tensor:
-    """An affine map on values over time: time is folded into the batch."""
-    steps = max(len(value) for value in inputs)
-    result = apply(node, [value.expand(steps, *value.shape[1:]).flatten(0, 1) for value in inputs])
-    return result.reshape(steps, -1, *result.shape[1:])

@@ -10,7 +10,7 @@ population spike.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -20,7 +20,7 @@ from torch import Tensor
 from respike.calibrate import Calibration, first_images
 from respike.calibrate.over_time import behind, parts
 from respike.errors import InvalidPlan, OutsideFitWarning
-from respike.ir import Activation, Input, Network, Node, evaluate
+from respike.ir import Activation, Network, Node, evaluate, walk
 from respike.plan import AccumulatedMax, Plan, Site
 from respike.schedule import InputThenDrain, Layerwise
 
@@ -68,55 +68,51 @@ def front_to_back(network: Network, plan: Plan, calibration: Calibration, images
         )
     if not isinstance(plan.max_pooling, AccumulatedMax):
         raise InvalidPlan("means over time are exact with max_pooling=AccumulatedMax() only")
-    twin = _Twin(network, plan, first_images(network, calibration, images))
-    for node in network.nodes:
-        if isinstance(node, Activation) and node.name in plan.sites:
-            twin.populate(node, visit)
-        else:
-            twin.advance(node)
+    given = network.check_inputs((first_images(network, calibration, images),))
+    twin = _Twin(network, plan, given, visit)
+    for _ in walk(network.nodes, twin.value, twin.given):
+        pass
     return twin.sites
 
 
-class _Twin:
-    """Values of the network and of its spiking twin, as long as a later node reads them."""
+_Both: TypeAlias = tuple[Tensor, Tensor]
+"""A value in the network, and the one in its spiking twin."""
 
-    def __init__(self, network: Network, plan: Plan, images: Tensor) -> None:
+
+class _Twin:
+    """The spiking twin under way: the sites that its populations have got, and the spikes that they have sent."""
+
+    def __init__(self, network: Network, plan: Plan, inputs: Mapping[str, Tensor], visit: Visit) -> None:
         self.sites = dict(plan.sites)
-        self._network, self._plan = network, plan
-        self._given = network.check_inputs((images,))
-        self._last_reader = {name: node.name for node in network.nodes for name in node.inputs}
-        self._exact: dict[str, Tensor] = {}
-        self._coded: dict[str, Tensor] = {}
+        self._network, self._plan, self._visit = network, plan, visit
+        ((name, images),) = inputs.items()
         stepped = not isinstance(plan.schedule, Layerwise)
         self._parts = list(parts(network, images, plan.coding, plan.schedule.steps)) if stepped else []
         self._last_use = _last_use(network, plan)
+        coded = images
+        if plan.coding.spiking:
+            coded = torch.cat([part.mean_input() / plan.coding.gain for part in self._parts])
+        self.given: Mapping[str, _Both] = {name: (images, coded)}
 
-    def advance(self, node: Node) -> None:
-        """Takes both to the value of a node that does not spike."""
-        if isinstance(node, Input):
-            self._exact[node.name] = self._coded[node.name] = self._given[node.name]
-            if self._plan.coding.spiking:
-                streams = [part.mean_input() / self._plan.coding.gain for part in self._parts]
-                self._coded[node.name] = torch.cat(streams)
-        else:
-            for values in (self._exact, self._coded):
-                values[node.name] = evaluate(node, [values[name] for name in node.inputs])
-        self._let_go(node)
+    def value(self, node: Node, inputs: list[_Both]) -> _Both:
+        """The value of a node, in the network and in the twin."""
+        exact = evaluate(node, [value for value, _ in inputs])
+        if isinstance(node, Activation) and node.name in self.sites:
+            (before,) = inputs
+            return exact, self._populated(node, *before)
+        return exact, evaluate(node, [value for _, value in inputs])
 
-    def populate(self, node: Activation, visit: Visit) -> None:
+    def _populated(self, node: Activation, wanted: Tensor, found: Tensor) -> Tensor:
         """Lets a population spike, with the site that `visit` gives it."""
-        name, (before,) = node.name, node.inputs
 
         def sent(site: Site) -> Tensor:
-            return self._sent(node, site, self._coded[before])
+            return self._sent(node, site, found)
 
-        site = visit(Layer(node, self.sites[name], self._exact[before], self._coded[before], sent))
-        self.sites[name] = site
-        self._exact[name] = evaluate(node, [self._exact[before]])
-        self._coded[name] = sent(site)
+        self.sites[node.name] = self._visit(Layer(node, self.sites[node.name], wanted, found, sent))
+        delivered = sent(self.sites[node.name])
         for part in self._parts:
-            part.forget({source for source, last in self._last_use.items() if last == name})
-        self._let_go(node)
+            part.forget({source for source, last in self._last_use.items() if last == node.name})
+        return delivered
 
     def _sent(self, node: Activation, site: Site, current: Tensor) -> Tensor:
         if not self._parts:
@@ -124,12 +120,6 @@ class _Twin:
         nodes = behind(self._network, node)
         values = [part.run(node.name, part.current(nodes, self.sites), site) for part in self._parts]
         return torch.cat(values) / self._plan.decoding
-
-    def _let_go(self, node: Node) -> None:
-        for name in node.inputs:
-            if self._last_reader[name] == node.name:
-                self._exact.pop(name, None)
-                self._coded.pop(name, None)
 
 
 def _last_use(network: Network, plan: Plan) -> dict[str, str]:
@@ -149,7 +139,7 @@ def _delivered(name: str, site: Site, current: Tensor) -> Tensor:
                 f"layer {name!r}: {100 * outside:.1f} % of its inputs are outside the range [{low:.3g}, {high:.3g}] "
                 "that its neuron was fitted to: more steps keep the layers before it closer to the network",
                 OutsideFitWarning,
-                stacklevel=8,
+                stacklevel=9,
             )
     _, _, delivered = neuron.fire_window(potential, numbers.threshold)
     return delivered * numbers.spike_value
