@@ -12,7 +12,7 @@ $(READY): pyproject.toml constraints.txt $(wildcard src/respike/engines/event/na
 	touch $@
 
 demo: $(READY)  ## convert real trained networks, show what it costs and gains
-	$(BIN)/respike demo --out out
+	$(BIN)/respike demo --out out --force
 
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest -n 2

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import functools
 import json
+import operator
+import os
 import pickle
+import random
 import struct
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +26,7 @@ from safetensors.torch import save_file
 from networks import Builder, images, networks, perceptrons
 from neuron_samples import ALL
 from respike import SpikingNetwork, engines, methods
+from respike.archive import FORMAT, checksum
 from respike.coding import Bernoulli, Coding, ConstantCurrent, IntegrateEncoder
 from respike.errors import DeadLayerWarning, InvalidFile
 from respike.ir import Activation, Input, Linear, Network, ReLU
@@ -26,6 +34,7 @@ from respike.methods import Method
 from respike.neurons import Neuron
 from respike.plan import MomentaryMax, Plan, Site, SpikeCount
 from respike.schedule import Layerwise, Steady
+from respike.tensor_file import parse
 
 FIT = {"input_steps": 4, "drain_steps": 3}
 
@@ -154,7 +163,7 @@ def test_a_forged_header_makes_nothing_else(tmp_path: Path, change: Any) -> None
     header = json.loads(content[8 : 8 + length])
     tree = json.loads(header["__metadata__"]["respike"])
     tree["plan"] = change
-    header["__metadata__"]["respike"] = json.dumps(tree)
+    header["__metadata__"] = {"format": FORMAT, "respike": json.dumps(tree)}
     text = json.dumps(header).encode()
     path.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length :])
     with pytest.raises(InvalidFile, match="does not describe a converted network"):
@@ -166,3 +175,99 @@ def test_a_failed_save_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(InvalidFile, match="cannot write"):
         spiking.save(tmp_path / "no" / "folder" / "net.respike")
     assert [path.name for path in tmp_path.iterdir()] == ["net.respike"]
+
+
+def test_a_loaded_network_does_not_depend_on_its_file(tmp_path: Path) -> None:
+    """A mapped file would change the network with it, and end the process where it is cut short."""
+    path = saved(tmp_path)
+    again = SpikingNetwork.load(path)
+    batch = images(again.network, 2)
+    expected = again(batch)
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        file.write(bytes(path.stat().st_size // 2))
+    assert torch.equal(again(batch), expected)
+    os.truncate(path, 0)
+    assert torch.equal(again(batch), expected)
+
+
+def test_every_flipped_bit_is_found_or_changes_nothing(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    content = path.read_bytes()
+    spiking = SpikingNetwork.load(path)
+    batch = images(spiking.network, 2)
+    expected = spiking(batch)
+    chance = random.Random(0)
+    refused = 0
+    for _ in range(150):
+        place, bit = chance.randrange(len(content)), chance.randrange(8)
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :])
+        try:
+            assert torch.equal(SpikingNetwork.load(path)(batch), expected), (place, bit)
+        except InvalidFile:
+            refused += 1
+    assert refused > 140
+
+
+def test_files_from_before_there_was_a_checksum_are_read(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    tensors, header = parse(path.read_bytes(), path)
+    del header["sha256"]
+    save_file(tensors, path, header)
+    SpikingNetwork.load(path)
+
+
+VALUES: list[Any] = [None, True, -1, 0, 1, 3, 10**9, 10**12, -(10**30), 2**64, 0.5, "", "x", [], [1], [[]], {}]
+VALUES += [{"float": "nan"}, {"float": "inf"}, {"float": "0x1p-1"}, {"float": "0x1p99999"}, {"mapping": {}}]
+VALUES += [{"tensor": 0}, {"tensor": 10**5}, {"type": "Steady", "steps": {"float": "nan"}}, {"type": "ReLU"}]
+
+
+def _spots(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths to all values in a tree."""
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for key, value in items:
+        yield (*path, key)
+        yield from _spots(value, (*path, key))
+
+
+def _at(tree: Any, path: tuple[Any, ...]) -> Any:
+    return functools.reduce(operator.getitem, path, tree)
+
+
+def _changed(tree: Any, chance: random.Random) -> Any:
+    """The tree with one value left out, or replaced by another kind of value or by one from elsewhere in the tree."""
+    tree = copy.deepcopy(tree)
+    spots = list(_spots(tree))
+    *parent, last = chance.choice(spots)
+    match chance.randrange(3):
+        case 0:
+            del _at(tree, tuple(parent))[last]
+        case 1:
+            _at(tree, tuple(parent))[last] = copy.deepcopy(_at(tree, chance.choice(spots)))
+        case _:
+            _at(tree, tuple(parent))[last] = copy.deepcopy(chance.choice(VALUES))
+    return tree
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("method", [methods.max_norm, methods.few_spikes, methods.fit], ids=lambda method: method.name)
+def test_changed_descriptions_are_refused_or_run(method: Method[Any], tmp_path: Path) -> None:
+    """Signed with the right checksum, as somebody would who wants to do harm: no field is taken for what it is not."""
+    builder = Builder((2, 6, 6), 0)
+    for kind in ("conv", "residual", "maxpool", "grouped", "avgpool"):
+        builder.block(kind)
+    network = builder.network()
+    path = tmp_path / "net.respike"
+    plan = method.plan(network, images(network, 9), **(FIT if method is methods.fit else {}))
+    SpikingNetwork(network, plan).save(path)
+    tensors, header = parse(path.read_bytes(), path)
+    tree = json.loads(header["respike"])
+    batch = images(network, 2)
+    chance = random.Random(method.name)
+    for _ in range(100):
+        text = json.dumps(_changed(tree, chance))
+        save_file(tensors, path, {"format": FORMAT, "respike": text, "sha256": checksum(text, tensors)})
+        with contextlib.suppress(InvalidFile):
+            found = SpikingNetwork.load(path)
+            if found.network.inputs[0].shape == network.inputs[0].shape:
+                found(batch)

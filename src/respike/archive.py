@@ -1,29 +1,35 @@
 """Files of converted networks: one safetensors file whose header carries the rest as JSON. Nothing is ever executed.
 
 Every value is a frozen dataclass of a closed set, written as its type's name and its fields; tensors are written by
-number. Reading makes the same dataclasses again, whose own checks then refuse what does not fit.
+number. Reading makes the same dataclasses again: every field must have the type that its annotation says, and the
+dataclasses' own checks refuse what does not fit. A checksum over all of it tells damage from what was saved.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
+import types
+import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from types import NoneType
+from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 
-import safetensors
 import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from respike import coding, files, ir, neurons, plan, schedule
-from respike.errors import InvalidFile, RespikeError
+from respike import coding, files, ir, neurons, plan, schedule, tensor_file
+from respike.errors import InvalidFile, InvalidNetwork, RespikeError
 from respike.ir import Network
-from respike.plan import Plan, Site
+from respike.plan import Plan
 
 FORMAT = "respike 1"
+LARGEST = 2**28
+"""Neurons that a layer has at most: those of 1 GiB."""
 _MODULES = (ir, neurons, coding, schedule, plan)
 _TYPES: Mapping[str, type[Any]] = {
     name: value
@@ -42,31 +48,32 @@ def write(path: str | os.PathLike[str], network: Network, plan: Plan) -> None:
     """Writes a network and its plan to one file, or nothing at all."""
     tensors: _Numbered = {}
     tree = {"network": _encode(network, tensors), "plan": _encode(plan, tensors)}
-    header = {"format": FORMAT, "respike": json.dumps(tree)}
-    files.write(Path(path), save({str(number): _plain(tensor) for number, tensor in tensors.values()}, header))
+    plain = {str(number): _plain(tensor) for number, tensor in tensors.values()}
+    text = json.dumps(tree)
+    header = {"format": FORMAT, "respike": text, "sha256": checksum(text, plain)}
+    files.write(Path(path), save(plain, header))
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Network, Plan]:
-    """Reads what `write` wrote. Raises `InvalidFile` where the file is missing, truncated, or something else."""
-    try:
-        with safetensors.safe_open(os.fspath(path), framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise InvalidFile(f"there is no file {os.fspath(path)}") from error
-    except (OSError, safetensors.SafetensorError) as error:
-        raise InvalidFile(f"{os.fspath(path)} is corrupted, truncated, or no converted network: {error}") from error
+    """Reads what `write` wrote; what is read does not depend on the file any more.
+
+    Raises `InvalidFile` where the file is missing, damaged, or something else.
+    """
+    file = Path(path)
+    tensors, header = tensor_file.parse(files.read(file), file)
     if header.get("format") != FORMAT:
-        raise InvalidFile(f"{os.fspath(path)} is a safetensors file, but no converted network of format {FORMAT!r}")
+        raise InvalidFile(f"{file} is a safetensors file, but no converted network of format {FORMAT!r}")
+    text = header.get("respike", "")
+    # Files that were written before there was a checksum have none.
+    if "sha256" in header and header["sha256"] != checksum(text, tensors):
+        raise InvalidFile(f"{file} is damaged (its checksum is another one): copy it again, or convert again")
     try:
-        tree = json.loads(header["respike"])
-        network, plan = _decode(tree["network"], tensors), _decode(tree["plan"], tensors)
-    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, RespikeError) as error:
-        raise InvalidFile(f"{os.fspath(path)} does not describe a converted network: {error}") from error
-    if not isinstance(network, Network) or not isinstance(plan, Plan) or not isinstance(plan.sites, Mapping):
-        raise InvalidFile(f"{os.fspath(path)} does not describe a converted network")
-    if not all(isinstance(site, Site) for site in plan.sites.values()):
-        raise InvalidFile(f"{os.fspath(path)} does not describe a converted network: a site is something else")
+        tree = json.loads(text)
+        network = _of_type(Network, _decode(tree["network"], tensors), "network")
+        plan = _of_type(Plan, _decode(tree["plan"], tensors), "plan")
+        _prove(network)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, RespikeError) as error:
+        raise InvalidFile(f"{file} does not describe a converted network: {error}") from error
     return network, plan
 
 
@@ -101,6 +108,15 @@ def _encode(value: Any, tensors: _Numbered) -> Any:
             raise InvalidFile(f"a {type(value).__name__} cannot be saved")
 
 
+def checksum(text: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the description and of every tensor: its number, type, shape and bytes."""
+    digest = hashlib.sha256(text.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)};".encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
 def _decode(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
     match tree:
         case None | bool() | int() | str():
@@ -110,7 +126,7 @@ def _decode(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
         case {"float": str(number)}:
             return float.fromhex(number)
         case {"tensor": int(number)}:
-            return torch.as_tensor(tensors[str(number)])
+            return tensors[str(number)]
         case {"mapping": dict(items)}:
             return {key: _decode(item, tensors) for key, item in items.items()}
         case {"type": str(name), **fields}:
@@ -119,6 +135,54 @@ def _decode(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
                 raise ValueError(
                     f"{name!r} is not known here; neurons of your own must be registered (neurons.register)"
                 )
-            return kind(**{str(key): _decode(item, tensors) for key, item in fields.items()})
+            wanted = _hints(kind)
+            given = {str(key): _decode(item, tensors) for key, item in fields.items()}
+            return kind(**{key: _of_type(wanted[key], value, f"{name}.{key}") for key, value in given.items()})
         case _:
             raise ValueError(f"cannot read {str(tree)[:60]!r}")
+
+
+def _hints(kind: type[Any]) -> Mapping[str, Any]:
+    """The types of a dataclass's fields; a neuron of the user's own may have annotations that cannot be looked up."""
+    try:
+        return get_type_hints(kind)
+    except NameError:
+        return {part.name: Any for part in dataclasses.fields(kind)}
+
+
+def _of_type(kind: Any, value: Any, where: str) -> Any:
+    """The value, once it is of the type that an annotation says."""
+    if not _is(kind, value):
+        raise TypeError(f"{where} is {str(value)[:60]!r}")
+    return value
+
+
+def _is(kind: Any, value: Any) -> bool:
+    parts = get_args(kind)
+    match get_origin(kind):
+        case None if kind is float:
+            return isinstance(value, float | int) and not isinstance(value, bool)
+        case None if kind is int:
+            return isinstance(value, int) and not isinstance(value, bool)
+        case None:
+            return kind is Any or isinstance(value, NoneType if kind is None else kind)
+        case typing.Union | types.UnionType:
+            return any(_is(part, value) for part in parts)
+        case origin if origin is tuple:
+            if not isinstance(value, tuple):
+                return False
+            wanted = (parts[0],) * len(value) if parts[1:] == (...,) else parts
+            return len(wanted) == len(value) and all(map(_is, wanted, value))
+        case origin:  # mappings, by names
+            return isinstance(value, origin) and all(_is(parts[1], item) for item in value.values())
+
+
+def _prove(network: Network) -> None:
+    """Raises `InvalidNetwork` unless all tensors are finite numbers of one type, and the network runs on an image."""
+    for node in network.nodes:
+        for tensor in ir.tensors(node):
+            if tensor.dtype != network.dtype or not tensor.is_floating_point() or not bool(tensor.isfinite().all()):
+                raise InvalidNetwork(f"layer {node.name!r} has tensors that are no finite numbers of {network.dtype}")
+        if network.neurons(node.name) > LARGEST:
+            raise InvalidNetwork(f"layer {node.name!r} has {network.neurons(node.name):,} neurons, which fit nowhere")
+    network(*(torch.zeros(1, *entry.shape, dtype=network.dtype) for entry in network.inputs))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from respike import archive
 from respike.engines import fastest
-from respike.errors import RespikeWarning
+from respike.errors import InvalidFile, InvalidPlan, RespikeWarning
 from respike.ir import Network
 from respike.plan import Plan
 from respike.record import Probe
@@ -81,5 +81,9 @@ class SpikingNetwork(Summarised):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> SpikingNetwork:
-        """Reads what `save` wrote; `InvalidFile` where it is not that."""
-        return cls(*archive.read(path))
+        """Reads what `save` wrote; `InvalidFile` where it is not that. The file may change or go afterwards."""
+        network, plan = archive.read(path)
+        try:
+            return cls(network, plan)
+        except InvalidPlan as error:
+            raise InvalidFile(f"{os.fspath(path)} holds a plan that does not fit its network: {error}") from error

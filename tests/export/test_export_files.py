@@ -236,12 +236,36 @@ def test_convert_to_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         main(["convert", str(saved), "--to", str(nir), "--allow-metadata", "--force", "--target", "spikingjelly"]) == 0
     )
     cases: list[tuple[tuple[object, ...], str]] = [
-        (("--to", tmp_path / "net.txt"), "not clear"),
-        (("--to", tmp_path / "b.pt2", "--bits", 8), "--bits says nothing"),
-        (("--to", tmp_path / "b.pt2", "--target", "sinabs"), "--target says nothing"),
+        (("--to", tmp_path / "net.txt"), "is not clear"),
+        (("--to", tmp_path / "b.pt2", "--bits", 8), "--bits does not apply"),
+        (("--to", tmp_path / "b.pt2", "--target", "sinabs"), "--target does not apply"),
         (("--to", tmp_path / "b.nir", "--target", "sinab"), "'sinabs'"),
         (("--to", tmp_path / "b.nir", "--out", saved), "not both"),
         ((), "Missing option '--out'"),
     ]
     for wrong, message in cases:
         assert message in _refused(capsys, "convert", saved, *wrong)
+
+
+@pytest.mark.parametrize("name", ["net.respike", "net.nir", "net.pt2", "net/"])
+def test_a_disk_that_is_full_gives_an_error_and_leaves_what_was_there(name: str, tmp_path: Path) -> None:
+    """HDF5 and torch end the process where a file that they write themselves cannot grow."""
+    pytest.importorskip("nir", reason="needs nir (pip install 'respike[nir]')")
+    _perceptron().save(tmp_path / "sound.respike")
+    path = tmp_path / name
+    path.mkdir() if name.endswith("/") else path.write_text("mine")
+    program = """
+import resource, signal, sys
+from respike.cli import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then what does not fit is an error, as on a full disk
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+sys.exit(main(["convert", sys.argv[1], "--out" if sys.argv[2].endswith(".respike") else "--to", sys.argv[2], "--force",
+               *(["--allow-metadata"] if sys.argv[2].endswith(".nir") else [])]))
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "sound.respike"), f"{tmp_path}/{name}"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert ended.returncode == 2, ended
+    assert "error: cannot write" in ended.stderr
+    assert "File too large" in ended.stderr
+    assert path.is_dir() if name.endswith("/") else path.read_text() == "mine"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted([path.name, "sound.respike"])

@@ -82,8 +82,10 @@ Seed: TypeAlias = Annotated[
     typer.Option("--seed", metavar="N", rich_help_panel=_INPUT, help="Seed of the random spikes (bernoulli)."),
 ]
 JsonFile: TypeAlias = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Write all that was measured as JSON.")
+    Path | None,
+    typer.Option("--json", metavar="FILE", help="Write all that was measured as JSON (- is standard output)."),
 ]
 PlotFile: TypeAlias = Annotated[
     Path | None, typer.Option("--plot", metavar="FILE", help="Draw accuracy over time (.png or .svg).")
 ]
+Force: TypeAlias = Annotated[bool, typer.Option("--force", help="Replace files that are there.")]

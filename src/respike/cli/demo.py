@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from respike import Report, methods
-from respike.cli.arguments import Limit
+from respike.cli.arguments import Force, Limit
 from respike.cli.networks import find
-from respike.cli.running import check_outputs, converted, finished, keep, measured, stop_if_interrupted
+from respike.cli.running import converted, finished, keep, measured, numbers_and_plot, stop_if_interrupted
 from respike.errors import InvalidFile
 
 
@@ -40,6 +40,7 @@ RUNS: tuple[Run, ...] = (
 def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the picture and the numbers.")] = Path("out"),
     limit: Limit = None,
+    force: Force = False,
 ) -> None:
     """Convert the three MNIST networks that come with respike, and show what that costs and gains.
 
@@ -50,9 +51,9 @@ def demo(
     except OSError as error:
         raise InvalidFile(f"cannot make the folder {out}: {error.strerror}") from error
     json_file, plot = out / "demo.json", out / "accuracy-over-time.png"
-    check_outputs(json_file, plot)
+    outputs = numbers_and_plot(json_file, plot, force=force)
     reports = finished(_report(run, limit) for run in RUNS)
-    keep(reports, json_file, plot, as_list=True)
+    keep(reports, outputs, as_list=True)
     stop_if_interrupted(reports, len(RUNS))
 
 

@@ -13,6 +13,7 @@ from respike.cli.arguments import (
     CodingName,
     DatasetName,
     EngineName,
+    Force,
     JsonFile,
     Limit,
     MethodName,
@@ -23,9 +24,8 @@ from respike.cli.arguments import (
 )
 from respike.cli.evaluating import spiking_network
 from respike.cli.networks import find
-from respike.cli.running import check_outputs
+from respike.cli.outputs import Outputs
 from respike.cli.tables import diagnosed
-from respike.files import write
 
 
 def diagnose(
@@ -48,6 +48,7 @@ def diagnose(
         ),
     ] = True,
     json: JsonFile = None,
+    force: Force = False,
     *,
     given: Mapping[str, str | bool],
 ) -> None:
@@ -60,7 +61,7 @@ def diagnose(
 
     NETWORK may also be a file written by `respike convert`, which needs no method.
     """
-    check_outputs(json, None)
+    outputs = Outputs({"--json": json}, force)
     simulator = choices.engine(engine)
     chosen = choices.coding(coding, rate=rate, seed=seed)
     found = conversions.method(method, refine) if method is not None else None
@@ -80,7 +81,5 @@ def diagnose(
             method=found,
             progress=progress,
         )
-    console.OUT.print(diagnosed(diagnosis, options.remedy))
-    if json is not None:
-        write(json, f"{diagnosis.to_json()}\n".encode())
-        console.note(f"wrote {json}")
+    outputs.console.print(diagnosed(diagnosis, options.remedy))
+    outputs.write("--json", f"{diagnosis.to_json()}\n".encode())

@@ -17,6 +17,7 @@ from respike.cli.arguments import (
     CodingName,
     DatasetName,
     EngineName,
+    Force,
     JsonFile,
     Limit,
     MethodName,
@@ -27,14 +28,15 @@ from respike.cli.arguments import (
     Seed,
 )
 from respike.cli.networks import Subject, find
+from respike.cli.outputs import STDOUT
 from respike.cli.running import (
-    check_outputs,
     converted,
     exits_line,
     finished,
     keep,
     measured,
     method_needed,
+    numbers_and_plot,
     shared,
     stop_if_interrupted,
 )
@@ -78,6 +80,7 @@ def evaluate(
     plot: PlotFile = None,
     early_exit: ExitRule = None,
     resume: Resume = False,
+    force: Force = False,
     *,
     given: Given,
 ) -> None:
@@ -86,8 +89,10 @@ def evaluate(
     NETWORK may also be a file written by `respike convert`, which needs no method. Ctrl-C keeps what is finished.
     Under torchrun (`torchrun --nproc-per-node 2 -m respike evaluate ...`) the processes share the images.
     """
-    check_outputs(json, plot)
     folder = _partial(json) if resume else None
+    # What an interrupted run has written is replaced when the run goes on.
+    goes_on = folder is not None and folder.exists()
+    outputs = numbers_and_plot(json, plot, force=force or goes_on)
     rule = exit_rule(early_exit)
     simulator = choices.engine(engine)
     chosen = choices.coding(coding, rate=rate, seed=seed)
@@ -101,9 +106,9 @@ def evaluate(
         report = measured(spiking, images, limit, simulator, early_exit=rule, resume=folder, workers=workers)
         if workers.rank:
             return
-    keep([report], json, plot, as_list=False)
+    keep([report], outputs, as_list=False)
     if report.early_exit is not None:
-        console.OUT.print(exits_line(report.early_exit, report.steps), soft_wrap=True)
+        outputs.console.print(exits_line(report.early_exit, report.steps), soft_wrap=True)
     if folder is not None and not report.complete:
         console.note(_kept_in(folder))
     stop_if_interrupted([report], 1)
@@ -123,6 +128,7 @@ def compare(
     seed: Seed = None,
     json: JsonFile = None,
     plot: PlotFile = None,
+    force: Force = False,
     *,
     given: Given,
 ) -> None:
@@ -130,7 +136,7 @@ def compare(
 
     Each option applies to all methods that have it. Ctrl-C keeps the methods that are finished.
     """
-    check_outputs(json, plot)
+    outputs = numbers_and_plot(json, plot, force=force)
     simulator = choices.engine(engine)
     chosen = choices.coding(coding, rate=rate, seed=seed)
     named = [conversions.method(name.strip(), refine) for name in names.split(",")]
@@ -145,7 +151,7 @@ def compare(
         )
         if workers.rank:
             return
-    keep(reports, json, plot, as_list=True)
+    keep(reports, outputs, as_list=True)
     stop_if_interrupted(reports, len(named))
 
 
@@ -163,7 +169,7 @@ def exit_rule(text: str | None) -> EarlyExit | None:
 
 
 def _partial(json: Path | None) -> Path:
-    if json is None:
+    if json is None or json == STDOUT:
         raise InvalidOption("--resume needs --json FILE: finished batches are kept beside it until it is written")
     return json.with_name(f"{json.name}.partial")
 

@@ -12,15 +12,16 @@ import typer
 from torch import Tensor
 
 from respike.cli import choices, console, conversions, options
-from respike.cli.arguments import CodingName, DatasetName, Limit, NetworkName, Rate, Refine, Seed
+from respike.cli.arguments import CodingName, DatasetName, Force, Limit, NetworkName, Rate, Refine, Seed
 from respike.cli.evaluating import share, unconverted
 from respike.cli.networks import Subject, find
+from respike.cli.outputs import Outputs
 from respike.cli.running import converted, measured, stop_if_interrupted
 from respike.cli.tables import summary
 from respike.coding import Coding
 from respike.data import Dataset
 from respike.engines import Engine, fastest
-from respike.files import check_folder, check_new, write
+from respike.files import check_folder
 from respike.ir import Network
 from respike.methods import Method
 from respike.plan import Plan
@@ -51,7 +52,7 @@ def report(
         Path | None,
         typer.Option("--figures", metavar="DIR", help="Also write the figures to this folder, as PNG and SVG."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over what is there.")] = False,
+    force: Force = False,
     *,
     given: Mapping[str, str | bool],
 ) -> None:
@@ -61,7 +62,7 @@ def report(
     classes are confused. It needs no internet access. Each option applies to all methods that have it. Ctrl-C keeps the
     methods that are finished.
     """
-    check_new(out, force=force)
+    outputs = Outputs({"--out": out}, force)
     if figures is not None:
         check_folder(figures, force=force)
     chosen = choices.coding(coding, rate=rate, seed=seed)
@@ -71,14 +72,13 @@ def report(
     images = subject.test_images
     runs, decisions = _runs(subject, list(zip(named, arguments, strict=True)), chosen, images, limit)
     reports = [run.report for run in runs]
-    console.OUT.print(summary(reports))
+    outputs.console.print(summary(reports))
     try:
         data = _collected(runs, decisions, images)
-        write(out, page(data).encode())
+        outputs.write("--out", page(data).encode())
     except KeyboardInterrupt as stop:
         stop.add_note("no page was written")
         raise
-    console.note(f"wrote {out}")
     if figures is not None:
         try:
             save_figures(data, figures)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -15,16 +15,19 @@ from respike import Report, SpikingNetwork, measure
 from respike.cli import console
 from respike.cli.app import INTERRUPTED
 from respike.cli.networks import Subject
+from respike.cli.outputs import Outputs
 from respike.cli.tables import summary
 from respike.coding import Coding
 from respike.data import Dataset
 from respike.engines import Engine
 from respike.errors import InvalidOption
-from respike.files import check_writable, write
 from respike.measure import ALONE, Exits, WorkerLost, Workers, workers
 from respike.measure.early_exit import EarlyExit
 from respike.methods import Method
 from respike.schedule import InputThenDrain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def converted(
@@ -97,30 +100,35 @@ def exits_line(exits: Exits, steps: int) -> str:
     )
 
 
-def check_outputs(json_file: Path | None, plot: Path | None) -> None:
-    """Refuses files that could not be written before a long run, not after it."""
+def numbers_and_plot(json: Path | None, plot: Path | None, *, force: bool) -> Outputs:
+    """The outputs of a command that writes what it measured, and draws it."""
     if plot is not None:
         from respike.report.figures import figure_format
 
         figure_format(plot)
-    for path in (json_file, plot):
-        if path is not None:
-            check_writable(path)
+    return Outputs({"--json": json, "--plot": plot}, force)
 
 
-def keep(reports: Sequence[Report], json_file: Path | None, plot: Path | None, *, as_list: bool) -> None:
-    """Prints the table, writes the files, and ends the program where the run was interrupted."""
-    if reports:
-        console.OUT.print(summary(reports))
-        if json_file is not None:
-            texts = [report.to_json() for report in reports]
-            write(json_file, ("[" + ",\n".join(texts) + "]\n" if as_list else texts[0] + "\n").encode())
-            console.note(f"wrote {json_file}")
-        if plot is not None:
-            from respike.report import accuracy_over_time, save
+def keep(reports: Sequence[Report], outputs: Outputs, *, as_list: bool) -> None:
+    """Prints the table and writes the files, where there is a report at all."""
+    if not reports:
+        return
+    outputs.console.print(summary(reports))
+    texts = [report.to_json() for report in reports]
+    outputs.write("--json", ("[" + ",\n".join(texts) + "]\n" if as_list else texts[0] + "\n").encode())
+    if outputs.files["--plot"] is not None:
+        from respike.report import accuracy_over_time
 
-            save(accuracy_over_time(reports), plot)
-            console.note(f"wrote {plot}")
+        draw(accuracy_over_time(reports), outputs)
+
+
+def draw(figure: Figure, outputs: Outputs) -> None:
+    """Writes the figure where `--plot` says."""
+    from respike.report.figures import encoded, figure_format
+
+    plot = outputs.files["--plot"]
+    if plot is not None:
+        outputs.write("--plot", encoded(figure, figure_format(plot)))
 
 
 def stop_if_interrupted(reports: Sequence[Report], wanted: int) -> None:

@@ -10,12 +10,10 @@ import typer
 from respike import methods
 from respike.cli import console, conversions
 from respike.cli.app import INTERRUPTED
-from respike.cli.arguments import DatasetName, JsonFile, NetworkName, Refine
+from respike.cli.arguments import DatasetName, Force, JsonFile, NetworkName, Refine
 from respike.cli.networks import find
+from respike.cli.running import draw, numbers_and_plot
 from respike.errors import InvalidOption
-from respike.files import check_writable, write
-from respike.report import save
-from respike.report.figures import figure_format
 
 
 def tune(
@@ -58,6 +56,7 @@ def tune(
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw all trials and the front (.png or .svg).")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Search methods and options for the best trade-offs (the Pareto front).
 
@@ -68,11 +67,9 @@ def tune(
     from respike import tuning
     from respike.cli.tables.tuned import front
 
-    if plot is not None:
-        figure_format(plot)
-    for path in (json, plot):
-        if path is not None:
-            check_writable(path)
+    outputs = numbers_and_plot(json, plot, force=force)
+    if Path(storage) in outputs.files.values():
+        raise InvalidOption(f"--storage is the database {storage}: give --json and --plot files of their own")
     objectives = tuning.objectives.named(objective.split(","))
     wanted = [method.name for method in methods.ALL] if names is None else names.split(",")
     among = [conversions.method(one.strip(), refine) for one in wanted]
@@ -98,13 +95,10 @@ def tune(
         )
     for reason in dict.fromkeys(found.failed):
         console.warning(reason)
-    console.OUT.print(front(found, f"{network}, {len(scored):,} training images of {scored.name}"))
-    if json is not None:
-        write(json, found.to_json().encode())
-        console.note(f"wrote {json}")
+    outputs.console.print(front(found, f"{network}, {len(scored):,} training images of {scored.name}"))
+    outputs.write("--json", found.to_json().encode())
     if plot is not None:
-        save(tuning.pareto(found), plot)
-        console.note(f"wrote {plot}")
+        draw(tuning.pareto(found), outputs)
     if not found.complete:
         console.note(f"interrupted: {len(found.trials)} of {trials} trials are kept in {storage}")
         raise typer.Exit(INTERRUPTED)

@@ -10,6 +10,7 @@ as metadata (`Metadata`) that the user's loader must heed (`respike.export.targe
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ import torch
 from respike.errors import Argument, RespikeError
 from respike.export.nir_nodes import Wiring, nir_name
 from respike.export.portable import CannotExport, Converted, Pooling, Portable, portable
-from respike.files import check_new, new
+from respike.files import check_new, write
 from respike.plan import Membrane, Quantity, Site, SpikeCount
 from respike.record import OUTPUT
 from respike.schedule import InputThenDrain
@@ -62,12 +63,14 @@ def write_nir(
     import h5py
 
     graph = to_nir(converted, pooling=pooling, allow_metadata=allow_metadata)
-    with new(target, force=force) as partial:
-        nir.write(partial, graph)
-        neurons = json.loads(graph.metadata[KEY])["neurons"]
-        with h5py.File(partial, "r+") as file:
-            for name in (name for name, numbers in neurons.items() if numbers["reset"] == "subtract"):
-                file["node"]["nodes"][name].pop("v_reset", None)
+    # To memory first: on a disk that is full, HDF5 ends the process.
+    content = io.BytesIO()
+    nir.write(content, graph)
+    neurons = json.loads(graph.metadata[KEY])["neurons"]
+    with h5py.File(content, "r+") as file:
+        for name in (name for name, numbers in neurons.items() if numbers["reset"] == "subtract"):
+            file["node"]["nodes"][name].pop("v_reset", None)
+    write(target, content.getvalue(), force=force)
 
 
 def to_nir(converted: Converted, *, pooling: Pooling = Pooling.SUM, allow_metadata: bool = False) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from torch import nn
 from respike.coding import ConstantCurrent
 from respike.errors import Argument
 from respike.export.portable import CannotExport
-from respike.files import check_new, new
+from respike.files import check_new, write
 from respike.spiking import SpikingNetwork
 
 
@@ -33,9 +34,10 @@ def write_torch_archive(path: str | Path, spiking: SpikingNetwork, *, force: boo
     target = Path(path)
     check_new(target, force=force)
     program = to_program(spiking)
-    # A part's name does not end in .pt2, on which torch insists, unless it is given a file.
-    with new(target, force=force) as partial, partial.open("wb") as file:
-        torch.export.save(program, file)
+    # To memory first: on a disk that is full, torch ends the process.
+    content = io.BytesIO()
+    torch.export.save(program, content)
+    write(target, content.getvalue(), force=force)
 
 
 def to_program(spiking: SpikingNetwork) -> torch.export.ExportedProgram:

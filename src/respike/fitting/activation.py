@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from respike.errors import InvalidData, InvalidOption
+from respike.errors import InvalidData, InvalidFile, InvalidOption
 from respike.fitting.search import Array, Curve, calls, search
 from respike.fitting.store import SHIPPED, cached_at, fit_key, read_fit, write_fit
 from respike.ir import Function
@@ -138,7 +138,7 @@ def fit_activation(
     found = search(curve, steps, np.random.default_rng(seed), restarts, lambda: progress(doing, next(done), total))
     steady = _steadied(_silent(function, *found, float(low), float(high)), inputs)
     fit = _measured(_solved(steady, inputs, outputs, torch.from_numpy(weights)), inputs, outputs, probabilities)
-    with contextlib.suppress(OSError):  # a cache that cannot be written costs time only
+    with contextlib.suppress(OSError, InvalidFile):  # a cache that cannot be written costs time only
         write_fit(place, key, fit)
     return fit
 

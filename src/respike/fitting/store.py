@@ -8,13 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-import tempfile
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
 from respike.errors import InvalidOption
+from respike.files import write
 from respike.ir import Function
 from respike.neurons import FittedFewSpikes
 
@@ -60,9 +59,7 @@ def write_fit(path: Path, key: str, fit: FittedFewSpikes) -> None:
         records = {}
     numbers = {"thresholds": fit.thresholds, "resets": fit.resets, "values": fit.values, "error": (fit.error,)}
     records[key] = {name: [number.hex() for number in row] for name, row in numbers.items()}
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        file.write(json.dumps(records, indent=1, sort_keys=True))
-    os.replace(file.name, path)
+    write(path, json.dumps(records, indent=1, sort_keys=True).encode())
 
 
 def _finite(number: str) -> float:

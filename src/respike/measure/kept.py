@@ -12,14 +12,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
-from respike.data.files import read
 from respike.errors import InvalidFile
-from respike.files import write
+from respike.files import read, write
 from respike.measure.batches import Batch
 from respike.measure.fingerprint import difference, fingerprint
 from respike.measure.tally import Tally
+from respike.tensor_file import parse
 
 _RUN = "run.json"
 _SUFFIX = ".safetensors"
@@ -54,12 +52,11 @@ class Kept:
         if not path.exists():
             return None
         try:
-            with safe_open(path, framework="pt") as file:
-                images = (file.metadata() or {}).get("images")
-            tally = Tally.from_bytes(read(path))
-        except (SafetensorError, KeyError) as error:
+            tensors, header = parse(read(path), path)
+            tally = Tally.of_tensors(tensors)
+        except (InvalidFile, KeyError) as error:
             raise InvalidFile(f"{path} is corrupted or truncated: delete it and resume again ({error})") from error
-        if images != _images(batch):
+        if header.get("images") != _images(batch):
             raise InvalidFile(
                 f"{path} was computed from other images than the data set now gives: delete {self.folder}, or give the "
                 "images in the same order (a DataLoader without shuffle)"

@@ -65,9 +65,12 @@ class Tally:
     @classmethod
     def from_bytes(cls, content: bytes) -> Tally:
         """What `to_bytes` wrote."""
-        tensors = load(content)
-        squares = tensors.pop(_SQUARES)
-        return cls(tensors, squares)
+        return cls.of_tensors(load(content))
+
+    @classmethod
+    def of_tensors(cls, tensors: Mapping[str, Tensor]) -> Tally:
+        """The tally of the tensors that `to_bytes` writes."""
+        return cls({name: value for name, value in tensors.items() if name != _SQUARES}, tensors[_SQUARES])
 
 
 def tally(outputs: Tensor, record: Recording, labels: Tensor, decoding: float, exiting: Exiting | None) -> Tally:

@@ -55,11 +55,15 @@ def figure_format(path: Path) -> str:
 
 def save(figure: Figure, path: Path) -> None:
     """Writes a figure as PNG or SVG, by the suffix, in one step."""
-    kind = figure_format(path)
+    write(path, encoded(figure, figure_format(path)))
+
+
+def encoded(figure: Figure, kind: str) -> bytes:
+    """The content of a figure's file; `kind` is `png` or `svg`."""
     content = io.BytesIO()
     # Without the date, the same numbers give the same file.
     figure.savefig(content, format=kind, dpi=160, metadata={"Date": None} if kind == "svg" else None)
-    write(path, content.getvalue())
+    return content.getvalue()
 
 
 def _panel(axes: Axes, reports: Sequence[Report], methods: Sequence[str]) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as pack_tensors
 from torch import nn
 from torch.optim import Optimizer
 
 from respike.errors import InvalidFile, InvalidOption
-from respike.files import write
+from respike.files import read, write
+from respike.tensor_file import parse
 from respike.zoo.records import Epoch, fill
 
 
@@ -47,11 +47,10 @@ class Checkpoint:
         if not self.path.exists():
             return ()
         try:
-            with safe_open(self.path, "pt") as file:
-                facts = json.loads((file.metadata() or {})["training"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            tensors, header = parse(read(self.path), self.path)
+            facts = json.loads(header["training"])
             history = tuple(Epoch(**epoch) for epoch in facts["history"])
-        except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise InvalidFile(f"{self.path} is not a checkpoint; delete it to start anew: {error}") from error
         self._check(facts["identity"])
         parts = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}

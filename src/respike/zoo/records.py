@@ -8,12 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as parse_tensors
 from torch import Tensor, nn
 
-from respike.data.files import read
 from respike.errors import InvalidFile
+from respike.files import read
+from respike.tensor_file import parse
 from respike.zoo.entries import Recipe, find
 
 SHIPPED = Path(__file__).parent / "weights"
@@ -124,16 +123,8 @@ def load(name: str, directory: Path = SHIPPED) -> nn.Module:
     if hashlib.sha256(content).hexdigest() != record(name, directory).sha256:
         raise InvalidFile(f"{path} is corrupted: its SHA-256 is not the one in {name}.json; install or train it again")
     network = entry.build()
-    fill(network, read_tensors(content, path), path)
+    fill(network, parse(content, path)[0], path)
     return network.eval()
-
-
-def read_tensors(content: bytes, path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, read from `path`; raises InvalidFile where it is none."""
-    try:
-        return parse_tensors(content)
-    except SafetensorError as error:
-        raise InvalidFile(f"{path} is not a whole safetensors file: {error}") from error
 
 
 def fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:

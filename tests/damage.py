@@ -1,0 +1,216 @@
+"""Files that have been damaged: cut short, overwritten, shuffled, filled with zeros, each by a seed of its own.
+
+`python tests/damage.py FILE FIRST COUNT` reads a file with the damages of so many seeds; how follows from its name.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import torch
+
+from respike import SpikingNetwork, load, zoo
+from respike.data import idx
+from respike.data.catalogue import Member
+from respike.data.files import unpacked
+from respike.data.imagenet import ImageFiles
+from respike.data.places import Place
+from respike.errors import RespikeError
+from respike.files import read
+from respike.ir import Activation, Input, Linear, Network, ReLU
+from respike.measure import Batch, Kept
+from respike.tensor_file import parse
+
+MEMORY = 3 << 30
+"""Bytes by which a process that reads a damaged file may grow."""
+
+SECONDS = 60
+
+
+def damaged(content: bytes, seed: int) -> bytes:
+    """The content with one to three damages."""
+    chance = random.Random(seed)
+    for _ in range(chance.choice((1, 1, 1, 2, 3))):
+        content = chance.choice((_flip, _flip, _cut, _zero, _overwrite, _repeat, _drop, _front))(content, chance)
+    return content
+
+
+def _span(content: bytes, chance: random.Random) -> tuple[int, int]:
+    start = chance.randrange(len(content) + 1)
+    return start, min(len(content), start + chance.choice((1, 4, 64, 4096)))
+
+
+def _flip(content: bytes, chance: random.Random) -> bytes:
+    if not content:
+        return content
+    place = chance.choice((chance.randrange(len(content)), chance.randrange(min(len(content), 512))))
+    return content[:place] + bytes([content[place] ^ 1 << chance.randrange(8)]) + content[place + 1 :]
+
+
+def _cut(content: bytes, chance: random.Random) -> bytes:
+    return content[: chance.randrange(len(content) + 1)]
+
+
+def _zero(content: bytes, chance: random.Random) -> bytes:
+    start, stop = _span(content, chance)
+    return content[:start] + bytes(stop - start) + content[stop:]
+
+
+def _overwrite(content: bytes, chance: random.Random) -> bytes:
+    start, stop = _span(content, chance)
+    return content[:start] + chance.randbytes(stop - start) + content[stop:]
+
+
+def _repeat(content: bytes, chance: random.Random) -> bytes:
+    start, stop = _span(content, chance)
+    return content[:stop] + content[start:]
+
+
+def _drop(content: bytes, chance: random.Random) -> bytes:
+    start, stop = _span(content, chance)
+    return content[:start] + content[stop:]
+
+
+def _front(content: bytes, chance: random.Random) -> bytes:
+    """The beginning, where lengths and counts stand, with large numbers in it."""
+    start = chance.randrange(min(len(content), 64) + 1)
+    return content[:start] + b"\xff" * chance.choice((1, 4, 8)) + content[start + chance.choice((1, 4, 8)) :]
+
+
+def read_damaged(path: Path, read: Callable[[Path], object], seeds: Iterable[int]) -> list[str]:
+    """What goes wrong when a file is read with the damage of each seed: nothing may but a `RespikeError`.
+
+    Each file is read in a process of its own, with bounded memory and time: a crash is seen and goes no further.
+    """
+    content = path.read_bytes()
+    wrong = []
+    for seed in seeds:
+        path.write_bytes(damaged(content, seed))
+        if end := _end_of(lambda: read(path)):
+            wrong.append(f"seed {seed}: {end}")
+    path.write_bytes(content)
+    return wrong
+
+
+def _end_of(read: Callable[[], object]) -> str:
+    """How a function ends in a child of this process, in words; empty where it returns or raises a `RespikeError`."""
+    inlet, outlet = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(inlet)
+        os._exit(_child(read, outlet))
+    os.close(outlet)
+    with os.fdopen(inlet, "rb") as said:
+        message = said.read().decode()
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return f"signal {signal.Signals(-code).name}" if code < 0 else message
+
+
+def _child(read: Callable[[], object], outlet: int) -> int:
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    signal.alarm(SECONDS)
+    try:
+        read()
+    except RespikeError:
+        return 0
+    except BaseException as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        os.write(outlet, f"{type(error).__name__}: {str(error)[:200]} ({place.filename}:{place.lineno})".encode())
+        return 1
+    return 0
+
+
+def _converted(path: Path) -> object:
+    spiking = SpikingNetwork.load(path)
+    return spiking(torch.zeros(1, *spiking.network.inputs[0].shape))
+
+
+def _weights(path: Path) -> object:
+    network = torch.nn.Linear(40, 30)
+    zoo.records.fill(network, parse(read(path), path)[0], path)
+    return network(torch.zeros(1, 40))
+
+
+def _record(path: Path) -> object:
+    return zoo.record("mnist-cnn", path.parent)
+
+
+def _checkpoint(path: Path) -> object:
+    network = torch.nn.Linear(40, 30)
+    optimizer = torch.optim.Adam(network.parameters())
+    return zoo.checkpoint.Checkpoint(path, {"name": "linear"}).restore(network, optimizer)
+
+
+def _kept(path: Path) -> object:
+    batch = Batch(0, 0, torch.zeros(2, 3), torch.zeros(2, dtype=torch.long))
+    return Kept(path.parent).read(batch)
+
+
+def _run(path: Path) -> object:
+    return Kept.of(path.parent, {"network": "linear"})
+
+
+def _idx(path: Path) -> object:
+    return idx.parse(unpacked(path), path.name)
+
+
+def _archive(path: Path) -> object:
+    return Place(path, Member("test_batch.bin", "d764ed329f93aa6b1068020d675b7253")).read()
+
+
+def _images(path: Path) -> object:
+    return ImageFiles((path,))[0:1]
+
+
+def tiny() -> Network:
+    """A network of two layers."""
+    nodes = (Input("x", (), (4,)), Activation("r", ("x",), ReLU()), Linear("fc", ("r",), torch.ones(4, 4)))
+    return Network(nodes, ("fc",), "tiny")
+
+
+def _study(path: Path) -> object:
+    from respike import tuning
+
+    return tuning.from_study(tiny(), torch.rand(8, 4), path, "tiny")
+
+
+READERS: Mapping[str, Callable[[Path], object]] = {
+    "net.respike": _converted,
+    "weights.safetensors": _weights,
+    "mnist-cnn.json": _record,
+    "net.checkpoint.safetensors": _checkpoint,
+    "000000.safetensors": _kept,
+    "run.json": _run,
+    "images-idx3-ubyte.gz": _idx,
+    "images-idx3-ubyte": _idx,
+    "cifar.tar.gz": _archive,
+    "image.png": _images,
+    "image.jpg": _images,
+    "image.webp": _images,
+    "image.bmp": _images,
+    "tuning.db": _study,
+    "model.pt2": load,
+    "model.onnx": load,
+    "model.keras": load,
+    "model.h5": load,
+}
+"""How each kind of file is read, by the name of a sound one."""
+
+
+if __name__ == "__main__":
+    _, place, first, count = sys.argv
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    sound = Path(place)
+    READERS[sound.name](sound)  # the sound file is read, so that it is the damage that is refused
+    print("\n".join(read_damaged(sound, READERS[sound.name], range(int(first), int(first) + int(count)))))
