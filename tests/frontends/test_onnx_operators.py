@@ -64,6 +64,7 @@ NORMS: list[Case] = [
     ("InstanceNormalization", (4, 5, 3), (numbers(4), numbers(4)), {"epsilon": 1e-2}),
     ("Softmax", (4, 3), (), {}),
     ("Softmax", (4, 3), (), {"axis": 1}),
+    ("LogSoftmax", (4, 3), (), {"axis": 1}),
 ]
 
 POOLS: list[Case] = [
@@ -242,8 +243,17 @@ def test_operators_of_older_opsets() -> None:
 @pytest.mark.parametrize("attributes", RESIZES)
 def test_resize(attributes: dict[str, Any], opset: int) -> None:
     x = numbers(2, 2, 5, 7, seed=1)
-    for scales in ([1.0, 1.0, 2.0, 3.0], [1.0, 1.0, 0.6, 1.7]):
+    odd = [1.0, 1.0, 0.6, 2.0] if "align_corners" in attributes.values() else [1.0, 1.0, 0.6, 1.7]
+    for scales in ([1.0, 1.0, 2.0, 3.0], odd):
         check(one("Resize", (2, 5, 7), None, torch.tensor(scales), opset=opset, **attributes), x)
+
+
+def test_aligned_corners_of_a_broken_size_are_refused() -> None:
+    """Onnx and onnxruntime differ there."""
+    given = {"mode": "linear", "coordinate_transformation_mode": "align_corners"}
+    with pytest.raises(UnsupportedOperator, match="give it sizes in the place of scales"):
+        onnx_network(one("Resize", (2, 5, 7), None, torch.tensor([1.0, 1.0, 1.0, 1.7]), **given))
+    check(one("Resize", (2, 5, 7), None, None, ints(2, 2, 5, 11), **given), numbers(2, 2, 5, 7))
 
 
 @pytest.mark.parametrize("opset", OPSETS)

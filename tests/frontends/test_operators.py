@@ -98,6 +98,7 @@ SHAPES: list[tuple[Case, tuple[int, ...]]] = [
     (nn.ChannelShuffle(2), (6, 3, 3)),
     (nn.Upsample(scale_factor=2), (2, 3, 4)),
     (nn.Upsample(size=7), (2, 3)),
+    (nn.Upsample(size=(1, 2)), (2, 4, 5)),
     (nn.Upsample(size=(7, 3), mode="bilinear"), (2, 4, 5)),
     (nn.Upsample(scale_factor=1.7, mode="bilinear", align_corners=True), (2, 4, 5)),
     (nn.Upsample(scale_factor=(1.7, 0.6), mode="bilinear"), (2, 4, 5)),

@@ -18,7 +18,7 @@ def check_examples(example: Example) -> tuple[Tensor, ...]:
             raise InvalidData(f"an example must be a tensor, or a tuple of tensors; got {type(x).__name__}")
         if x.is_complex() or x.dtype == torch.bool:
             raise InvalidData(f"an example must hold floating-point numbers, got {x.dtype}")
-        if x.ndim < 2 or x.shape[0] == 0:
+        if x.ndim < 2 or x.numel() == 0:
             raise InvalidData(f"an example must be a batch [batch, ...] of at least one sample, got {list(x.shape)}")
         if not bool(torch.isfinite(x).all()):
             raise InvalidData("an example holds NaN or infinite numbers")

@@ -22,7 +22,8 @@ PAD_MODES = ("constant", "reflect", "replicate", "circular")
 def along(call: Call, x: Operand, dim: int, matrix: Tensor) -> Signal:
     """`y = M x` along one of the framework's dimensions; the identity gives the signal itself."""
     source = any_numbers(x)
-    if torch.equal(matrix, torch.eye(*matrix.shape, dtype=matrix.dtype, device=matrix.device)):
+    size = source.layout.size(dim)
+    if torch.equal(matrix, torch.eye(size, dtype=matrix.dtype, device=matrix.device)):
         return source
     return call.like(source, FixedLinear(call.name, (source.name,), source.layout.axis(dim), call.constant(matrix)))
 

@@ -71,6 +71,11 @@ def _coordinates(places: str, size: int, length: int, scale: float) -> Tensor:
             return (index + 0.5) / scale - 0.5 if length > 1 else index * 0
         case "half_pixel_symmetric":
             return size / 2 * (1 - length / (scale * size)) + (index + 0.5) / scale - 0.5
+        case "align_corners" if abs(scale * size - length) > 1e-3:
+            raise Refused(
+                f"aligns the corners of {size} elements times {scale:g}, which is no whole number, and which runtimes "
+                "compute differently; give it sizes in the place of scales"
+            )
         case "align_corners":
             return index * ((size - 1) / (length - 1)) if length > 1 else index * 0
         case "asymmetric":
