@@ -10,11 +10,16 @@ from respike.neurons import (
     Above,
     AtOrAbove,
     Burst,
+    CanonicFewSpikes,
     FewSpikes,
     FittedFewSpikes,
     IntegrateFire,
+    MultiThreshold,
     Neuron,
+    PhaseCoded,
+    SignedIntegrateFire,
     Subtract,
+    TimeToFirstSpike,
     ToValue,
 )
 
@@ -25,6 +30,11 @@ SAMPLES: Mapping[type[Neuron], tuple[Neuron, ...]] = {
         IntegrateFire(ToValue(0.0), AtOrAbove()),
         IntegrateFire(ToValue(-0.25), Above()),
     ),
+    SignedIntegrateFire: (SignedIntegrateFire(), SignedIntegrateFire(most_total=3)),
+    MultiThreshold: (MultiThreshold(1), MultiThreshold(3), MultiThreshold(7)),
+    CanonicFewSpikes: (CanonicFewSpikes(1), CanonicFewSpikes(4), CanonicFewSpikes(9)),
+    PhaseCoded: (PhaseCoded(4), PhaseCoded(3, periods=2)),
+    TimeToFirstSpike: (TimeToFirstSpike(1), TimeToFirstSpike(3), TimeToFirstSpike(7)),
     Burst: (Burst(), Burst(1), Burst(2), Burst(1000)),
     FewSpikes: (FewSpikes(1), FewSpikes(4), FewSpikes(4, Above())),
     FittedFewSpikes: (

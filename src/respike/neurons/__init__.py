@@ -2,19 +2,27 @@
 
 from respike.neurons.base import Neuron, State, Surrogate, straight_through
 from respike.neurons.burst import Burst
+from respike.neurons.canonic import CanonicFewSpikes
 from respike.neurons.few_spikes import MOST_STEPS, Coefficients, FewSpikes, SequenceNeuron
+from respike.neurons.first_spike import TimeToFirstSpike
 from respike.neurons.fitted import FittedFewSpikes
 from respike.neurons.integrate_fire import RESETS, IntegrateFire, Reset, Subtract, ToValue
+from respike.neurons.multi_threshold import MultiThreshold
+from respike.neurons.phase import PhaseCoded
 from respike.neurons.registry import KNOWN, register
-from respike.neurons.signed import SignedIntegrateFire, TracedState
+from respike.neurons.signed import SignedIntegrateFire, TracedState, TracingNeuron
 from respike.neurons.thresholds import Above, AtOrAbove, Firing
 
 ALL: tuple[type[Neuron], ...] = (
     IntegrateFire,
     SignedIntegrateFire,
     Burst,
+    MultiThreshold,
     FewSpikes,
     FittedFewSpikes,
+    CanonicFewSpikes,
+    PhaseCoded,
+    TimeToFirstSpike,
 )
 """The neurons that come with respike."""
 for _neuron in ALL:
@@ -28,20 +36,25 @@ __all__ = [
     "Above",
     "AtOrAbove",
     "Burst",
+    "CanonicFewSpikes",
     "Coefficients",
     "FewSpikes",
     "Firing",
     "FittedFewSpikes",
     "IntegrateFire",
+    "MultiThreshold",
     "Neuron",
+    "PhaseCoded",
     "Reset",
     "SequenceNeuron",
     "SignedIntegrateFire",
     "State",
     "Subtract",
     "Surrogate",
+    "TimeToFirstSpike",
     "ToValue",
     "TracedState",
+    "TracingNeuron",
     "register",
     "straight_through",
 ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from respike.neurons import Neuron
 from respike.plan import Site
 from respike.record import Probe, Recording, decoded
 from respike.report.page_data import Bounds, Histogram, Layer, LayerRun, Scale, rounded
@@ -110,7 +111,7 @@ def _steps_kept(spiking: SpikingNetwork, site: Site) -> int:
     """How many steps of spikes are needed: none where their sums say all."""
     if site.neuron.window is not None:
         return site.neuron.window
-    return spiking.plan.schedule.steps if site.neuron.graded else 0
+    return spiking.plan.schedule.steps if site.neuron.graded or site.neuron.signed else 0
 
 
 def _probe(spiking: SpikingNetwork) -> Probe:
@@ -164,10 +165,16 @@ def _membrane(potentials: Tensor, bins: int) -> Histogram:
 
 def _expected(spiking: SpikingNetwork, site: Site, activations: Tensor) -> float | None:
     """Spikes per image that would deliver the activations exactly."""
-    if site.neuron.window is not None or site.neuron.graded:
+    if site.neuron.window is not None or not _counts_amplitudes(site.neuron):
         return None
     wanted = activations.clamp(min=0) * spiking.plan.decoding / site.like(activations).spike_value
     return float(wanted.double().sum()) / len(activations)
+
+
+def _counts_amplitudes(neuron: Neuron) -> bool:
+    """Whether an amplitude of n is n spikes."""
+    amplitude = torch.tensor(2.0 if neuron.most is None else float(neuron.most))
+    return float(neuron.spikes_sent(amplitude)) == float(amplitude)
 
 
 def _relative_error(wanted: Tensor, given: Tensor) -> float | None:

@@ -12,8 +12,8 @@ from torch import Tensor
 from respike.engines.event import _native
 from respike.engines.event.memo import Memo
 from respike.engines.event.record import EventRecorder
-from respike.engines.event.values import Layout, packed
-from respike.neurons import Above, Coefficients, FewSpikes, FittedFewSpikes, Neuron, SequenceNeuron
+from respike.engines.event.values import LONGEST, Layout, packed
+from respike.neurons import Above, Coefficients, FewSpikes, FittedFewSpikes, Neuron, PhaseCoded, SequenceNeuron
 from respike.plan import Site
 
 
@@ -57,7 +57,11 @@ def _sequences(neuron: SequenceNeuron) -> Sequences:
     return Sequences(neuron.coefficients, isinstance(neuron.firing, Above))
 
 
-SEQUENCES: Mapping[type[Neuron], Callable[[Any], Sequences]] = {FewSpikes: _sequences, FittedFewSpikes: _sequences}
+SEQUENCES: Mapping[type[Neuron], Callable[[Any], Sequences]] = {
+    FewSpikes: _sequences,
+    FittedFewSpikes: _sequences,
+    PhaseCoded: _sequences,
+}
 """By the neuron's class. A neuron that has no entry takes its steps by its definition."""
 
 
@@ -66,9 +70,9 @@ def _by_definition(name: str, site: Site, current: Tensor, recorder: EventRecord
     charge = current + (numbers.initial_potential + numbers.extra_current)
     potential, amplitudes, delivered = neuron.fire_window(charge, numbers.threshold)
     if recorder.counts(name):
-        words = packed(name, amplitudes.flatten(2))
         layout = Layout(tuple(current.shape[1:]), channels_last=True)
-        recorder.population(name, words, layout, len(amplitudes), potential.flatten(1), neuron)
+        for chunk in torch.split(amplitudes.flatten(2), LONGEST):
+            recorder.population(name, packed(name, chunk), layout, len(chunk), potential.flatten(1), neuron)
     return delivered * numbers.spike_value
 
 

@@ -42,7 +42,7 @@ def _burst(neuron: Burst) -> Kind | None:
 
 KINDS: Mapping[type[Neuron], Callable[[Any], Kind | None]] = {
     IntegrateFire: _integrate_fire,
-    SignedIntegrateFire: lambda _: Kind(Dynamics.tracer),
+    SignedIntegrateFire: lambda neuron: Kind(Dynamics.tracer) if neuron.most_total is None else None,
     Burst: _burst,
 }
 """By the neuron's class."""

@@ -70,8 +70,7 @@ class EventRecorder:
         if name in self._probe.fan_out:
             if name not in self._fan_out:
                 self._fan_out[name] = layout.flat(self._probe.fan_out[name].to("cpu", torch.float64))
-            graded = neuron is not None and neuron.graded
-            self._per_step.setdefault(name, []).append(_sums(words, self._fan_out[name], steps, graded))
+            self._per_step.setdefault(name, []).append(_sums(words, self._fan_out[name], steps, neuron))
 
     def outputs(self, outputs: Tensor) -> None:
         """Takes the readout after each of some steps."""
@@ -90,16 +89,20 @@ class EventRecorder:
         )
 
 
-def _sums(words: Tensor, fan_out: Tensor, steps: int, graded: bool) -> Tensor:
-    """Spikes and operations of each step, `[steps, 2]`; an amplitude is one spike where it is `graded`."""
+def _sums(words: Tensor, fan_out: Tensor, steps: int, neuron: Neuron | None) -> Tensor:
+    """Spikes and operations of each step, `[steps, 2]`.
+
+    The spikes of an amplitude are those of its bits together, or one where the neuron's amplitudes are graded.
+    """
     planes = [words[:, bit : bit + 1] for bit in range(words.shape[1])]
-    if graded:
+    if neuron is not None and neuron.graded:
         planes = [functools.reduce(torch.bitwise_or, planes)]
     total = torch.zeros(steps, 2, dtype=torch.float64)
     for bit, plane in enumerate(planes):
         sums = torch.empty(steps, 2, dtype=torch.float64)
         _native.tally(plane.contiguous(), fan_out, steps, sums)
-        total += 2**bit * sums
+        spikes = 1 if neuron is None else int(neuron.spikes_sent(torch.tensor(2**bit)))
+        total += spikes * sums
     return total
 
 

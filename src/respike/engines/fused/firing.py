@@ -36,9 +36,9 @@ def _integrate_fire(neuron: IntegrateFire) -> Kernel:
     return Kernel(inclusive=isinstance(neuron.fires, AtOrAbove), reset=reset)
 
 
-KERNELS: Mapping[type[Neuron], Callable[[Any], Kernel]] = {
+KERNELS: Mapping[type[Neuron], Callable[[Any], Kernel | None]] = {
     IntegrateFire: _integrate_fire,
-    SignedIntegrateFire: lambda _: Kernel(signed=True),
+    SignedIntegrateFire: lambda neuron: Kernel(signed=True) if neuron.most_total is None else None,
 }
 """By the neuron's class. A neuron that has no entry is stepped by its definition."""
 
