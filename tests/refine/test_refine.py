@@ -96,6 +96,28 @@ def test_calibrate_potentials_lessens_the_mean_error_of_what_is_sent() -> None:
     assert bool((errors(refine.calibrate_potentials(before, NETWORK, IMAGES)) < errors(before) / 2).all())
 
 
+@pytest.mark.parametrize("kind", ["steady", "encoded", "signed", "burst", "few"])
+def test_fitted_values_make_what_is_sent_the_best_linear_estimate_of_the_activations(kind: str) -> None:
+    before = plans()[kind]
+    after = refine.fit_values(before, NETWORK, IMAGES)
+    record = simulate(SpikingNetwork(NETWORK, after), IMAGES, Probe(spikes=list(after.sites)), engine=batched)
+    exact = NETWORK.values((IMAGES,), keep=list(after.sites))
+    fitted = 0
+    for name, site in after.sites.items():
+        wanted, found = inputs(after, name)
+        torch.testing.assert_close(found + torch.as_tensor(site.extra_current), wanted, rtol=1e-9, atol=1e-9)
+        spikes = record.spikes[name]
+        worth = torch.tensor(site.neuron.worth or [1 / after.decoding] * len(spikes), dtype=spikes.dtype)
+        sent = torch.tensordot(worth, spikes, dims=1) * site.like(spikes[0]).spike_value
+        pairs = zip(sent.transpose(0, 1).flatten(1), exact[name].transpose(0, 1).flatten(1), strict=True)
+        slopes = torch.stack([torch.cov(torch.stack(pair))[0] for pair in pairs])
+        factors = torch.as_tensor(site.value / before.sites[name].value).expand(len(slopes))
+        inside = (factors > 0.7) & (factors < 1.4)
+        torch.testing.assert_close(slopes[inside, 1], slopes[inside, 0])
+        fitted += int(inside.sum())
+    assert fitted > 3
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5])
 @pytest.mark.parametrize("kind", ["steady", "burst", "few"])
 def test_least_squares_is_better_than_thresholds_beside_it(kind: str, share: float) -> None:

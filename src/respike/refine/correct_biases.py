@@ -34,12 +34,15 @@ def correct_biases(plan: Plan, network: Network, calibration: Calibration, *, im
     """
 
     def corrected(layer: Layer) -> Site:
-        if layer.node.population:
-            return layer.site
-        lost = channel_means(layer.wanted) - channel_means(layer.found)
-        return replace(layer.site, extra_current=layer.site.extra_current + lost)
+        return layer.site if layer.node.population else with_mean_input(layer)
 
     return replace(plan, sites=front_to_back(network, plan, calibration, images, corrected))
+
+
+def with_mean_input(layer: Layer) -> Site:
+    """The site with an extra current that makes the mean input of each channel what it is in the network."""
+    lost = channel_means(layer.wanted) - channel_means(layer.found)
+    return replace(layer.site, extra_current=layer.site.extra_current + lost)
 
 
 def channel_means(values: Tensor) -> Tensor:
