@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from respike.calibrate import Calibration
+from respike.citations import LI_2021
 from respike.ir import Network, ceiling, evaluate
 from respike.plan import Plan, Site
 from respike.refine.correct_biases import with_mean_input
@@ -18,7 +19,7 @@ _RANGE = (0.7, 1.4)
 """Factors outside say that a channel hardly spikes on these images, and are cut."""
 
 
-@refinement()
+@refinement(LI_2021)
 def fit_values(plan: Plan, network: Network, calibration: Calibration, *, images: int = 256) -> Plan:
     """Fits what a spike of each channel delivers to the activations, layer by layer, by linear regression.
 
@@ -27,7 +28,8 @@ def fit_values(plan: Plan, network: Network, calibration: Calibration, *, images
     with a the activations of the network, and â what the neurons have sent on average in a step, in the same units. In
     few steps part of what a neuron sends is noise: spikes that came too early for the inputs that would have held
     them back. The regression weighs a spike by how much it says about the activation, so that less of this noise
-    reaches the next layer. Mean inputs are corrected on the way, as in `correct_biases`. This refinement is our own.
+    reaches the next layer. Mean inputs are corrected on the way, as in `correct_biases` (Li et al. 2021); the
+    regression is our own.
     Costs two simulations of the images.
 
     Args:
