@@ -43,3 +43,23 @@ HAN_2020 = (
     "B. Han, G. Srinivasan, K. Roy. RMP-SNN: residual membrane potential neuron for enabling deeper high-accuracy and "
     "low-latency spiking neural network. CVPR 2020, 13558-13567"
 )
+GU_2024 = (
+    "Y. Gu, J. Gu, H. Shen, K. Huang. Canonic signed spike coding for efficient spiking neural networks. "
+    "arXiv:2408.17245, 2024"
+)
+HUANG_2024 = (
+    "Z. Huang, X. Shi, Z. Hao, T. Bu, J. Ding, Z. Yu, T. Huang. Towards high-performance spiking transformers from ANN "
+    "to SNN conversion. ACM MM 2024. arXiv:2502.21193"
+)
+HUANG_2025 = (
+    "Z. Huang, W. Fang, T. Bu, P. Xue, Z. Hao, W. Liu, Y. Tang, Z. Yu, T. Huang. Differential coding for training-free "
+    "ANN-to-SNN conversion. ICML 2025. arXiv:2503.00301"
+)
+RUECKAUER_2018 = (
+    "B. Rueckauer, S.-C. Liu. Conversion of analog to spiking neural networks using sparse temporal coding. ISCAS "
+    "2018. doi:10.1109/ISCAS.2018.8351295"
+)
+YOU_2024 = (
+    "K. You, Z. Xu, C. Nie, Z. Deng, Q. Guo, X. Wang, Z. He. SpikeZIP-TF: conversion is all you need for transformer-"
+    "based SNN. ICML 2024. arXiv:2406.03470"
+)

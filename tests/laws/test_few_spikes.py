@@ -72,10 +72,12 @@ def test_one_pass_is_the_time_stepped_run(
 
 
 @settings(max_examples=25, derandomize=True, deadline=None)
-@given(network=networks(), dtype=st.sampled_from([torch.float32, torch.float64]))
+@given(network=networks(), dtype=st.sampled_from([torch.float32, torch.float64]), unit=st.sampled_from([0.25, 0.3]))
 @pytest.mark.parametrize("neuron", WINDOWED, ids=str)
-def test_one_pass_is_the_time_stepped_run_of_every_neuron(neuron: Neuron, network: Network, dtype: torch.dtype) -> None:
-    site = Site(0.25, initial_potential=0.1, extra_current=0.01, neuron=neuron)
+def test_one_pass_is_the_time_stepped_run_of_every_neuron(
+    neuron: Neuron, network: Network, dtype: torch.dtype, unit: float
+) -> None:
+    site = Site(unit, initial_potential=0.1, extra_current=0.01, neuron=neuron)
     network, window = network.to(dtype), neuron.window or 0
     assert_one_pass(network, Plan({node.name: site for node in network.activations}, Layerwise(window)))
 

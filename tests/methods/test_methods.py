@@ -25,6 +25,12 @@ from respike.neurons import IntegrateFire, ToValue
 from respike.plan import Plan, Site
 from respike.schedule import InputThenDrain, Steady
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    "fit": {"input_steps": 2, "drain_steps": 3},
+    "time_to_first_spike": {"bits": 3},
+}
+"""Of methods that have no `steps`."""
+
 
 def scaled(network: Network, factors: list[float]) -> Network:
     """The network with the weights of its linear layers divided by the factors: normalisation as printed."""
@@ -167,7 +173,7 @@ def test_every_method_documents_itself_and_its_options(method: Method[Any]) -> N
         assert f"{option}:" in text
     assert methods.find(method.name) is method
     assert methods.find(method.name.replace("_", "-")) is method
-    options = {"input_steps": 2, "drain_steps": 3} if method is methods.fit else {"steps": 7}
+    options = OPTIONS.get(method.name, {"steps": 7})
     plan = method.plan(_network(), torch.rand(10, 5), **options)
     assert (plan.method, plan.cites) == (method.name, method.cites)
     assert options.items() <= plan.options.items()

@@ -3,6 +3,8 @@
 from typing import Any
 
 from respike.errors import UnknownName
+from respike.methods.burst import burst as burst
+from respike.methods.canonic_spikes import canonic_spikes as canonic_spikes
 from respike.methods.data_norm import data_norm as data_norm
 from respike.methods.direct_copy import direct_copy as direct_copy
 from respike.methods.ecc import ecc as ecc
@@ -12,9 +14,13 @@ from respike.methods.max_norm import max_norm as max_norm
 from respike.methods.method import Method as Method
 from respike.methods.method import published as published
 from respike.methods.model_norm import model_norm as model_norm
+from respike.methods.multi_threshold import multi_threshold as multi_threshold
+from respike.methods.opi import opi as opi
 from respike.methods.percentile_norm import percentile_norm as percentile_norm
 from respike.methods.rmp import rmp as rmp
+from respike.methods.signed import signed as signed
 from respike.methods.threshold_balancing import threshold_balancing as threshold_balancing
+from respike.methods.time_to_first_spike import time_to_first_spike as time_to_first_spike
 
 ALL: tuple[Method[Any], ...] = (
     direct_copy,
@@ -26,7 +32,13 @@ ALL: tuple[Method[Any], ...] = (
     threshold_balancing,
     rmp,
     ecc,
+    opi,
+    burst,
+    signed,
+    multi_threshold,
     few_spikes,
+    canonic_spikes,
+    time_to_first_spike,
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,17 @@ from respike.engines.event import _native
 from respike.engines.event.memo import Memo
 from respike.engines.event.record import EventRecorder
 from respike.engines.event.values import LONGEST, Layout, packed
-from respike.neurons import Above, Coefficients, FewSpikes, FittedFewSpikes, Neuron, PhaseCoded, SequenceNeuron
+from respike.neurons import (
+    Above,
+    CanonicFewSpikes,
+    Coefficients,
+    FewSpikes,
+    FittedFewSpikes,
+    Neuron,
+    PhaseCoded,
+    SequenceNeuron,
+    TimeToFirstSpike,
+)
 from respike.plan import Site
 
 
@@ -30,6 +41,8 @@ def population(name: str, site: Site, current: Tensor, recorder: EventRecorder, 
     shape, neuron = current.shape[1:], site.neuron
     find = SEQUENCES.get(type(neuron))
     sequences = None if find is None else find(neuron)
+    if type(neuron) in QUANTISERS and neuron.largest < _MOST_LEVELS:
+        return _by_levels(name, site, current, recorder)
     if sequences is None or len(sequences.coefficients.thresholds) > _native.MOST_WINDOW:
         return _by_definition(name, site, current, recorder)
     numbers = memo.once(("few", name), lambda: _numbers(site, sequences, current))
@@ -63,6 +76,49 @@ SEQUENCES: Mapping[type[Neuron], Callable[[Any], Sequences]] = {
     PhaseCoded: _sequences,
 }
 """By the neuron's class. A neuron that has no entry takes its steps by its definition."""
+
+
+QUANTISERS: frozenset[type[Neuron]] = frozenset({CanonicFewSpikes, TimeToFirstSpike})
+"""Neurons that deliver `clip(floor(v / unit), 0, largest)` units, whose spikes are looked up by that number."""
+_MOST_LEVELS = 2**12
+"""Numbers that are looked up, at most; beyond, neurons take their steps."""
+
+
+def _by_levels(name: str, site: Site, current: Tensor, recorder: EventRecorder) -> Tensor:
+    """The K steps of a quantiser at once.
+
+    Where rounding may decide what the steps make of a potential, close to a whole number of units, they are taken.
+    """
+    numbers, neuron = site.like(current), site.neuron
+    charge = current + (numbers.initial_potential + numbers.extra_current)
+    units = charge / numbers.threshold
+    levels = units.floor().clamp_(0.0, neuron.largest)
+    close = (units - units.round()).abs() <= 4 * torch.finfo(units.dtype).eps * units.abs()
+    _, amplitudes, delivered = neuron.fire_window(charge[close], numbers.threshold.expand_as(charge)[close])
+    levels[close] = delivered
+    if recorder.counts(name):
+        layout = Layout(tuple(current.shape[1:]), channels_last=True)
+        potential = (charge - levels * numbers.threshold).flatten(1)
+        whole, at = levels.flatten(1).long(), close.flatten(1)
+        for codes, chunk in zip(_codes(neuron), torch.split(amplitudes, LONGEST), strict=True):
+            words = codes[:, whole]
+            words[:, at] = _words(chunk)
+            recorder.population(name, words.unsqueeze(1), layout, len(chunk), potential, neuron)
+    return levels * numbers.spike_value
+
+
+@functools.cache
+def _codes(neuron: Neuron) -> tuple[Tensor, ...]:
+    """The words that deliver 0, 1, 2, … units, `[signs, levels]`; one for every 64 steps of the window."""
+    levels = torch.arange(neuron.largest + 1, dtype=torch.float64)
+    _, amplitudes, _ = neuron.fire_window(levels, torch.ones((), dtype=torch.float64))
+    return tuple(_words(chunk) for chunk in torch.split(amplitudes, LONGEST))
+
+
+def _words(amplitudes: Tensor) -> Tensor:
+    """Spikes of -1, 0 and 1, `[steps, neurons]`, as words `[2, neurons]`."""
+    bits = torch.ones((), dtype=torch.int64) << torch.arange(len(amplitudes)).unsqueeze(1)
+    return torch.stack([(bits * (amplitudes == sign)).sum(0) for sign in (1, -1)])
 
 
 def _by_definition(name: str, site: Site, current: Tensor, recorder: EventRecorder) -> Tensor:
