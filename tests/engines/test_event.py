@@ -292,11 +292,11 @@ import resource, torch
 from respike.engines.event import _native
 words = torch.zeros(1, 1, 2, 1, dtype=torch.int64)
 weight, out = torch.zeros(1, 1, 1, 1, 16), torch.zeros(1, 2, 100_000)
-convolution = _native.Part(words, _native.Shared(), (1, 1, 1), weight, (1, 1), (1, 1), (0, 50_000), (1, 1), 1)
+convolution = _native.Map((1, 1, 1), weight, (1, 1), (1, 1), (0, 50_000), (1, 1), 1)
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 40 * 2**20, -1))
 try:
-    _native.currents([convolution], None, 1, (2, 1, 100_000, 1), 16, out, 2)
+    _native.currents([(words, _native.Shared(), convolution)], None, 1, (2, 1, 100_000, 1), 16, out, 2)
 except MemoryError:
     print("MemoryError")
 """

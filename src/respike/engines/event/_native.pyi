@@ -37,13 +37,14 @@ class Dynamics(enum.Enum):
 class Shared:
     """What the readers of some spikes share: lists, sorted by the first of them."""
 
-class Part:
-    """Spikes (`words`, `[signs, bits, images, neurons]`) on their way through a map."""
+_Part: TypeAlias = tuple[Tensor, Shared, "Map"]
+"""Spikes (`[signs, bits, images, neurons]`) on their way through a map."""
+
+class Map:
+    """A map of spikes: a convolution, a matrix (of one pixel), or (as many groups as channels) a factor per channel."""
 
     def __init__(
         self,
-        words: Tensor,
-        shared: Shared,
         shape: tuple[int, int, int],
         weight: Tensor,
         kernel: _Pair,
@@ -53,22 +54,37 @@ class Part:
         groups: int,
     ) -> None: ...
 
+class Windows:
+    """The windows of a pool over maps of a shape (rows, columns, channels): each begins and ends at these inputs."""
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        row_begin: Tensor,
+        row_end: Tensor,
+        column_begin: Tensor,
+        column_end: Tensor,
+    ) -> None: ...
+
+class Neurons:
+    """The neurons of a population: thresholds by channel or by neuron, and dynamics."""
+
+    def __init__(self, threshold: Tensor, dynamics: Dynamics, parameter: float) -> None: ...
+
 def fire(
-    parts: Sequence[Part],
+    parts: Sequence[_Part],
     rest: Tensor | None,
     steps: int,
     shape: tuple[int, int, int, int],
     block: int,
+    neurons: Neurons,
     potential: Tensor,
     total: Tensor | None,
-    threshold: Tensor,
-    dynamics: Dynamics,
-    parameter: float,
     out: Tensor,
     threads: int,
 ) -> None: ...
 def currents(
-    parts: Sequence[Part],
+    parts: Sequence[_Part],
     rest: Tensor | None,
     steps: int,
     shape: tuple[int, int, int, int],
@@ -95,14 +111,5 @@ def few(
 def add_counts(words: Tensor, out: Tensor) -> None: ...
 def decode(words: Tensor, steps: int, scale: Tensor | None, out: Tensor, threads: int) -> None: ...
 def encode(values: Tensor, steps: int, out: Tensor, threads: int) -> None: ...
-def pool(
-    words: Tensor,
-    shape: tuple[int, int, int],
-    row_begin: Tensor,
-    row_end: Tensor,
-    column_begin: Tensor,
-    column_end: Tensor,
-    out: Tensor,
-    threads: int,
-) -> None: ...
+def pool(words: Tensor, windows: Windows, out: Tensor, threads: int) -> None: ...
 def instruction_set() -> str: ...

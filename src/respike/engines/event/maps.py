@@ -42,7 +42,7 @@ def through(node: Affine, inputs: Sequence[Value], shape: tuple[int, ...], memo:
     (value, *_) = inputs
     match node:
         case Linear() | Conv():
-            return _weighted(node, value, shape, bias)
+            return _weighted(node, value, shape, memo, bias)
         case BatchNorm():
             scale, shift = batch_norm_scale(node), batch_norm_shift(node)
             dimensions = 1 + len(shape)
@@ -75,17 +75,22 @@ def _dense(node: Affine, value: Value, shape: tuple[int, ...], dtype: torch.dtyp
     return Value(shape, (), folded(node, [rest], bias=bias))
 
 
-def _weighted(node: Linear | Conv, value: Value, shape: tuple[int, ...], bias: bool) -> Value:
+def _weighted(node: Linear | Conv, value: Value, shape: tuple[int, ...], memo: Memo, bias: bool) -> Value:
     value = value.settled(maps_only=True)
-    bare = replace(node, bias=None)
+    bare, constant = memo.once(("weighted", node.name), lambda: (replace(node, bias=None), _constant(node, shape)))
     parts = tuple(Part(part.events, bare, (*part.key, node.name)) for part in value.parts)
     rest = value.whole_rest()
     if rest is not None:
         return Value(shape, parts, folded(node, [rest], bias=bias))
-    if not bias or node.bias is None:
-        return Value(shape, parts)
-    constant = node.bias if isinstance(node, Linear) else node.bias.reshape(-1, *(1,) * (len(shape) - 1))
-    return Value(shape, parts, constant.reshape(1, 1, *(1,) * (len(shape) - constant.ndim), *constant.shape))
+    return Value(shape, parts, constant if bias else None)
+
+
+def _constant(node: Linear | Conv, shape: tuple[int, ...]) -> Tensor | None:
+    """The bias as a rest."""
+    if node.bias is None:
+        return None
+    pixels = (1,) * (len(shape) - 1)
+    return node.bias.reshape(1, 1, *((*pixels, -1) if isinstance(node, Linear) else (-1, *pixels)))
 
 
 def _scaled(
@@ -130,7 +135,7 @@ def _averaged(node: AvgPool | AdaptiveAvgPool, value: Value, shape: tuple[int, .
         key = (*part.key, node.name)
         match part.map:
             case None:
-                events = pooled(node, part.events, shape)
+                events = pooled(node, part.events, shape, memo)
                 after = None if events is None else Part(events, None, key)
             case Conv() as conv:
                 joined = memo.once(key, partial(composed, node, conv, value.shape))

@@ -20,8 +20,10 @@ class Memo:
 
     def __init__(self, network: Network, plan: Plan) -> None:
         self._network = weakref.ref(network)
-        self._tensors = [weakref.ref(tensor) for tensor in _tensors(network, plan)]
-        self._versions = self._count_changes()
+        counted = list(_numbers(network, plan))
+        self._counted = not any(tensor.is_inference() for tensor in counted)
+        self._tensors = [weakref.ref(tensor) for tensor in counted]
+        self._versions = self._count_changes() if self._counted else []
         self._known: dict[object, Any] = {}
 
     def once(self, key: object, make: Callable[[], T]) -> T:
@@ -37,11 +39,11 @@ class Memo:
         PyTorch counts the changes of a tensor, except through `.data` or NumPy. It does not count those of inference
         tensors, for which nothing is kept.
         """
-        return self._network() is network and None not in self._versions and self._versions == self._count_changes()
+        return self._counted and self._network() is network and self._versions == self._count_changes()
 
-    def _count_changes(self) -> list[int | None]:
-        alive = (reference() for reference in self._tensors)
-        return [None if tensor is None or tensor.is_inference() else tensor._version for tensor in alive]
+    def _count_changes(self) -> list[int]:
+        alive = [reference() for reference in self._tensors]
+        return [-1 if tensor is None else tensor._version for tensor in alive]
 
 
 _memos: weakref.WeakKeyDictionary[Plan, Memo] = weakref.WeakKeyDictionary()
@@ -55,7 +57,7 @@ def memo_of(network: Network, plan: Plan) -> Memo:
     return memo
 
 
-def _tensors(network: Network, plan: Plan) -> Iterator[Tensor]:
+def _numbers(network: Network, plan: Plan) -> Iterator[Tensor]:
     for node in network.nodes:
         yield from tensors(node)
     sites = list(plan.sites.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -24,9 +25,32 @@ DENSE = 0.35
 class Work:
     """What a kernel is given: parts, a rest `[1 or steps, 1 or batch, 1 or pixels, channels]`, the block's size."""
 
-    parts: list[_native.Part]
+    parts: list[tuple[Tensor, _native.Shared, _native.Map]]
     rest: Tensor | None
     block: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """What is known of a part without its spikes.
+
+    Args:
+        layout: how its spikes lie.
+        scale: of each channel, where the kernels can take the part.
+        crowds: whether it is multiplied densely where it is too active.
+    """
+
+    layout: Layout
+    scale: Tensor | None
+    crowds: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Maps:
+    """The maps of some parts as the kernels read them, and the channels of a block."""
+
+    block: int
+    maps: list[_native.Map]
 
 
 def channels_last(value: Value) -> bool:
@@ -37,17 +61,21 @@ def channels_last(value: Value) -> bool:
 def work(value: Value, layout: Layout, dtype: torch.dtype, memo: Memo) -> Work:
     """A value for the kernels. Parts that are too active, or that the kernels cannot take, are made dense."""
     rest = value.rest
-    native = []
+    native: list[tuple[Part, _Source]] = []
     for part in value.parts:
-        if _too_active(part) or not _fits(part, layout, memo):
+        source = memo.once(("source", part.key, layout.channels_last), partial(_source, part, layout))
+        if source.scale is None or (source.crowds and part.events.activity > DENSE):
             values = part.dense()
             rest = values if rest is None else rest + values
         else:
-            native.append(part)
-    channels = layout.sizes[2]
-    block = _block(channels, native, dtype)
-    parts = [_packed(part, layout, block, memo) for part in native]
-    return Work(parts, None if rest is None else _flat_rest(rest.to(dtype), layout), block)
+            native.append((part, source))
+    key = ("maps", layout.channels_last, layout.sizes[2], *(part.key for part, _ in native))
+    known = memo.once(key, partial(_maps, native, layout.sizes[2], dtype))
+    parts = [
+        (part.events.flat(source.layout.channels_last), part.events.shared, map)
+        for (part, source), map in zip(native, known.maps, strict=True)
+    ]
+    return Work(parts, None if rest is None else _flat_rest(rest.to(dtype), layout), known.block)
 
 
 def dense(value: Value, steps: int, batch: int, dtype: torch.dtype, memo: Memo) -> Tensor:
@@ -66,37 +94,36 @@ def dense(value: Value, steps: int, batch: int, dtype: torch.dtype, memo: Memo) 
     return layout.shaped(out)
 
 
-def _too_active(part: Part) -> bool:
+def _source(part: Part, layout: Layout) -> _Source:
+    source = Layout(part.events.shape, layout.channels_last)
+    scale = source.per_channel(part.events.scale) if _fits(part, source) else None
     match part.map:
         case Conv(groups=1):
-            return part.events.activity > DENSE
+            return _Source(source, scale, crowds=True)
         case Linear():
-            return len(part.events.shape) > 1 and part.events.activity > DENSE
+            return _Source(source, scale, crowds=len(part.events.shape) > 1)
         case _:
-            return False
+            return _Source(source, scale, crowds=False)
 
 
-def _fits(part: Part, layout: Layout, memo: Memo) -> bool:
-    """Whether the kernels can take a part."""
-    _, columns, channels = Layout(part.events.shape, layout.channels_last).sizes
+def _fits(part: Part, source: Layout) -> bool:
+    """Whether the kernels can take a part, were the scale of its spikes the same all over a channel."""
+    _, columns, channels = source.sizes
     if columns > _native.MOST_COLUMNS or channels > _native.MOST_CHANNELS:
         return False
     match part.map:
         case None:
-            return _scale(part, layout, memo) is not None
+            return True
         case Linear():
-            return (layout.channels_last or len(layout.shape) == 1) and _scale(part, layout, memo) is not None
+            return source.channels_last or len(source.shape) == 1
         case Conv():
             rows, _ = _kernel(part.map)
-            known = not layout.channels_last and part.map.weight.ndim <= 4
-            return known and rows <= _native.MOST_KERNEL_ROWS and _scale(part, layout, memo) is not None
+            return not source.channels_last and part.map.weight.ndim <= 4 and rows <= _native.MOST_KERNEL_ROWS
 
 
-def _scale(part: Part, layout: Layout, memo: Memo) -> Tensor | None:
-    """The scale of the incoming spikes, one per channel, where it is the same all over a channel."""
-    source = Layout(part.events.shape, layout.channels_last)
-    key = ("scale", part.events.key, layout.channels_last)
-    return memo.once(key, lambda: source.per_channel(part.events.scale))
+def _maps(parts: Sequence[tuple[Part, _Source]], channels: int, dtype: torch.dtype) -> _Maps:
+    block = _block(channels, [part for part, _ in parts], dtype)
+    return _Maps(block, [_packed(part.map, source, block) for part, source in parts])
 
 
 def _block(channels: int, parts: Sequence[Part], dtype: torch.dtype) -> int:
@@ -108,24 +135,19 @@ def _block(channels: int, parts: Sequence[Part], dtype: torch.dtype) -> int:
     return -(-each // _native.PADDING) * _native.PADDING
 
 
-def _packed(part: Part, layout: Layout, block: int, memo: Memo) -> _native.Part:
-    source = Layout(part.events.shape, layout.channels_last)
-    scale = _scale(part, layout, memo)
+def _packed(map: Linear | Conv | None, source: _Source, block: int) -> _native.Map:
+    scale, sizes, one, zero = source.scale, source.layout.sizes, (1, 1), (0, 0)
     assert scale is not None
-    given, key = part.map, ("weight", part.key, layout.channels_last, block)
-    words, shared = source.flat(part.events.words), part.events.shared
-    one, zero = (1, 1), (0, 0)
-    match given:
+    match map:
         case None:
-            return _native.Part(words, shared, source.sizes, scale, one, one, zero, one, len(scale))
+            return _native.Map(sizes, scale, one, one, zero, one, len(scale))
         case Linear():
-            weight = memo.once(key, lambda: _blocks(given.weight.T * scale.unsqueeze(1), block))
-            return _native.Part(words, shared, source.sizes, weight, one, one, zero, one, 1)
+            weight = _blocks(map.weight.T * scale.unsqueeze(1), block)
+            return _native.Map(sizes, weight, one, one, zero, one, 1)
         case Conv():
-            weight = memo.once(key, lambda: _conv_weight(given, scale, block))
-            kernel = _kernel(given)
-            stride, dilation, padding = _pair(given.stride, 1), _pair(given.dilation, 1), _pair(given.padding, 0)
-            return _native.Part(words, shared, source.sizes, weight, kernel, stride, padding, dilation, given.groups)
+            weight = _conv_weight(map, scale, block)
+            stride, dilation, padding = _pair(map.stride, 1), _pair(map.dilation, 1), _pair(map.padding, 0)
+            return _native.Map(sizes, weight, _kernel(map), stride, padding, dilation, map.groups)
 
 
 def _conv_weight(conv: Conv, scale: Tensor, block: int) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import torch
@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from respike.engines.event import _native
+from respike.engines.event.memo import Memo
 from respike.engines.event.values import Events, Layout
 from respike.ir import AdaptiveAvgPool, AvgPool, Conv, apply
 
@@ -18,13 +19,39 @@ Windows: TypeAlias = tuple[Tensor, Tensor]
 """First input of each window along one dimension, and the input behind its last."""
 
 
-def pooled(node: AvgPool | AdaptiveAvgPool, events: Events, shape: tuple[int, ...]) -> Events | None:
+@dataclass(frozen=True, eq=False)
+class _Pool:
+    """A pool of spikes as the kernel reads it.
+
+    Args:
+        windows: the inputs of each output.
+        bits: of the amplitudes behind it.
+        scale: of the spikes behind it, `[1, channels, …]`.
+    """
+
+    windows: _native.Windows
+    bits: int
+    scale: Tensor
+
+
+def pooled(node: AvgPool | AdaptiveAvgPool, events: Events, shape: tuple[int, ...], memo: Memo) -> Events | None:
     """The spikes behind the pool; None where the kernel cannot.
 
     It takes neither three dimensions, nor a scale that varies in a window, nor amplitudes of too many bits.
     """
-    dimensions = len(events.shape) - 1
-    scale = Layout(events.shape).per_channel(events.scale)
+    signs, bits, batch = events.words.shape[:3]
+    key = (*events.key, node.name)
+    pool = memo.once(("pool", key, bits), lambda: _pool(node, events, shape, bits))
+    if pool is None:
+        return None
+    out = torch.empty(signs, pool.bits, batch, math.prod(shape), dtype=torch.int64)
+    _native.pool(events.flat(channels_last=False), pool.windows, out, torch.get_num_threads())
+    return Events(Layout(shape).shaped(out), pool.scale, events.steps, key)
+
+
+def _pool(node: AvgPool | AdaptiveAvgPool, events: Events, shape: tuple[int, ...], bits: int) -> _Pool | None:
+    layout = Layout(events.shape)
+    dimensions, scale = len(events.shape) - 1, layout.per_channel(events.scale)
     if dimensions > 2 or scale is None:
         return None
     windows = [_windows(node, d, *sizes) for d, sizes in enumerate(zip(events.shape[1:], shape[1:], strict=True))]
@@ -35,18 +62,12 @@ def pooled(node: AvgPool | AdaptiveAvgPool, events: Events, shape: tuple[int, ..
     weight = means / members  # what one member of a window counts
     if bool((weight == weight.flatten()[0]).all()):
         weight = weight.flatten()[0]
-    signs, bits, batch = events.words.shape[:3]
     out_bits = (int(members.max()) * (2**bits - 1)).bit_length()
     if out_bits > _native.MOST_BITS:
         return None
-    out = torch.empty(signs, out_bits, batch, math.prod(shape), dtype=torch.int64)
     rows, columns = windows if dimensions == 2 else ((torch.tensor([0]), torch.tensor([1])), windows[0])
-    layout = Layout(events.shape)
-    _native.pool(layout.flat(events.words), layout.sizes, *rows, *columns, out, torch.get_num_threads())
     channelwise = scale.reshape(1, -1, *(1,) * dimensions)
-    return replace(
-        events, words=Layout(shape).shaped(out), scale=channelwise * weight.to(scale), key=(*events.key, node.name)
-    )
+    return _Pool(_native.Windows(layout.sizes, *rows, *columns), out_bits, channelwise * weight.to(scale))
 
 
 def composed(node: AvgPool | AdaptiveAvgPool, conv: Conv, shape: tuple[int, ...]) -> Conv | None:

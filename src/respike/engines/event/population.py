@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
+
 import torch
 from torch import Tensor
 
 from respike.engines.event import _native
-from respike.engines.event.kinds import Kind, kind_of
+from respike.engines.event.kinds import kind_of
 from respike.engines.event.memo import Memo
 from respike.engines.event.packing import channels_last, dense, work
 from respike.engines.event.record import EventRecorder
@@ -25,64 +28,97 @@ class Population:
         self.site = site
         self.recorder = recorder
         self.memo = memo
-        self.kind = kind_of(site.neuron)
-        self.layout: Layout | None = None
+        self.ready: _Ready | None = None
 
     def __call__(self, value: Value, phase: Phase, steps: int, batch: int, dtype: torch.dtype) -> Events:
         """The spikes that a current makes it send."""
-        layout = self._start(value, batch, dtype)
-        if phase.bias_on and bool(self.numbers.extra_current.any()):
-            extra = self.numbers.extra_current
-            value = value.plus(extra.reshape(1, *(extra.shape or (1,) * (1 + len(value.shape)))))
-        if self.kind is None:
-            words = self._stepped(value, steps, batch, dtype)
+        if self.ready is None:
+            self.ready = self.memo.once(
+                ("population", self.name, channels_last(value)), partial(_ready, self.site, value, dtype)
+            )
+            self.state: State = self.site.neuron.start(self.ready.initial.repeat(batch, 1))
+        ready = self.ready
+        if phase.bias_on and ready.extra is not None:
+            value = value.plus(ready.extra)
+        if ready.neurons is None:
+            words = self._stepped(ready, value, steps, batch, dtype)
         else:
-            words = self._compiled(self.kind, value, steps, batch, dtype)
-        self.recorder.population(self.name, words, layout, steps, self.state.potential, self.site.neuron)
-        return Events(layout.shaped(words), self.numbers.spike_value, steps, (self.name,))
+            words = self._compiled(ready, ready.neurons, value, steps, batch, dtype)
+        self.recorder.population(self.name, words, ready.layout, steps, self.state.potential, self.site.neuron)
+        return Events(ready.layout.shaped(words), ready.spike_value, steps, (self.name,))
 
-    def _start(self, value: Value, batch: int, dtype: torch.dtype) -> Layout:
-        """The first step's state; potentials are `[batch, neurons]` in the kernels' order."""
-        if self.layout is None:
-            self.layout = layout = Layout(value.shape, channels_last(value))
-            whole = torch.empty((), dtype=dtype).expand(1, *value.shape)
-            self.numbers = numbers = self.site.like(whole)
-            initial = layout.flat(numbers.initial_potential.expand_as(whole).expand(batch, *value.shape)).clone()
-            self.state: State = self.site.neuron.start(initial)
-            self.threshold = _per_channel(numbers.threshold, layout)
-        return self.layout
-
-    def _compiled(self, kind: Kind, value: Value, steps: int, batch: int, dtype: torch.dtype) -> Tensor:
+    def _compiled(
+        self, ready: _Ready, neurons: _native.Neurons, value: Value, steps: int, batch: int, dtype: torch.dtype
+    ) -> Tensor:
         """The steps in a kernel, which changes the state in place."""
-        assert self.layout is not None
-        given = work(value, self.layout, dtype, self.memo)
-        signs = 1 + self.site.neuron.signed
-        words = torch.empty(signs, kind.bits, *self.state.potential.shape, dtype=torch.int64)
+        given = work(value, ready.layout, dtype, self.memo)
+        words = torch.empty(ready.signs, ready.bits, *self.state.potential.shape, dtype=torch.int64)
         _native.fire(
             given.parts,
             given.rest,
             steps,
-            (batch, *self.layout.sizes),
+            (batch, *ready.layout.sizes),
             given.block,
+            neurons,
             self.state.potential,
             self.state.total if isinstance(self.state, TracedState) else None,
-            self.threshold,
-            kind.dynamics,
-            kind.parameter,
             words,
             torch.get_num_threads(),
         )
         return words
 
-    def _stepped(self, value: Value, steps: int, batch: int, dtype: torch.dtype) -> Tensor:
+    def _stepped(self, ready: _Ready, value: Value, steps: int, batch: int, dtype: torch.dtype) -> Tensor:
         """The steps by the neuron's definition."""
-        assert self.layout is not None
-        currents = self.layout.flat(dense(value, steps, batch, dtype, self.memo))
-        threshold = self.layout.flat(self.numbers.threshold.expand(1, *value.shape))
+        currents = ready.layout.flat(dense(value, steps, batch, dtype, self.memo))
+        threshold = ready.layout.flat(ready.threshold.expand(1, *value.shape))
         amplitudes = currents.new_empty(steps, *currents.shape[1:])
         for number in range(steps):
             self.state, amplitudes[number] = self.site.neuron.step(self.state, at(currents, number), threshold)
         return packed(self.name, amplitudes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Ready:
+    """What of a population does not depend on its input.
+
+    Args:
+        layout: how its neurons lie.
+        initial: their first potentials, `[1, neurons]`.
+        extra: the extra current, `[1, 1, *shape]` (dimensions of `shape` may be 1), where there is one.
+        threshold: `[1, *shape]` (dimensions of `shape` may be 1).
+        spike_value: `[1, *shape]` (dimensions of `shape` may be 1).
+        neurons: what the kernels are given, where they know the neuron.
+        signs: of its amplitudes.
+        bits: of its amplitudes.
+    """
+
+    layout: Layout
+    initial: Tensor
+    extra: Tensor | None
+    threshold: Tensor
+    spike_value: Tensor
+    neurons: _native.Neurons | None
+    signs: int
+    bits: int
+
+
+def _ready(site: Site, value: Value, dtype: torch.dtype) -> _Ready:
+    layout, kind = Layout(value.shape, channels_last(value)), kind_of(site.neuron)
+    whole = torch.empty((), dtype=dtype).expand(1, *value.shape)
+    numbers = site.like(whole)
+    extra, neurons = numbers.extra_current, None
+    if kind is not None:
+        neurons = _native.Neurons(_per_channel(numbers.threshold, layout), kind.dynamics, kind.parameter)
+    return _Ready(
+        layout,
+        initial=layout.flat(numbers.initial_potential.expand_as(whole)),
+        extra=extra.reshape(1, *(extra.shape or (1,) * (1 + len(value.shape)))) if bool(extra.any()) else None,
+        threshold=numbers.threshold,
+        spike_value=numbers.spike_value,
+        neurons=neurons,
+        signs=1 + site.neuron.signed,
+        bits=1 if kind is None else kind.bits,
+    )
 
 
 def _per_channel(quantity: Tensor, layout: Layout) -> Tensor:

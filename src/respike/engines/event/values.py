@@ -35,7 +35,7 @@ class Layout:
     shape: tuple[int, ...]
     channels_last: bool = False
 
-    @property
+    @cached_property
     def sizes(self) -> tuple[int, int, int]:
         """Rows, columns, channels; leading dimensions count as rows."""
         *pixels, channels = self.shape if self.channels_last else (*self.shape[1:], self.shape[0])
@@ -44,13 +44,13 @@ class Layout:
     def flat(self, values: Tensor) -> Tensor:
         """`[..., *shape]` as `[..., neurons]`, contiguous, in the kernels' order."""
         leading = values.shape[: values.ndim - len(self.shape)]
-        moved = values if self.channels_last else values.movedim(len(leading), -1)
+        moved = values if self.channels_last or len(self.shape) == 1 else values.movedim(len(leading), -1)
         return moved.reshape(*leading, math.prod(self.shape)).contiguous()
 
     def shaped(self, values: Tensor) -> Tensor:
         """The other way: `[..., neurons]` in the kernels' order as a view `[..., *shape]`."""
         leading = values.shape[:-1]
-        if self.channels_last:
+        if self.channels_last or len(self.shape) == 1:
             return values.reshape(*leading, *self.shape)
         return values.reshape(*leading, *self.shape[1:], self.shape[0]).movedim(-1, len(leading))
 
@@ -78,6 +78,10 @@ class Events:
     key: Key
     shared: _native.Shared = field(default_factory=_native.Shared)
 
+    def flat(self, channels_last: bool) -> Tensor:
+        """The words as the kernels read them, `[signs, bits, batch, neurons]`."""
+        return Layout(self.shape, channels_last).flat(self.words)
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Of one sample."""
@@ -86,7 +90,7 @@ class Events:
     @cached_property
     def activity(self) -> float:
         """Spikes per neuron and step, measured."""
-        return _native.count(Layout(self.shape).flat(self.words)) / max(1, self.words[0, 0].numel() * self.steps)
+        return _native.count(self.flat(channels_last=False)) / max(1, self.words[0, 0].numel() * self.steps)
 
     def dense(self) -> Tensor:
         """What the spikes deliver, `[steps, batch, *shape]`."""
@@ -152,6 +156,8 @@ class Value:
     def settled(self, *, maps_only: bool) -> Value:
         """With parts made dense: all of them, or those that have a map before them."""
         kept = tuple(part for part in self.parts if maps_only and part.map is None)
+        if len(kept) == len(self.parts):
+            return self
         value = replace(self, parts=kept)
         for part in self.parts:
             if part not in kept:

@@ -79,16 +79,14 @@ struct Shared {
     std::shared_ptr<void> sorted[2];  // Sorted<float>, Sorted<double>
 };
 
-// Spikes on their way through a map.
-struct Part {
-    Words words;
-    Shared* shared;
+// A map of spikes, without the spikes.
+struct Map {
     Array weight;
     Source source;
 
-    Part(Words words, Shared& shared, std::tuple<int64_t, int64_t, int64_t> shape, Array weight, Pair kernel, Pair stride,
-         Pair padding, Pair dilation, int64_t groups)
-        : words(std::move(words)), shared(&shared), weight(std::move(weight)), source{} {
+    Map(std::tuple<int64_t, int64_t, int64_t> shape, Array weight, Pair kernel, Pair stride, Pair padding, Pair dilation,
+        int64_t groups)
+        : weight(std::move(weight)), source{} {
         std::tie(source.rows, source.columns, source.channels) = shape;
         std::tie(source.kernel_y, source.kernel_x) = kernel;
         std::tie(source.stride_y, source.stride_x) = stride;
@@ -96,11 +94,36 @@ struct Part {
         std::tie(source.dilation_y, source.dilation_x) = dilation;
         source.groups = groups;
         source.weight = this->weight.data();
-        require(int64_t(this->words.shape(3)) == source.rows * source.columns * source.channels, "words do not fit");
         require(source.kernel_y <= MOST_KERNEL_ROWS, "the kernel is too tall");
         require(source.channels <= MOST_CHANNELS && source.columns <= MOST_COLUMNS, "the map is too large");
     }
 };
+
+// The neurons of a population, without their state.
+struct Neurons {
+    Array threshold;
+    Dynamics dynamics;
+    double parameter;
+};
+
+// The windows of a pool, and the memory that they stand in.
+struct Pool {
+    Numbers row_begin, row_end, column_begin, column_end;
+    Windows windows;
+
+    Pool(std::tuple<int64_t, int64_t, int64_t> shape, Numbers row_begin, Numbers row_end, Numbers column_begin,
+         Numbers column_end)
+        : row_begin(row_begin), row_end(row_end), column_begin(column_begin), column_end(column_end),
+          windows{row_begin.data(), row_end.data(), column_begin.data(), column_end.data()} {
+        std::tie(windows.in_rows, windows.in_columns, windows.channels) = shape;
+        windows.rows = int64_t(row_begin.size());
+        windows.columns = int64_t(column_begin.size());
+        require(row_end.size() == row_begin.size() && column_end.size() == column_begin.size(), "windows");
+    }
+};
+
+// Spikes on their way through a map.
+using Part = std::tuple<Words, Shared*, const Map*>;
 
 // The lists of a part, and the memory that they stand in.
 template <class Real>
@@ -112,10 +135,9 @@ struct Sorted {
     Words words;  // kept, so that no others take their place in memory
     std::array<int64_t, 4> made_for;
 
-    Sorted(const Part& part, int steps, bool flat, int threads)
-        : image(part.words.shape(2) + 1), words(part.words), made_for(key(part, steps, flat)) {
+    Sorted(const Words& given, const Source& source, int steps, bool flat, int threads)
+        : image(given.shape(2) + 1), words(given), made_for(key(source, steps, flat)) {
         const Spikes s = spikes(words);
-        const Source& source = part.source;
         const int planes = s.signs * s.bits;
         parallel(threads, s.images, [&](int, int64_t i) { image[i + 1] = kernels().count(s, i); });
         for (int64_t i = 0; i < s.images; ++i) image[i + 1] += image[i] + AHEAD;
@@ -145,25 +167,26 @@ struct Sorted {
         lists.image = image.data();
     }
 
-    static std::array<int64_t, 4> key(const Part& part, int steps, bool flat) {
-        return {steps, flat, part.source.columns, part.source.channels};
+    static std::array<int64_t, 4> key(const Source& source, int steps, bool flat) {
+        return {steps, flat, source.columns, source.channels};
     }
 };
 
 // The lists of a part: those that another reader of the same spikes has left, or new ones.
 template <class Real>
 std::shared_ptr<Sorted<Real>> sorted_of(const Part& part, int steps, bool flat, int threads) {
-    std::shared_ptr<void>& kept = part.shared->sorted[sizeof(Real) == sizeof(double)];
+    const auto& [words, shared, map] = part;
+    std::shared_ptr<void>& kept = shared->sorted[sizeof(Real) == sizeof(double)];
     auto known = std::static_pointer_cast<Sorted<Real>>(kept);
-    if (known && known->words.data() == part.words.data() && known->made_for == Sorted<Real>::key(part, steps, flat))
+    if (known && known->words.data() == words.data() && known->made_for == Sorted<Real>::key(map->source, steps, flat))
         return known;
-    kept = known = std::make_shared<Sorted<Real>>(part, steps, flat, threads);
+    kept = known = std::make_shared<Sorted<Real>>(words, map->source, steps, flat, threads);
     return known;
 }
 
 // Runs a job whose outlets are set: lists, tiles, threads.
 template <class Real>
-void run(Job& job, const std::vector<Part*>& parts, const std::optional<Array>& rest, int64_t block, int threads) {
+void run(Job& job, const std::vector<Part>& parts, const std::optional<Array>& rest, int64_t block, int threads) {
     require(job.steps >= 1 && job.steps <= MOST_STEPS, "a chunk has 1 to 64 steps");
     if (parts.empty()) job.rows *= job.columns, job.columns = 1;  // rows matter to maps only; tiles are whole rows
     const int64_t pixels = job.rows * job.columns;
@@ -178,9 +201,10 @@ void run(Job& job, const std::vector<Part*>& parts, const std::optional<Array>& 
         job.rest_step = s == 1 ? 0 : i * p * c;
     }
     job.flat = pixels == 1 && !parts.empty();
-    for (const Part* part : parts) {
-        const Source& s = part->source;
-        require(is<Real>(part->weight) && int64_t(part->words.shape(2)) == job.images, "a part does not fit");
+    for (const auto& [words, shared, map] : parts) {
+        const Source& s = map->source;
+        require(is<Real>(map->weight) && int64_t(words.shape(2)) == job.images, "a part does not fit");
+        require(int64_t(words.shape(3)) == s.rows * s.columns * s.channels, "words do not fit");
         job.flat = job.flat && s.groups == 1 && s.rows * s.columns == 1;
     }
     require(block % PADDING == 0, "a block of channels is not padded");
@@ -191,9 +215,9 @@ void run(Job& job, const std::vector<Part*>& parts, const std::optional<Array>& 
     job.tiles = (job.rows + job.tile_rows - 1) / job.tile_rows;
     std::vector<std::shared_ptr<Sorted<Real>>> sorted;
     std::vector<Source> sources;
-    for (const Part* part : parts) {
-        sorted.push_back(sorted_of<Real>(*part, job.steps, job.flat, threads));
-        sources.push_back(part->source);
+    for (const Part& part : parts) {
+        sorted.push_back(sorted_of<Real>(part, job.steps, job.flat, threads));
+        sources.push_back(std::get<const Map*>(part)->source);
         sources.back().lists = sorted.back()->lists;
     }
     job.sources = sources.data();
@@ -215,19 +239,20 @@ Job job_of(int steps, std::tuple<int64_t, int64_t, int64_t, int64_t> shape) {
     return job;
 }
 
-void fire(const std::vector<Part*>& parts, const std::optional<Array>& rest, int steps,
-          std::tuple<int64_t, int64_t, int64_t, int64_t> shape, int64_t block, Array potential,
-          const std::optional<Array>& total, Array threshold, Dynamics dynamics, double parameter, Words out, int threads) {
+void fire(const std::vector<Part>& parts, const std::optional<Array>& rest, int steps,
+          std::tuple<int64_t, int64_t, int64_t, int64_t> shape, int64_t block, const Neurons& population, Array potential,
+          const std::optional<Array>& total, Words out, int threads) {
     Job job = job_of(steps, shape);
     const int64_t pixels = job.rows * job.columns, neurons = pixels * job.channels;
-    job.dynamics = dynamics;
-    job.parameter = parameter;
+    const Array& threshold = population.threshold;
+    job.dynamics = population.dynamics;
+    job.parameter = population.parameter;
     job.bits = int(out.shape(1));
     require(int64_t(potential.size()) == job.images * neurons && potential.dtype() == threshold.dtype(), "potential");
     require((job.dynamics == Dynamics::tracer) == total.has_value(), "only the tracer keeps totals");
     require(!total || (total->size() == potential.size() && total->dtype() == potential.dtype()), "total");
     require(int64_t(threshold.size()) == job.channels || int64_t(threshold.size()) == neurons, "threshold");
-    require(job.dynamics == Dynamics::burst ? job.bits <= MOST_BURST_BITS && parameter < 1 << job.bits : job.bits == 1, "bits");
+    require(job.dynamics == Dynamics::burst ? job.bits <= MOST_BURST_BITS && job.parameter < 1 << job.bits : job.bits == 1, "bits");
     require(int64_t(out.shape(0)) == (total ? 2 : 1) && int64_t(out.shape(2)) == job.images &&
                 int64_t(out.shape(3)) == neurons,
             "out");
@@ -241,7 +266,7 @@ void fire(const std::vector<Part*>& parts, const std::optional<Array>& rest, int
     with_type(potential, [&](auto real) { run<decltype(real)>(job, parts, rest, block, threads); });
 }
 
-void currents(const std::vector<Part*>& parts, const std::optional<Array>& rest, int steps,
+void currents(const std::vector<Part>& parts, const std::optional<Array>& rest, int steps,
               std::tuple<int64_t, int64_t, int64_t, int64_t> shape, int64_t block, Array out, int threads) {
     Job job = job_of(steps, shape);
     require(int64_t(out.size()) == steps * job.images * job.rows * job.columns * job.channels, "out");
@@ -369,21 +394,17 @@ void encode(Array values, int steps, Words out, int threads) {
     });
 }
 
-// Sums over windows of a map [rows][columns][channels].
-void pool(Words words, std::tuple<int64_t, int64_t, int64_t> shape, Numbers row_begin, Numbers row_end,
-          Numbers column_begin, Numbers column_end, Words out, int threads) {
+// Sums over windows of a map.
+void pool(Words words, const Pool& windows, Words out, int threads) {
     const Spikes s = spikes(words), result = spikes(out);
-    const auto [rows, columns, channels] = shape;
-    const Windows windows{row_begin.data(), row_end.data(), column_begin.data(), column_end.data(), rows, columns,
-                          int64_t(row_begin.size()), int64_t(column_begin.size()), channels};
+    const Windows& w = windows.windows;
     require(result.bits <= MOST_BITS, "amplitudes have too many bits");
-    require(s.neurons == rows * columns * channels && result.signs == s.signs && result.images == s.images &&
-                result.neurons == windows.rows * windows.columns * channels && row_end.size() == row_begin.size() &&
-                column_end.size() == column_begin.size(),
+    require(s.neurons == w.in_rows * w.in_columns * w.channels && result.signs == s.signs && result.images == s.images &&
+                result.neurons == w.rows * w.columns * w.channels,
             "pool");
     nb::gil_scoped_release unlocked;
     parallel(threads, s.images,
-             [&](int, int64_t image) { kernels().pool(s, image, windows, result.bits, (uint64_t*)out.data()); });
+             [&](int, int64_t image) { kernels().pool(s, image, w, result.bits, (uint64_t*)out.data()); });
 }
 
 }  // namespace
@@ -399,14 +420,17 @@ NB_MODULE(_native, m) {
         .value("tracer", Dynamics::tracer)
         .value("burst", Dynamics::burst);
     nb::class_<Shared>(m, "Shared").def(nb::init<>());
-    nb::class_<Part>(m, "Part").def(
-        nb::init<Words, Shared&, std::tuple<int64_t, int64_t, int64_t>, Array, Pair, Pair, Pair, Pair, int64_t>(),
-        nb::keep_alive<1, 3>(), "words"_a.noconvert(), "shared"_a, "shape"_a, "weight"_a.noconvert(), "kernel"_a, "stride"_a, "padding"_a, "dilation"_a,
-        "groups"_a);
-    m.def("fire", &fire, "parts"_a, "rest"_a.none().noconvert(), "steps"_a, "shape"_a, "block"_a,
-          "potential"_a.noconvert(), "total"_a.none().noconvert(), "threshold"_a.noconvert(), "dynamics"_a, "parameter"_a,
-          "out"_a.noconvert(), "threads"_a);
-    m.def("currents", &currents, "parts"_a, "rest"_a.none().noconvert(), "steps"_a, "shape"_a, "block"_a,
+    nb::class_<Map>(m, "Map").def(nb::init<std::tuple<int64_t, int64_t, int64_t>, Array, Pair, Pair, Pair, Pair, int64_t>(),
+                                  "shape"_a, "weight"_a.noconvert(), "kernel"_a, "stride"_a, "padding"_a, "dilation"_a,
+                                  "groups"_a);
+    nb::class_<Pool>(m, "Windows").def(nb::init<std::tuple<int64_t, int64_t, int64_t>, Numbers, Numbers, Numbers, Numbers>(),
+                                       "shape"_a, "row_begin"_a.noconvert(), "row_end"_a.noconvert(),
+                                       "column_begin"_a.noconvert(), "column_end"_a.noconvert());
+    nb::class_<Neurons>(m, "Neurons").def(nb::init<Array, Dynamics, double>(), "threshold"_a.noconvert(), "dynamics"_a,
+                                          "parameter"_a);
+    m.def("fire", &fire, "parts"_a.noconvert(), "rest"_a.none().noconvert(), "steps"_a, "shape"_a, "block"_a, "neurons"_a,
+          "potential"_a.noconvert(), "total"_a.none().noconvert(), "out"_a.noconvert(), "threads"_a);
+    m.def("currents", &currents, "parts"_a.noconvert(), "rest"_a.none().noconvert(), "steps"_a, "shape"_a, "block"_a,
           "out"_a.noconvert(), "threads"_a);
     m.def("count", &count, "words"_a.noconvert());
     m.def("tally", &tally, "words"_a.noconvert(), "fan_out"_a.noconvert(), "steps"_a, "out"_a.noconvert());
@@ -417,8 +441,7 @@ NB_MODULE(_native, m) {
     m.def("decode", &decode, "words"_a.noconvert(), "steps"_a, "scale"_a.none().noconvert(), "out"_a.noconvert(),
           "threads"_a);
     m.def("encode", &encode, "values"_a.noconvert(), "steps"_a, "out"_a.noconvert(), "threads"_a);
-    m.def("pool", &pool, "words"_a.noconvert(), "shape"_a, "row_begin"_a, "row_end"_a, "column_begin"_a, "column_end"_a,
-          "out"_a.noconvert(), "threads"_a);
+    m.def("pool", &pool, "words"_a.noconvert(), "windows"_a, "out"_a.noconvert(), "threads"_a);
     m.attr("MOST_STEPS") = MOST_STEPS;
     m.attr("MOST_BITS") = MOST_BITS;
     m.attr("MOST_BURST_BITS") = MOST_BURST_BITS;
