@@ -157,8 +157,10 @@ class Network(Summarised):
                 given[node.name] = value.to(torch.promote_types(value.dtype, torch.get_default_dtype()))
             else:
                 given[node.name] = value.to(weight.device, weight.dtype)
+            if math.isfinite(given[node.name].sum(dtype=torch.float64)):
+                continue
             wrong = ~torch.isfinite(given[node.name]).flatten(1).all(1)
-            if bool(wrong.any()):
+            if bool(wrong.any()):  # a sum of finite values may be infinite
                 raise InvalidData(
                     f"input {node.name!r} has NaN or infinite values, first in image {int(wrong.int().argmax())} of "
                     "the batch: leave such images out, or repair them"

@@ -105,9 +105,9 @@ class _Tile(Walk[Value]):
     def read_out(self, delivered: Value, phase: Phase, steps: int) -> None:
         """Sums up what is delivered, after each step."""
         dense = self._dense(delivered, steps)
-        outputs = dense.expand(steps, *dense.shape[1:]).clone()
+        outputs = dense.expand(steps, *dense.shape[1:])
         if self.output is not None:
-            outputs[0] = self.output + outputs[0]
+            outputs = torch.cat([(self.output + outputs[0]).unsqueeze(0), outputs[1:]])
         outputs = outputs.cumsum(0)
         self.output = outputs[-1]
         self.recorder.outputs(outputs)

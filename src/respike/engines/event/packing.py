@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from respike.engines.event import _native
 from respike.engines.event.memo import Memo
-from respike.engines.event.values import Layout, Part, Value
+from respike.engines.event.values import Layout, Part, Value, lent
 from respike.ir import Conv, Linear
 
 BLOCK_BYTES = 256
@@ -25,8 +26,8 @@ DENSE = 0.35
 class Work:
     """What a kernel is given: parts, a rest `[1 or steps, 1 or batch, 1 or pixels, channels]`, the block's size."""
 
-    parts: list[tuple[Tensor, _native.Shared, _native.Map]]
-    rest: Tensor | None
+    parts: list[tuple[Any, _native.Shared, _native.Map]]
+    rest: Any
     block: int
 
 
@@ -72,10 +73,10 @@ def work(value: Value, layout: Layout, dtype: torch.dtype, memo: Memo) -> Work:
     key = ("maps", layout.channels_last, layout.sizes[2], *(part.key for part, _ in native))
     known = memo.once(key, partial(_maps, native, layout.sizes[2], dtype))
     parts = [
-        (part.events.flat(source.layout.channels_last), part.events.shared, map)
+        (lent(part.events.flat(source.layout.channels_last)), part.events.shared, map)
         for (part, source), map in zip(native, known.maps, strict=True)
     ]
-    return Work(parts, None if rest is None else _flat_rest(rest.to(dtype), layout), known.block)
+    return Work(parts, None if rest is None else lent(_flat_rest(rest.to(dtype), layout)), known.block)
 
 
 def dense(value: Value, steps: int, batch: int, dtype: torch.dtype, memo: Memo) -> Tensor:
@@ -89,7 +90,13 @@ def dense(value: Value, steps: int, batch: int, dtype: torch.dtype, memo: Memo) 
     rows, columns, channels = layout.sizes
     out = torch.empty(steps, batch, rows * columns * channels, dtype=dtype)
     _native.currents(
-        given.parts, given.rest, steps, (batch, rows, columns, channels), given.block, out, torch.get_num_threads()
+        given.parts,
+        given.rest,
+        steps,
+        (batch, rows, columns, channels),
+        given.block,
+        lent(out),
+        torch.get_num_threads(),
     )
     return layout.shaped(out)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from respike.engines.event import _native
 from respike.engines.event.memo import Memo
-from respike.engines.event.values import Events, Layout
+from respike.engines.event.values import Events, Layout, lent
 from respike.ir import AdaptiveAvgPool, AvgPool, Conv, apply
 
 Windows: TypeAlias = tuple[Tensor, Tensor]
@@ -45,7 +45,7 @@ def pooled(node: AvgPool | AdaptiveAvgPool, events: Events, shape: tuple[int, ..
     if pool is None:
         return None
     out = torch.empty(signs, pool.bits, batch, math.prod(shape), dtype=torch.int64)
-    _native.pool(events.flat(channels_last=False), pool.windows, out, torch.get_num_threads())
+    _native.pool(lent(events.flat(channels_last=False)), pool.windows, lent(out), torch.get_num_threads())
     return Events(Layout(shape).shaped(out), pool.scale, events.steps, key)
 
 

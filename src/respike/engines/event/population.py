@@ -13,7 +13,7 @@ from respike.engines.event.kinds import kind_of
 from respike.engines.event.memo import Memo
 from respike.engines.event.packing import channels_last, dense, work
 from respike.engines.event.record import EventRecorder
-from respike.engines.event.values import Events, Layout, Value, packed
+from respike.engines.event.values import Events, Layout, Value, lent, packed
 from respike.engines.walk import at
 from respike.neurons import State, TracedState
 from respike.plan import Site
@@ -36,7 +36,8 @@ class Population:
             self.ready = self.memo.once(
                 ("population", self.name, channels_last(value)), partial(_ready, self.site, value, dtype)
             )
-            self.state: State = self.site.neuron.start(self.ready.initial.repeat(batch, 1))
+            initial = self.ready.initial.expand(batch, -1).clone(memory_format=torch.contiguous_format)
+            self.state: State = self.site.neuron.start(initial)
         ready = self.ready
         if phase.bias_on and ready.extra is not None:
             value = value.plus(ready.extra)
@@ -60,9 +61,9 @@ class Population:
             (batch, *ready.layout.sizes),
             given.block,
             neurons,
-            self.state.potential,
-            self.state.total if isinstance(self.state, TracedState) else None,
-            words,
+            lent(self.state.potential),
+            lent(self.state.total) if isinstance(self.state, TracedState) else None,
+            lent(words),
             torch.get_num_threads(),
         )
         return words

@@ -7,12 +7,14 @@ tensors of the map's shape, so what only moves elements (reshape, permute, slice
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
+from torch.utils.dlpack import to_dlpack
 
 from respike.engines.event import _native
 from respike.errors import InvalidPlan
@@ -20,6 +22,9 @@ from respike.ir import Conv, Linear, apply
 
 LONGEST = _native.MOST_STEPS
 """Steps of a chunk at most: the bits of a word."""
+
+lent: Callable[[Tensor], Any] = to_dlpack
+"""A tensor as the kernels take it most cheaply: PyTorch's own `__dlpack__` takes longer than a small kernel."""
 
 Key: TypeAlias = tuple[str, ...]
 """The nodes that a part has come through: names what is worked out once for it (composed and packed weights)."""
@@ -90,7 +95,7 @@ class Events:
     @cached_property
     def activity(self) -> float:
         """Spikes per neuron and step, measured."""
-        return _native.count(self.flat(channels_last=False)) / max(1, self.words[0, 0].numel() * self.steps)
+        return _native.count(lent(self.flat(channels_last=False))) / max(1, self.words[0, 0].numel() * self.steps)
 
     def dense(self) -> Tensor:
         """What the spikes deliver, `[steps, batch, *shape]`."""
