@@ -23,6 +23,7 @@ from respike.errors import InvalidData, InvalidFile, InvalidNetwork, NotEquivale
 from respike.frontends.semantics import Call, Result
 from respike.frontends.torch.capture import quiet
 from respike.frontends.torch.operators import OPERATORS
+from respike.frontends.verify import close
 from respike.ir import BatchNorm, Conv, Network, map_tensors
 from respike.load import load
 
@@ -133,6 +134,14 @@ def test_verify_takes_what_measure_takes(kind: int, monkeypatch: pytest.MonkeyPa
     load(model, torch.rand(4, 6), verify=_labelled(torch.rand(4, 6))[kind])
     with pytest.raises(NotEquivalent, match="first at node '0'"):
         load(model, torch.rand(4, 6), verify=_labelled(-torch.rand(4, 6))[kind])
+
+
+def test_whole_numbers_agree_exactly() -> None:
+    wanted = torch.tensor([[1000, 20]])
+    assert close(torch.tensor([[1000.0, 20.0]]), wanted)
+    assert close(wanted.to(torch.uint16), wanted.to(torch.uint16))
+    assert not close(torch.tensor([[1001.0, 20.0]]), wanted)
+    assert not close(wanted + 1, wanted)
 
 
 def test_modules_that_are_spread_or_compiled_are_read_as_they_are() -> None:

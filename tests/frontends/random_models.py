@@ -20,6 +20,8 @@ Step: TypeAlias = Callable[..., Tensor]
 BATCH = 3
 LARGEST = 400
 """Elements of a sample that a value may have."""
+WORDS = 6
+"""The entries of tables that whole numbers are looked up in."""
 
 CONVS = {3: nn.Conv1d, 4: nn.Conv2d, 5: nn.Conv3d}
 TRANSPOSED = {3: nn.ConvTranspose1d, 4: nn.ConvTranspose2d, 5: nn.ConvTranspose3d}
@@ -99,8 +101,11 @@ def models(draw: Draw, *, longest: int = 7) -> tuple[RandomModel, tuple[Tensor, 
     torch.manual_seed(draw(st.integers(0, 2**31)))
     shapes = draw(st.lists(st.sampled_from(INPUTS), min_size=1, max_size=2))
     inputs = tuple(torch.randn(BATCH, *shape, dtype=torch.float64) for shape in shapes)
-    values = list(inputs)
     steps: list[tuple[Step, tuple[int, ...]]] = []
+    if draw(st.integers(0, 7)) == 0:  # whole numbers, which an embedding looks up
+        inputs = (*inputs, torch.randint(0, WORDS, (BATCH, draw(st.integers(1, 5)))))
+        steps.append((nn.Embedding(WORDS, 3).double(), (len(inputs) - 1,)))
+    values = [*inputs, *(step(inputs[-1]).detach() for step, _ in steps)]
     for _ in range(draw(st.integers(1, longest))):
         try:
             step, operands = _step(draw, steps, values)
@@ -373,6 +378,70 @@ def _cut(draw: Draw, shape: Shape) -> Step:
             return lambda x: x[:, ::count]
 
 
+def _repeated(draw: Draw, shape: Shape) -> Step:
+    """The whole signal several times along a dimension, and what has to know the new sizes behind it."""
+    times = [1, *(draw(st.sampled_from([1, 1, 2, 3])) for _ in shape[1:])]
+    match draw(st.integers(0, 4)):
+        case 0:
+            return lambda x: x.repeat(times)
+        case 1:
+            return lambda x: x.tile(times)
+        case 2:
+            return lambda x: x.repeat(times).flatten(1)
+        case 3:
+            return lambda x: torch.cat(x.tile(times).chunk(2, 1)[::-1], 1)
+        case _:
+            return lambda x: x.repeat(times)[:, ::2].unsqueeze(1)
+
+
+def _made(draw: Draw, shape: Shape) -> Step:
+    """Constants made from a signal's shape."""
+    match draw(st.integers(0, 4)):
+        case 0:
+            return lambda x: torch.cat([x, torch.zeros_like(x)], 1)
+        case 1:
+            return lambda x: torch.cat([torch.ones_like(x[:, :1]), x], 1)
+        case 2:
+            return lambda x: x * torch.full_like(x, 0.5) + x.new_ones(x.shape[0], *shape[1:])
+        case 3:
+            return lambda x: torch.stack([x, x.new_zeros(x.size(0), *shape[1:])], 1)
+        case _:
+            return lambda x: x + torch.arange(shape[-1], dtype=x.dtype).sin()
+
+
+def _linear_sums(draw: Draw, shape: Shape) -> Step:
+    """Blocks `x + conv(x)` one behind the other, with no activation between them."""
+    return Sums(shape, draw(st.integers(2, 5)))
+
+
+class Sums(nn.Module):
+    """A chain of linear residual additions."""
+
+    def __init__(self, shape: Shape, blocks: int) -> None:
+        super().__init__()
+        conv, channels = CONVS[len(shape)], shape[1]
+        self.blocks = nn.ModuleList(conv(channels, channels, 3, padding=1) for _ in range(blocks))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = x + block(x)
+        return x
+
+
+def _extreme(draw: Draw, shape: Shape) -> Step:
+    """Maxima and minima along any dimension, in their two spellings."""
+    dim = draw(st.integers(1, len(shape) - 1))
+    match draw(st.integers(0, 3)):
+        case 0:
+            return lambda x: x.amax(dim, keepdim=True)
+        case 1:
+            return lambda x: torch.max(x, dim, keepdim=True)[0]
+        case 2:
+            return lambda x: x.min(dim, keepdim=True).values + x
+        case _:
+            return lambda x: x.amin(tuple(range(1, len(shape))), keepdim=True) * 2 + x
+
+
 def _reduced(draw: Draw, shape: Shape) -> Step:
     dims = draw(st.lists(st.integers(1, len(shape) - 1), min_size=1, max_size=2, unique=True))
     keep = draw(st.booleans()) or len(shape) == 2
@@ -418,4 +487,8 @@ LAYERS: tuple[Callable[[Draw, Shape], Step], ...] = (
     _cut,
     _reduced,
     _constant,
+    _repeated,
+    _made,
+    _linear_sums,
+    _extreme,
 )

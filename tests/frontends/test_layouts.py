@@ -88,7 +88,7 @@ def _run(chain: list[Move]) -> Callable[[nn.Module, Tensor], Any]:
     return function
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(chains())
 def test_chains_of_moves(case: tuple[list[Move], Tensor]) -> None:
     chain, x = case

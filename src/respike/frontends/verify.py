@@ -86,7 +86,8 @@ def close(value: Tensor, wanted: Tensor) -> bool:
     """Whether two tensors agree up to the rounding of the coarser one's type; whole numbers do not round."""
     if value.shape != wanted.shape:
         return False
-    tolerance = max(RELATIVE_TOLERANCE.get(t.dtype, 5e-2) for t in (value, wanted) if t.is_floating_point())
+    rounding = (RELATIVE_TOLERANCE.get(t.dtype, 5e-2) for t in (value, wanted) if t.is_floating_point())
+    tolerance = max(rounding, default=0.0)
     given, exact = value.to(wanted.device, torch.float64), wanted.double()
     scale = exact.abs().amax() if wanted.numel() else 0.0
     return bool(((given - exact).abs() <= tolerance * (scale + 0.01)).all())
