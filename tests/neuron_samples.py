@@ -31,7 +31,7 @@ SAMPLES: Mapping[type[Neuron], tuple[Neuron, ...]] = {
         IntegrateFire(ToValue(-0.25), Above()),
     ),
     SignedIntegrateFire: (SignedIntegrateFire(), SignedIntegrateFire(most_total=3)),
-    MultiThreshold: (MultiThreshold(1), MultiThreshold(3), MultiThreshold(7)),
+    MultiThreshold: (MultiThreshold(1), MultiThreshold(3), MultiThreshold(8)),
     CanonicFewSpikes: (CanonicFewSpikes(1), CanonicFewSpikes(4), CanonicFewSpikes(9)),
     PhaseCoded: (PhaseCoded(4), PhaseCoded(3, periods=2)),
     TimeToFirstSpike: (TimeToFirstSpike(1), TimeToFirstSpike(3), TimeToFirstSpike(7)),

@@ -13,9 +13,11 @@ from torch import Tensor
 
 from engines import golden
 from networks import images, networks, perceptrons
+from neuron_samples import WINDOWED
 from respike.cost.latency import depth, depths, interval, latency
 from respike.engines.batched import batched
 from respike.engines.pipelined import PipelinedRun, pipelined
+from respike.engines.reference import reference
 from respike.errors import InvalidData, InvalidOption, InvalidPlan
 from respike.ir import (
     Activation,
@@ -32,7 +34,7 @@ from respike.ir import (
     Reshape,
     Sigmoid,
 )
-from respike.neurons import Above, AtOrAbove, FewSpikes, FittedFewSpikes
+from respike.neurons import Above, AtOrAbove, FewSpikes, FittedFewSpikes, Neuron
 from respike.plan import Plan, Site
 from respike.record import Probe
 from respike.schedule import Layerwise, Steady
@@ -73,6 +75,19 @@ def test_other_images_under_way_change_not_one_bit(network: Network, count: int,
     for name, counts in expected.spike_counts.items():
         assert torch.equal(run.spike_counts[name], counts), name
     assert torch.equal(run.outputs, pipelined(network, plan, batch, interval=window).outputs)
+
+
+@settings(max_examples=5, derandomize=True, deadline=None)
+@given(network=st.one_of(networks(), perceptrons()))
+@pytest.mark.parametrize("neuron", WINDOWED, ids=str)
+def test_neurons_of_every_kind_can_be_pipelined(neuron: Neuron, network: Network) -> None:
+    site = Site(0.125, initial_potential=0.0625, neuron=neuron)
+    plan = Plan({node.name: site for node in network.activations}, Layerwise(len(neuron.worth)))
+    batch = images(network, 3)
+    run, expected = pipelined(network, plan, batch), reference(network, plan, batch)
+    assert torch.allclose(run.outputs, expected.outputs, atol=1e-9)
+    for name, counts in expected.spike_counts.items():
+        assert torch.equal(run.spike_counts[name], counts), name
 
 
 @settings(max_examples=25, derandomize=True, deadline=None)

@@ -58,7 +58,8 @@ class Part:
         """Runs a population on its current and keeps its spikes; gives what they deliver in all, `[batch, *shape]`."""
         numbers, neuron = site.like(current[0]), site.neuron
         state = neuron.start(numbers.initial_potential.expand_as(current[0]))
-        fired = torch.empty(self._steps, *current.shape[1:], dtype=torch.int8)
+        small = neuron.most is not None and neuron.most <= torch.iinfo(torch.int8).max
+        fired = torch.empty(self._steps, *current.shape[1:], dtype=torch.int8 if small else torch.int32)
         for number in range(self._steps):
             now = at(current, number) + numbers.extra_current
             state, fired[number] = neuron.step(state, now, numbers.threshold)

@@ -16,7 +16,7 @@ from respike.schedule import Steady
 @published(
     HUANG_2024,
     HUANG_2025,
-    search={"steps": Steps(low=1), "thresholds": Whole(1, 7), "per_channel": SWITCH, "correct_bias": SWITCH},
+    search={"steps": Steps(low=1), "thresholds": Whole(1, 8), "per_channel": SWITCH, "correct_bias": SWITCH},
 )
 def multi_threshold(
     network: Network,
@@ -40,7 +40,7 @@ def multi_threshold(
         network: the network to convert.
         calibration: images from the training set.
         steps: time steps.
-        thresholds: n, 1 to 7.
+        thresholds: n, 1 to 8.
         per_channel: one threshold for each channel in place of one for the layer.
         correct_bias: give back each channel's mean error.
     """

@@ -13,7 +13,7 @@ from respike.errors import InvalidOption
 from respike.neurons.base import State
 from respike.neurons.signed import TracedState, TracingNeuron
 
-MOST_THRESHOLDS = 7
+MOST_THRESHOLDS = 8
 """Thresholds that a neuron may have: amplitudes then fit into a byte."""
 
 
@@ -38,7 +38,7 @@ class MultiThreshold(TracingNeuron):
     that of a ReLU.
 
     Args:
-        thresholds: n, 1 to 7.
+        thresholds: n, 1 to 8.
     """
 
     thresholds: int = 4
