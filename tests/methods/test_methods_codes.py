@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from networks import Builder, images
-from respike import engines, methods, simulate
+from respike import diagnose, engines, methods, simulate
 from respike.calibrate import observe
 from respike.ir import Activation, Linear, Network, ReLU, evaluate
 from respike.neurons import Burst, CanonicFewSpikes, FewSpikes, IntegrateFire, SignedIntegrateFire
@@ -120,3 +120,15 @@ def test_in_a_deep_network_signed_spikes_come_closer_than_binary_ones() -> None:
     assert {site.neuron for site in plan.sites.values()} == {SignedIntegrateFire()}
     binary = {name: replace(site, neuron=IntegrateFire()) for name, site in plan.sites.items()}
     assert error(plan, deep) < 0.85 * error(replace(plan, sites=binary), deep)
+
+
+@pytest.mark.parametrize("bits", [2, 8])
+def test_what_diagnose_advises_for_time_to_first_spike_can_be_done(bits: int) -> None:
+    plan = methods.time_to_first_spike(NETWORK, CALIBRATION, bits=bits)
+    found = diagnose(SpikingNetwork(NETWORK, plan), CALIBRATION, NETWORK(CALIBRATION).argmax(-1))
+    for finding in found.findings:
+        for remedy in finding.remedies:
+            method = methods.find(remedy.method) if remedy.method else methods.time_to_first_spike
+            assert remedy.options.keys() <= method.options.keys()
+    advised = methods.time_to_first_spike.remedies["steps"](plan, 1.0)
+    assert [remedy.options or remedy.method for remedy in advised] == [{"bits": 3} if bits == 2 else "few_spikes"]

@@ -31,7 +31,8 @@ def longer(plan: Plan) -> Change | None:
             finer = {name: site for name, one in plan.sites.items() if (site := _finer(one)) is not None}
             if len(finer) < len(plan.sites):
                 return None
-            return Change(replace(plan, sites=finer, schedule=Layerwise(window + 2)), f"{window + 2} steps a layer")
+            steps = max((site.neuron.window or 1 for site in finer.values()), default=window)
+            return Change(replace(plan, sites=finer, schedule=Layerwise(steps)), f"{steps} steps a layer")
 
 
 def drained(plan: Plan) -> Change | None:
@@ -88,7 +89,7 @@ def _with_sites(plan: Plan, names: Collection[str], change: Callable[[Site], Sit
 
 
 def _finer(one: Site) -> Site | None:
-    """The site with two steps more for the same range."""
+    """The site with two bits more for the same range."""
     neuron = one.neuron.finer(2)
     if neuron is None:
         return None

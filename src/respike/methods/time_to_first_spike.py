@@ -7,13 +7,26 @@ from respike.calibrate import Calibration
 from respike.citations import RUECKAUER_2018
 from respike.ir import Network
 from respike.methods.method import published
+from respike.methods.remedy import Remedy
 from respike.methods.search import SWITCH, Whole
 from respike.neurons import TimeToFirstSpike
+from respike.neurons.first_spike import MOST_BITS
 from respike.plan import Plan, Site
 from respike.schedule import Layerwise
 
 
-@published(RUECKAUER_2018, search={"bits": Whole(1, 8), "per_channel": SWITCH, "correct_bias": SWITCH})
+def _finer(plan: Plan, reach: float) -> tuple[Remedy, ...]:
+    bits = int(str(plan.options["bits"]))
+    if bits == MOST_BITS:
+        return (Remedy(method="few_spikes", note="which takes a step for each bit"),)
+    return (Remedy({"bits": bits + 1}, note="finer values, in twice the time"),)
+
+
+@published(
+    RUECKAUER_2018,
+    search={"bits": Whole(1, MOST_BITS), "per_channel": SWITCH, "correct_bias": SWITCH},
+    remedies=dict.fromkeys(("steps", "silent", "accumulated", "unexplained"), _finer),
+)
 def time_to_first_spike(
     network: Network,
     calibration: Calibration,

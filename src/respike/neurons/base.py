@@ -186,7 +186,7 @@ class Neuron(ABC):
         return {"kind": type(self).__name__, **asdict(self)}
 
     def finer(self, more: int) -> Neuron | None:
-        """The neuron whose window has so many steps more; None where there is none."""
+        """The neuron whose window delivers values of so many bits more; None where there is none."""
         return None
 
     def without_loss(self) -> Neuron | None:
