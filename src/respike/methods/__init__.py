@@ -5,6 +5,7 @@ from typing import Any
 from respike.errors import UnknownName
 from respike.methods.burst import burst as burst
 from respike.methods.canonic_spikes import canonic_spikes as canonic_spikes
+from respike.methods.calibrated import calibrated as calibrated
 from respike.methods.data_norm import data_norm as data_norm
 from respike.methods.direct_copy import direct_copy as direct_copy
 from respike.methods.ecc import ecc as ecc
@@ -39,6 +40,7 @@ ALL: tuple[Method[Any], ...] = (
     few_spikes,
     canonic_spikes,
     time_to_first_spike,
+    calibrated,
 )
 
 

@@ -1,0 +1,64 @@
+"""`calibrated`: what it is made of, and that it loses less in few steps than the methods that it builds upon."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from networks import Builder, images
+from respike import SpikingNetwork, engines, methods, refine
+from respike.errors import InvalidOption
+from respike.ir import Network
+from respike.neurons import Burst, SignedIntegrateFire
+from respike.plan import Plan
+
+
+def deep(seed: int = 5) -> Network:
+    """Six populations with sums of two ways: deep enough for spikes that come too early."""
+    builder = Builder((3, 8, 8), seed)
+    builder.conv(8)
+    builder.relu()
+    builder.block("residual")
+    builder.block("residual")
+    builder.conv(6)
+    builder.relu()
+    return builder.network()
+
+
+NETWORK = deep()
+CALIBRATION, HELD_OUT = images(NETWORK, 64, seed=1), images(NETWORK, 64, seed=2)
+
+
+def error(plan: Plan) -> float:
+    """The relative error of the outputs on images that no plan was calibrated on."""
+    found, exact = SpikingNetwork(NETWORK, plan)(HELD_OUT), NETWORK(HELD_OUT)
+    return float((found - exact).norm() / exact.norm())
+
+
+@pytest.mark.parametrize("steps", [6, 12])
+def test_it_loses_less_than_the_published_methods_in_as_many_steps(steps: int) -> None:
+    ours = error(methods.calibrated(NETWORK, CALIBRATION, steps=steps))
+    for method in (methods.max_norm, methods.percentile_norm, methods.ecc, methods.rmp):
+        assert ours < error(method.plan(NETWORK, CALIBRATION, steps=steps)), method.name
+
+
+def test_it_is_its_parts_one_after_the_other() -> None:
+    def outputs(plan: Plan) -> Tensor:
+        return engines.batched(NETWORK, plan, HELD_OUT[:8]).outputs_over_time
+
+    by_hand = refine.initial_potential(methods.max_norm(NETWORK, CALIBRATION, steps=10))
+    by_hand = refine.fit_values(refine.least_squares(by_hand, NETWORK, CALIBRATION), NETWORK, CALIBRATION)
+    late = refine.read_late(by_hand, after=3)  # half of the six populations on the longest path
+    assert torch.equal(outputs(methods.calibrated(NETWORK, CALIBRATION, steps=10)), outputs(late))
+    assert methods.calibrated(NETWORK, CALIBRATION, steps=4).readout.after == 2
+
+
+def test_what_may_be_sent() -> None:
+    signed = methods.calibrated(NETWORK, CALIBRATION, steps=12, signed=True)
+    bursts = methods.calibrated(NETWORK, CALIBRATION, steps=12, most=3)
+    assert {site.neuron for site in signed.sites.values()} == {SignedIntegrateFire()}
+    assert {site.neuron for site in bursts.sites.values()} == {Burst(3)}
+    assert signed.readout.after == bursts.readout.after == 0
+    with pytest.raises(InvalidOption, match="signed=True goes with most=1"):
+        methods.calibrated(NETWORK, CALIBRATION, signed=True, most=2)
