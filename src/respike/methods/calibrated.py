@@ -27,10 +27,11 @@ def calibrated(
 ) -> Plan:
     """Combines the refinements that lose least in few steps. Use it when no paper is to be reproduced.
 
+    *Paper*: none; the parts are published, the composition is ours.
     *As built*: thresholds with the least squared error for each channel; neurons that start at half a threshold
     (Bu et al. 2022); mean inputs corrected layer by layer (Li et al. 2021), and the value of a spike fitted on the
     way. Where neurons send single spikes, the readout starts late (Bu et al. 2025): after half a step for each layer
-    on the longest path, but after half of all steps at the latest. No paper has this combination; each part is a
+    on the longest path, but after half of all steps at the latest. Each part is a
     function of `respike.refine`.
 
     Args:
