@@ -179,5 +179,5 @@ def test_runs_of_two_networks_make_no_page() -> None:
     found, labels, decisions = runs(("steady", "drain"))
     other = replace(found[1], report=replace(found[1].report, network="other"))
     for wrong in ([], [found[0], other]):
-        with pytest.raises(InvalidData, match="one network"):
+        with pytest.raises(InvalidData, match="the same network"):
             collect(wrong, images(), labels, decisions, [], CLASSES)

@@ -15,7 +15,13 @@ N = TypeVar("N", bound=Node)
 
 
 def evaluate(node: Node, inputs: list[Tensor], *, bias: bool = True) -> Tensor:
-    """The value of any node but an input; with `bias=False` the linear part alone of an affine map."""
+    """The value of any node but an input, in the network, not in its spiking twin.
+
+    Args:
+        node: the node.
+        inputs: the values that it reads, `[batch, *shape]` each.
+        bias: whether biases are added; without them, the linear part alone of an affine map.
+    """
     match node:
         case Input():
             raise TypeError(f"{node.name} is an input; its value is given")

@@ -4,8 +4,8 @@ from typing import Any
 
 from respike.errors import UnknownName
 from respike.methods.burst import burst as burst
-from respike.methods.canonic_spikes import canonic_spikes as canonic_spikes
 from respike.methods.calibrated import calibrated as calibrated
+from respike.methods.canonic_spikes import canonic_spikes as canonic_spikes
 from respike.methods.data_norm import data_norm as data_norm
 from respike.methods.direct_copy import direct_copy as direct_copy
 from respike.methods.ecc import ecc as ecc
