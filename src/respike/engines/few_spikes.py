@@ -9,6 +9,7 @@ counts on its way. Without it, fitted neurons take their K steps.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,6 +24,7 @@ from respike.record import Probe, Recorder, Recording
 from respike.schedule import Layerwise, Phase
 
 if TYPE_CHECKING:
+    from respike.engines.event.memo import Memo
     from respike.engines.event.record import EventRecorder
 
 
@@ -59,7 +61,22 @@ class _OnePass(TensorWalk):
 
     def population(self, name: str, site: Site, current: Tensor, phase: Phase, steps: int) -> Tensor:
         """The value that a window decodes to."""
-        return _population(name, self.network, self.plan, current[0], self.recorder).unsqueeze(0)
+        if site.neuron.window is None:
+            raise InvalidPlan(
+                f"layer {name!r} has {site.neuron.describe()}: the engine few_spikes runs neurons with a window"
+            )
+        if isinstance(self.recorder, Recorder):
+            return _in_torch(name, site, current[0], self.recorder).unsqueeze(0)
+        from respike.engines.event import few
+
+        return few.population(name, site, current[0], self.recorder, self.memo).unsqueeze(0)
+
+    @cached_property
+    def memo(self) -> Memo:
+        """What the compiled part has worked out for the plan."""
+        from respike.engines.event.memo import memo_of
+
+        return memo_of(self.network, self.plan)
 
     def pool(self, node: Pooling, current: Tensor, steps: int) -> Tensor:
         """The maximum: there is one step."""
@@ -80,21 +97,14 @@ def _recorder(images: Tensor, probe: Probe) -> Recorder | EventRecorder:
     return EventRecorder(probe, images.dtype) if compiled else Recorder(probe)
 
 
-def _population(name: str, network: Network, plan: Plan, current: Tensor, recorder: Recorder | EventRecorder) -> Tensor:
-    """What the population delivers for its input."""
-    site = plan.sites[name]
+def _in_torch(name: str, site: Site, current: Tensor, recorder: Recorder) -> Tensor:
+    """What the population delivers for its input, without the compiled part."""
     neuron, numbers = site.neuron, site.like(current)
-    if neuron.window is None:
-        raise InvalidPlan(f"layer {name!r} has {neuron.describe()}: the engine few_spikes runs neurons with a window")
-    if not isinstance(recorder, Recorder):
-        from respike.engines.event import few, memo
-
-        return few.population(name, site, current, recorder, memo.memo_of(network, plan))
     potential = current + (numbers.initial_potential + numbers.extra_current)
     words_of = WORDS.get(type(neuron))
     words = None if words_of is None else words_of(neuron, potential, numbers.threshold)
     if words is not None:
-        recorder.words(name, words, neuron.window, lambda: potential - words * numbers.threshold)
+        recorder.words(name, words, len(neuron.worth), lambda: potential - words * numbers.threshold)
         return words * numbers.spike_value
     left, amplitudes, delivered = neuron.fire_window(potential, numbers.threshold)
     recorder.population(name, amplitudes, left, neuron=neuron)

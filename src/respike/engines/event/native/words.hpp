@@ -74,10 +74,11 @@ void add_counts(const Spikes& s, Real* to) {
     const int64_t plane = s.images * s.neurons;
     for (int bit = 0; bit < s.bits; ++bit) {
         const uint64_t *up = s.words + bit * plane, *down = up + s.bits * plane;
+        const Real each = Real(int64_t(1) << bit);
         for (int64_t n = 0; n < plane; ++n) {
-            int64_t net = __builtin_popcountll(up[n]);
+            int net = __builtin_popcountll(up[n]);
             if (s.signs == 2) net -= __builtin_popcountll(down[n]);
-            to[n] += Real(net * (int64_t(1) << bit));
+            to[n] += Real(net) * each;
         }
     }
 }
