@@ -109,15 +109,15 @@ class Events:
 
 def packed(name: str, amplitudes: Tensor) -> Tensor:
     """The words `[signs, bits, batch, neurons]` of amplitudes `[steps, batch, neurons]` of the population `name`."""
-    whole = amplitudes.to(torch.int64)
+    whole = amplitudes.to(torch.int32)
     if not torch.equal(whole.to(amplitudes.dtype), amplitudes):
         raise InvalidPlan(f"layer {name!r} sends amplitudes that are no whole numbers: use the batched engine")
-    signs = [whole, -whole] if bool((whole < 0).any()) else [whole]
-    bits = max(1, int(whole.abs().max()).bit_length()) if whole.numel() else 1
+    signs = [whole.clamp(min=0), whole.clamp(max=0).neg_()] if bool((whole < 0).any()) else [whole]
+    bits = max(1, *(int(one.max()).bit_length() for one in signs)) if whole.numel() else 1
     words = torch.empty(len(signs), bits, *amplitudes.shape[1:], dtype=torch.int64)
     for sign, one in enumerate(signs):
         for bit in range(bits):
-            plane = (one.clamp(min=0) >> bit & 1).to(amplitudes.dtype)
+            plane = (one >> bit & 1).to(amplitudes.dtype)
             out = words[sign : sign + 1, bit : bit + 1]
             _native.encode(plane, len(amplitudes), out, torch.get_num_threads())
     return words
