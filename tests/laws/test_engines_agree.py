@@ -25,7 +25,10 @@ from respike.plan import AccumulatedMax, MomentaryMax, Plan, Site, SpikeCount
 from respike.record import INPUT, Probe
 from respike.schedule import InputThenDrain, Steady
 
-OPTIONS: dict[str, dict[str, Any]] = {"fit": {"input_steps": 5, "drain_steps": 4}, "time_to_first_spike": {"bits": 4}}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "fit": {"input_steps": 5, "drain_steps": 4},
+    "time_to_first_spike": {"time_bits": 4},
+}
 
 ENGINES: list[Any] = [engines.batched, *([engines.event] if COMPILED else [])]
 

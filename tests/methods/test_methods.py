@@ -27,7 +27,7 @@ from respike.schedule import InputThenDrain, Steady
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "fit": {"input_steps": 2, "drain_steps": 3},
-    "time_to_first_spike": {"bits": 3},
+    "time_to_first_spike": {"time_bits": 3},
 }
 """Of methods that have no `steps`."""
 

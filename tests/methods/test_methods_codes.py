@@ -61,7 +61,7 @@ def test_canonic_spikes_at_eight_bits_are_a_tenth_fewer() -> None:
 
 @pytest.mark.parametrize("bits", [2, 5])
 def test_time_to_first_spike_quantises_with_a_spike_a_neuron(bits: int) -> None:
-    plan = methods.time_to_first_spike(NETWORK, CALIBRATION, bits=bits, correct_bias=False)
+    plan = methods.time_to_first_spike(NETWORK, CALIBRATION, time_bits=bits, correct_bias=False)
     record = simulate(SpikingNetwork(NETWORK, plan), CALIBRATION)
     values = {"x": CALIBRATION}
     for node in NETWORK.nodes[1:]:
@@ -75,7 +75,7 @@ def test_time_to_first_spike_quantises_with_a_spike_a_neuron(bits: int) -> None:
 
 
 def test_more_bits_come_closer() -> None:
-    errors = [error(methods.time_to_first_spike(NETWORK, CALIBRATION, bits=bits)) for bits in (1, 3, 5, 7)]
+    errors = [error(methods.time_to_first_spike(NETWORK, CALIBRATION, time_bits=bits)) for bits in (1, 3, 5, 7)]
     assert errors == sorted(errors, reverse=True)
 
 
@@ -124,11 +124,11 @@ def test_in_a_deep_network_signed_spikes_come_closer_than_binary_ones() -> None:
 
 @pytest.mark.parametrize("bits", [2, 8])
 def test_what_diagnose_advises_for_time_to_first_spike_can_be_done(bits: int) -> None:
-    plan = methods.time_to_first_spike(NETWORK, CALIBRATION, bits=bits)
+    plan = methods.time_to_first_spike(NETWORK, CALIBRATION, time_bits=bits)
     found = diagnose(SpikingNetwork(NETWORK, plan), CALIBRATION, NETWORK(CALIBRATION).argmax(-1))
     for finding in found.findings:
         for remedy in finding.remedies:
             method = methods.find(remedy.method) if remedy.method else methods.time_to_first_spike
             assert remedy.options.keys() <= method.options.keys()
     advised = methods.time_to_first_spike.remedies["steps"](plan, 1.0)
-    assert [remedy.options or remedy.method for remedy in advised] == [{"bits": 3} if bits == 2 else "few_spikes"]
+    assert [remedy.options or remedy.method for remedy in advised] == [{"time_bits": 3} if bits == 2 else "few_spikes"]

@@ -16,29 +16,29 @@ from respike.schedule import Layerwise
 
 
 def _finer(plan: Plan, reach: float) -> tuple[Remedy, ...]:
-    bits = int(str(plan.options["bits"]))
-    if bits == MOST_BITS:
+    time_bits = int(str(plan.options["time_bits"]))
+    if time_bits == MOST_BITS:
         return (Remedy(method="few_spikes", note="which takes a step for each bit"),)
-    return (Remedy({"bits": bits + 1}, note="finer values, in twice the time"),)
+    return (Remedy({"time_bits": time_bits + 1}, note="finer values, in twice the time"),)
 
 
 @published(
     RUECKAUER_2018,
-    search={"bits": Whole(1, MOST_BITS), "per_channel": SWITCH, "correct_bias": SWITCH},
+    search={"time_bits": Whole(1, MOST_BITS), "per_channel": SWITCH, "correct_bias": SWITCH},
     remedies=dict.fromkeys(("steps", "silent", "accumulated", "unexplained"), _finer),
 )
 def time_to_first_spike(
     network: Network,
     calibration: Calibration,
     *,
-    bits: int = 5,
+    time_bits: int = 5,
     per_channel: bool = True,
     correct_bias: bool = True,
 ) -> Plan:
     """At most one spike a neuron: the sooner it comes, the larger the value that it stands for.
 
-    A neuron delivers `u · clip(floor(x / u + 1/2), 0, N)` by one spike in step `N + 1 - value` of N = 2^bits. Spikes
-    are the fewest that there can be; the time doubles with every bit.
+    A neuron delivers `u · clip(floor(x / u + 1/2), 0, N)` by one spike in step `N + 1 - value` of N = 2^time_bits.
+    Spikes are the fewest that there can be; the time doubles with every bit.
 
     *Paper*: a spike's current flows until the end of the window, and thresholds may change with what has not come yet;
     weights are scaled by the largest activations. *As built*: each layer collects its whole input first, then fires, so
@@ -47,11 +47,11 @@ def time_to_first_spike(
     Args:
         network: the network to convert.
         calibration: images from the training set.
-        bits: of each activation, 1 to 8; a layer takes 2^bits steps.
+        time_bits: of each activation, 1 to 8; a layer takes 2^time_bits steps.
         per_channel: one unit for each channel in place of one for the layer.
         correct_bias: give back each channel's mean error.
     """
-    sites = {node.name: Site(1.0, neuron=TimeToFirstSpike(bits)) for node in network.activations}
-    plan = refine.initial_potential(Plan(sites=sites, schedule=Layerwise(2**bits)))
+    sites = {node.name: Site(1.0, neuron=TimeToFirstSpike(time_bits)) for node in network.activations}
+    plan = refine.initial_potential(Plan(sites=sites, schedule=Layerwise(2**time_bits)))
     plan = refine.least_squares(plan, network, calibration, per_channel=per_channel)
     return refine.correct_biases(plan, network, calibration) if correct_bias else plan
