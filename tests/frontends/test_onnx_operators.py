@@ -250,7 +250,7 @@ def test_resize(attributes: dict[str, Any], opset: int) -> None:
 
 def test_aligned_corners_of_a_broken_size_are_refused() -> None:
     """Onnx and onnxruntime differ there."""
-    given = {"mode": "linear", "coordinate_transformation_mode": "align_corners"}
+    given: dict[str, Any] = {"mode": "linear", "coordinate_transformation_mode": "align_corners"}
     with pytest.raises(UnsupportedOperator, match="give it sizes in the place of scales"):
         onnx_network(one("Resize", (2, 5, 7), None, torch.tensor([1.0, 1.0, 1.0, 1.7]), **given))
     check(one("Resize", (2, 5, 7), None, None, ints(2, 2, 5, 11), **given), numbers(2, 2, 5, 7))
