@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec, Self, TypeVar
 
+from respike.bounds import bounds_of
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -58,7 +60,15 @@ class Published(Generic[P, R]):
         return inspect.signature(self.function, eval_str=True).parameters
 
     def chosen(self, *args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
-        """The values of the options in a call with these arguments, defaults included."""
+        """The values of the options in a call with these arguments, defaults included.
+
+        Raises `InvalidOption` where a number is out of the bounds that its annotation states.
+        """
         bound = inspect.signature(self.function).bind(*args, **kwargs)
         bound.apply_defaults()
-        return {name: value for name, value in bound.arguments.items() if name in self.options}
+        options = self.options
+        for name, value in bound.arguments.items():
+            bounds = bounds_of(options[name].annotation) if name in options else None
+            if bounds is not None and value is not None:
+                bounds.check(name, value)
+        return {name: value for name, value in bound.arguments.items() if name in options}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from respike.errors import InvalidOption
+from respike.bounds import MOST_STEPS, Bounds
+
+STEPS = Bounds(1, MOST_STEPS, whole=True)
+"""Time steps of a schedule."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,7 @@ class Steady:
     steps: int
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise InvalidOption(f"steps must be at least 1, got {self.steps}")
+        STEPS.check("steps", self.steps)
 
     @property
     def input_steps(self) -> int:
@@ -56,10 +58,8 @@ class InputThenDrain:
     bias_while_draining: bool = False
 
     def __post_init__(self) -> None:
-        if self.input_steps < 1:
-            raise InvalidOption(f"input_steps must be at least 1, got {self.input_steps}")
-        if self.drain_steps < 0:
-            raise InvalidOption(f"drain_steps must be at least 0, got {self.drain_steps}")
+        STEPS.check("input_steps", self.input_steps)
+        replace(STEPS, low=0).check("drain_steps", self.drain_steps)
 
     @property
     def steps(self) -> int:
@@ -88,8 +88,7 @@ class Layerwise:
     window: int
 
     def __post_init__(self) -> None:
-        if self.window < 1:
-            raise InvalidOption(f"a window needs at least 1 step, got {self.window}")
+        STEPS.check("window", self.window)
 
     @property
     def steps(self) -> int:

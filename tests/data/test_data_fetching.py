@@ -106,7 +106,7 @@ def test_an_interrupt_leaves_only_whole_files(end: BaseException, tmp_path: Path
 
 
 def test_an_interrupt_while_writing_leaves_no_half_file(tmp_path: Path) -> None:
-    with patch.object(Path, "replace", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+    with patch.object(Path, "rename", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
         bring(_spec(Made(_CONTENTS)), tmp_path)
     assert _files(tmp_path) == {}
 

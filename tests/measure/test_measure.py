@@ -18,7 +18,7 @@ from networks import Builder, images, networks
 from respike import Probe, SpikingNetwork, engines, measure, methods, simulate
 from respike import cost as m
 from respike.coding import Bernoulli
-from respike.errors import InvalidData, InvalidNetwork
+from respike.errors import InvalidData, InvalidNetwork, InvalidOption
 from respike.ir import Activation, Conv, Input, Linear, Multiply, Network, ReLU, Reshape
 from respike.measure import BATCH_SIZE
 from respike.measure.report import first_to_stay
@@ -171,6 +171,17 @@ def test_measure_refuses_labels_that_name_no_class(labels: Tensor, message: str)
     network = _network()
     with pytest.raises(InvalidData, match=message):
         measure(spiking_network(network), (images(network, 9), labels))
+
+
+def test_numbers_without_sense_are_refused() -> None:
+    network = _network()
+    given = (images(network, 9), torch.zeros(9, dtype=torch.long))
+    for limit in (0, -1, 2.5, True):
+        with pytest.raises(InvalidOption, match="limit must be 1 or more"):
+            measure(spiking_network(network), given, limit=limit)  # type: ignore[arg-type]
+    wide = Network((Input("x", (), (10**6,)), Activation("relu", ("x",), ReLU())), ("relu",))
+    with pytest.raises(InvalidOption, match="use fewer steps"):
+        measure(spiking_network(wide, steps=10**6), (torch.zeros(1, 10**6), torch.zeros(1, dtype=torch.long)))
 
 
 def test_a_network_that_overflows_is_not_measured() -> None:

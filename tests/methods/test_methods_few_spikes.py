@@ -97,11 +97,11 @@ def test_a_clipped_activation_is_never_exceeded() -> None:
 
 def test_bad_options_are_refused() -> None:
     net, given = network(), images(network(), 8)
-    with pytest.raises(InvalidOption, match="1 to 24 steps, not 0"):
+    with pytest.raises(InvalidOption, match="steps must be 1 to 24, got 0"):
         methods.few_spikes(net, given, steps=0)
-    with pytest.raises(InvalidOption, match="1 to 24 steps, not 25"):
+    with pytest.raises(InvalidOption, match="steps must be 1 to 24, got 25"):
         methods.few_spikes(net, given, steps=25)
-    with pytest.raises(InvalidOption, match="alpha must be positive"):
+    with pytest.raises(InvalidOption, match="alpha must be above 0"):
         methods.few_spikes(net, given, alpha=-1.0)
     with pytest.warns(DeadLayerWarning, match="'act' is dead"):
         methods.few_spikes(network(bias=-99.0), given)

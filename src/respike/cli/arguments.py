@@ -79,7 +79,7 @@ Rate: TypeAlias = Annotated[
 ]
 Seed: TypeAlias = Annotated[
     int | None,
-    typer.Option("--seed", metavar="N", rich_help_panel=_INPUT, help="Seed of the random spikes (bernoulli)."),
+    typer.Option("--seed", min=0, metavar="N", rich_help_panel=_INPUT, help="Seed of the random spikes (bernoulli)."),
 ]
 JsonFile: TypeAlias = Annotated[
     Path | None,

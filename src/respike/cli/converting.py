@@ -18,6 +18,7 @@ from respike.cli.running import converted
 from respike.coding import Coding
 from respike.errors import InvalidOption
 from respike.export import targets
+from respike.lower.fixed_point import BITS
 from respike.methods import Method
 
 _EXPORT, _STUDY = "Export to other tools", "Result of a search"
@@ -53,7 +54,9 @@ def convert(
     ] = None,
     trial: Annotated[
         int | None,
-        typer.Option(metavar="N", rich_help_panel=_STUDY, help="The trial's number. Default: the most accurate trial."),
+        typer.Option(
+            min=0, metavar="N", rich_help_panel=_STUDY, help="The trial's number. Default: the most accurate trial."
+        ),
     ] = None,
     dataset: DatasetName = None,
     coding: CodingName = None,
@@ -70,7 +73,14 @@ def convert(
     ] = None,
     bits: Annotated[
         int | None,
-        typer.Option("--bits", metavar="N", rich_help_panel=_EXPORT, help="Write integers, with weights of N bits."),
+        typer.Option(
+            "--bits",
+            min=BITS[0],
+            max=BITS[-1],
+            metavar="N",
+            rich_help_panel=_EXPORT,
+            help="Write integers, with weights of N bits.",
+        ),
     ] = None,
     allow_metadata: Annotated[
         bool,

@@ -84,7 +84,7 @@ def _option_table(one: Published[Any, Any]) -> Table:
     for option in options.options(one).values():
         default = options.written(option.default)
         written = _flag(option) if isinstance(one, Method) else f":{option.name}={option.metavar or 'on|off'}"
-        table.add_row(Text(written), Text.assemble(option.help, (f" (default: {default})", "dim")))
+        table.add_row(Text(written), Text.assemble(option.explained, (f" (default: {default})", "dim")))
     return table
 
 

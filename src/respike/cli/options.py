@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import NoneType
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
+from respike.bounds import Bounds, bounds_of
 from respike.cli.choices import CODINGS
 from respike.errors import InvalidOption
 from respike.methods import ALL, Method
@@ -51,6 +52,7 @@ class Option:
     type: Any
     default: Any
     help: str
+    bounds: Bounds | None = None
 
     @property
     def flag(self) -> str:
@@ -61,6 +63,12 @@ class Option:
     def flags(self) -> str:
         """The same, with the opposite of a switch."""
         return f"{self.flag}/--no-{self.flag[2:]}" if self.type is bool else self.flag
+
+    @property
+    def explained(self) -> str:
+        """What it does, and which numbers it takes."""
+        text = self.help.rstrip(".")
+        return f"{text}; {self.bounds}" if self.bounds is not None else text
 
     @property
     def metavar(self) -> str:
@@ -130,7 +138,13 @@ def options(method: Published[Any, Any]) -> dict[str, Option]:
     """The options of a method or a refinement, by name."""
     texts = _texts(inspect.getdoc(method.function) or "")
     return {
-        name: Option(name, _without_none(parameter.annotation), parameter.default, texts.get(name, ""))
+        name: Option(
+            name,
+            _plain(parameter.annotation),
+            parameter.default,
+            texts.get(name, ""),
+            bounds_of(parameter.annotation),
+        )
         for name, parameter in method.options.items()
     }
 
@@ -186,7 +200,7 @@ def _parameter(name: str, methods: Sequence[Method[Any]]) -> inspect.Parameter:
     who = f"all but {', '.join(others)}" if 0 < len(others) < len(owners) else ", ".join(owners)
     info = typer.Option(
         option.flags,
-        help=f"{option.help.rstrip('.')} ({who})",
+        help=f"{option.explained} ({who})",
         metavar=option.metavar or None,
         rich_help_panel="Options of methods (defaults: respike methods NAME)",
         show_default=False,
@@ -195,9 +209,12 @@ def _parameter(name: str, methods: Sequence[Method[Any]]) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
-def _without_none(annotation: Any) -> Any:
+def _plain(annotation: Any) -> Any:
+    """The type in an annotation, without bounds and without None."""
+    if get_origin(annotation) is Annotated:
+        return get_args(annotation)[0]
     kept = [part for part in get_args(annotation) if part is not NoneType]
-    return kept[0] if len(kept) == 1 else annotation
+    return _plain(kept[0]) if len(kept) == 1 else annotation
 
 
 def _texts(docstring: str) -> dict[str, str]:

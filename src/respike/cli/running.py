@@ -14,6 +14,7 @@ import typer
 from respike import Report, SpikingNetwork, measure
 from respike.cli import console
 from respike.cli.app import INTERRUPTED
+from respike.cli.estimate import announce
 from respike.cli.networks import Subject
 from respike.cli.outputs import Outputs
 from respike.cli.tables import summary
@@ -55,7 +56,9 @@ def measured(
     resume: Path | None = None,
     workers: Workers = ALONE,
 ) -> Report:
-    """The report on a converted network, with a progress bar."""
+    """The report on a converted network, with a progress bar; a long measurement says before how long it takes."""
+    if workers is ALONE:
+        announce(spiking, images, limit, engine)
     with console.progress() as progress:
         return measure(
             spiking,

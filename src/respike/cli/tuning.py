@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from respike import methods
+from respike.bounds import MOST_STEPS
 from respike.cli import console, conversions
 from respike.cli.app import INTERRUPTED
 from respike.cli.arguments import DatasetName, Force, JsonFile, NetworkName, Refine
@@ -34,7 +35,7 @@ def tune(
         int, typer.Option(min=1, metavar="N", help="The total number of trials, including those of earlier runs.")
     ] = 100,
     longest: Annotated[
-        int, typer.Option(min=2, metavar="N", help="The largest number of time steps of a trial.")
+        int, typer.Option(min=2, max=MOST_STEPS, metavar="N", help="The largest number of time steps of a trial.")
     ] = 256,
     held_out: Annotated[
         int, typer.Option("--images", min=1, metavar="N", help="The number of training images to score trials on.")
@@ -49,7 +50,7 @@ def tune(
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="The study's name. Default: that of the network.")
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the search.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the search.")] = 0,
     refine: Refine = None,
     dataset: DatasetName = None,
     json: JsonFile = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from respike import files
 from respike.data.dataset import Dataset
 from respike.errors import InvalidData, InvalidFile
 
+LONGEST = 100
+"""How many times as long as wide an image may be: it is resized to the wanted width."""
 _SUFFIXES = {".jpeg", ".jpg", ".png", ".webp", ".bmp"}
 
 
@@ -41,10 +45,12 @@ class ImageFiles:
         from PIL import Image
 
         try:
-            with Image.open(path) as file:
+            with Image.open(io.BytesIO(files.read(path))) as file:
                 image = file.convert("RGB")
-        except OSError as error:
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # as Pillow's readers fail
             raise InvalidFile(f"{path} is not a whole image: {error}") from error
+        if max(image.size) > LONGEST * min(image.size):
+            raise InvalidFile(f"{path} has {image.width} x {image.height} pixels, too narrow for a square of it")
         scale = self.resize / min(image.size)
         size = (max(int(image.width * scale), self.resize), max(int(image.height * scale), self.resize))
         left, top = (round((side - self.crop) / 2) for side in size)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
 import torch
 
+from respike.bounds import Bounds
 from respike.cost import HOROWITZ_45NM, EnergyModel, fan_outs
 from respike.engines import Engine, fastest
-from respike.errors import InvalidData, InvalidNetwork
+from respike.errors import InvalidData, InvalidNetwork, InvalidOption
 from respike.measure.batches import BATCH_SIZE, Batch, Labelled, batches, size
 from respike.measure.early_exit import EarlyExit, exiting
 from respike.measure.fingerprint import run_of
@@ -60,9 +62,13 @@ def measure(
         InvalidData: no images, wrong shapes, NaN or infinite values, labels that are not integers or do not fit.
         InvalidNetwork: the network itself gives NaN or infinite outputs.
         InvalidFile: the folder to resume from holds another run's batches.
+        InvalidOption: a limit below 1, or so many steps that their outputs do not fit into memory.
         InvalidPlan: early exit by a bound, where none can be had.
         WorkerLost: another worker ended, or measures something else.
     """
+    if limit is not None:
+        Bounds(1, whole=True).check("limit", limit)
+    _check_memory(spiking)
     engine = engine or fastest(spiking.network, spiking.plan)
     fan_out = fan_outs(spiking.network)
     rule = exiting(early_exit, spiking.network, spiking.plan) if early_exit is not None else None
@@ -111,3 +117,14 @@ def measure(
         complete=complete,
         early_exit=early_exit,
     )
+
+
+def _check_memory(spiking: SpikingNetwork) -> None:
+    """The outputs of a batch are kept at every step, beside a copy of them."""
+    network, steps = spiking.network, spiking.plan.schedule.steps
+    needed = 2 * steps * BATCH_SIZE * network.neurons(network.outputs[0]) * network.dtype.itemsize
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise InvalidOption(
+            f"the outputs of {steps:,} steps take {needed >> 30} GiB, this machine has {there >> 30}: use fewer steps"
+        )

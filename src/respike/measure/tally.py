@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import load
 from torch import Tensor
 
 from respike.record import Recording
+from respike.tensor_file import pack
 
 Exiting: TypeAlias = Callable[[Tensor], Tensor]
 """Outputs over time `[steps, batch, classes]` to the step at which each image exits `[batch]`, from 1."""
@@ -59,8 +60,7 @@ class Tally:
 
     def to_bytes(self, header: Mapping[str, str] | None = None) -> bytes:
         """As a safetensors file."""
-        tensors = {name: value.contiguous() for name, value in self.counts.items()}
-        return save({**tensors, _SQUARES: self.squares.contiguous()}, dict(header or {}))
+        return pack({**self.counts, _SQUARES: self.squares}, header or {})
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Tally:

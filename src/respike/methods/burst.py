@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from respike import refine
+from respike.bounds import Count, Percentile, StepCount
 from respike.calibrate import Calibration
 from respike.citations import LI_ZENG_2022
 from respike.ir import Network
@@ -20,9 +21,9 @@ def burst(
     network: Network,
     calibration: Calibration,
     *,
-    steps: int = 32,
-    most: int = 5,
-    percentile: float = 99.9,
+    steps: StepCount = 32,
+    most: Count = 5,
+    percentile: Percentile = 99.9,
     per_channel: bool = False,
 ) -> Plan:
     """Scales each layer by a high percentile; neurons send several spikes in a step to make up for what they missed.

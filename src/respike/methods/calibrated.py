@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from respike import refine
+from respike.bounds import Count, StepCount
 from respike.calibrate import Calibration
 from respike.citations import BU_2022, BU_2025, LI_2021
 from respike.cost import depth
@@ -20,10 +21,10 @@ def calibrated(
     network: Network,
     calibration: Calibration,
     *,
-    steps: int = 24,
+    steps: StepCount = 24,
     signed: bool = False,
-    most: int = 1,
-    images: int = 256,
+    most: Count = 1,
+    images: Count = 256,
 ) -> Plan:
     """Combines the refinements that lose least in few steps. Use it when no paper is to be reproduced.
 

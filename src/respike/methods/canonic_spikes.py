@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
+from respike.bounds import Bounds
 from respike.calibrate import Calibration
 from respike.citations import FEW_SPIKES, GU_2024
 from respike.ir import Network
@@ -11,6 +13,7 @@ from respike.methods.few_spikes import few_spikes
 from respike.methods.method import published
 from respike.methods.search import SWITCH, Whole
 from respike.neurons import CanonicFewSpikes, FewSpikes
+from respike.neurons.few_spikes import MOST_STEPS
 from respike.plan import Plan, Site
 
 
@@ -19,7 +22,7 @@ def canonic_spikes(
     network: Network,
     calibration: Calibration,
     *,
-    steps: int = 8,
+    steps: Annotated[int, Bounds(1, MOST_STEPS, whole=True)] = 8,
     per_channel: bool = True,
     correct_bias: bool = True,
     analog: tuple[str, ...] = (),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from respike.bounds import StepCount
 from respike.calibrate import Calibration, largest_weights, observe, sites
 from respike.citations import DIEHL_2015, DIEHL_REPLICATION
 from respike.ir import Network
@@ -12,7 +13,9 @@ from respike.schedule import Steady
 
 
 @published(DIEHL_2015, DIEHL_REPLICATION)
-def data_norm(network: Network, calibration: Calibration, *, steps: int = 100, reset: Reset = ToValue(0.0)) -> Plan:
+def data_norm(
+    network: Network, calibration: Calibration, *, steps: StepCount = 100, reset: Reset = ToValue(0.0)
+) -> Plan:
     """Uses the largest activation or weight of each layer as its threshold, whichever is larger.
 
     *Paper*: `scale_l = max(max weight, max activation)`, weights of layer l times `scale_{l-1} / scale_l`, threshold 1.

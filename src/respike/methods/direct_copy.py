@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from respike.bounds import Positive, StepCount
 from respike.citations import DIEHL_2015, DIEHL_REPLICATION, FIT
 from respike.ir import Network
 from respike.methods.method import published
@@ -40,7 +41,9 @@ def _rounded(plan: Plan, factor: float) -> float:
     search={"steps": Steps(), "threshold": Real(0.25, 8.0, log=True), "reset": RESET},
     remedies={"saturation": _saturating, "wasted_range": _wasting, "spike_value": _weighted},
 )
-def direct_copy(network: Network, *, steps: int = 64, threshold: float = 1.0, reset: Reset = Subtract()) -> Plan:
+def direct_copy(
+    network: Network, *, steps: StepCount = 64, threshold: Positive = 1.0, reset: Reset = Subtract()
+) -> Plan:
     """Copies the weights, and uses one threshold for all neurons; every spike delivers 1.
 
     *Paper*: the baseline of the replication's Table 2 (thresholds 1, 4 and 20, hard reset) and of FIT's Figure 3 (both

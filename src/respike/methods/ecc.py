@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from respike import refine
+from respike.bounds import PartialShare, StepCount
 from respike.calibrate import Calibration
 from respike.citations import ECC
 from respike.ir import Network
@@ -38,8 +39,8 @@ def ecc(
     network: Network,
     calibration: Calibration,
     *,
-    steps: int = 128,
-    eta: float = 0.5,
+    steps: StepCount = 128,
+    eta: PartialShare = 0.5,
     upfront: bool = False,
     current_normalisation: bool = True,
     encoder: bool = True,
@@ -65,7 +66,7 @@ def ecc(
         network: the network to convert.
         calibration: images from the training set.
         steps: time steps.
-        eta: the fraction of the threshold that is added, in [0, 1); 0 adds nothing.
+        eta: the fraction of the threshold that is added; 0 adds nothing.
         upfront: add all of it before the first step, not a part in each step as the paper does.
         current_normalisation: use the largest activation as the threshold, not the 99.9th percentile.
         encoder: encode the image into regular spikes instead of a constant current.

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from respike import refine
+from respike.bounds import Bounds, Positive
 from respike.calibrate import Calibration, first_images, largest_units, observe, site, together
 from respike.citations import FEW_SPIKES
 from respike.errors import InvalidOption
@@ -19,6 +21,7 @@ from respike.methods.method import published
 from respike.methods.remedy import Remedy
 from respike.methods.search import SWITCH, Whole
 from respike.neurons import FewSpikes
+from respike.neurons.few_spikes import MOST_STEPS
 from respike.plan import Plan, Quantity, Site
 from respike.refine.front_to_back import front_to_back
 from respike.refine.sites import groups
@@ -55,8 +58,8 @@ def few_spikes(
     network: Network,
     calibration: Calibration,
     *,
-    steps: int = 8,
-    alpha: float | None = None,
+    steps: Annotated[int, Bounds(1, MOST_STEPS, whole=True)] = 8,
+    alpha: Positive | None = None,
     least_squares: bool = True,
     per_channel: bool = True,
     half_unit: bool = True,
@@ -86,8 +89,6 @@ def few_spikes(
         correct_bias: correct each channel's mean error.
         analog: names of nodes that stay analog, or patterns of names (`*gate*`).
     """
-    if alpha is not None and not alpha > 0:
-        raise InvalidOption(f"alpha must be positive, got {alpha:g}")
     images = first_images(network, calibration, _limit(network))
     kept = _matching(network, analog)
     spiking = {node.name: Site(1.0, neuron=FewSpikes(steps)) for node in network.activations if node.name not in kept}

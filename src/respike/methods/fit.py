@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from respike.bounds import Positive, Share, StepCount, StepCountOrNone
 from respike.calibrate import Calibration, image_batches
 from respike.citations import FIT
 from respike.engines import batched
@@ -49,12 +50,12 @@ def fit(
     network: Network,
     calibration: Calibration | None = None,
     *,
-    input_steps: int | None = None,
-    drain_steps: int | None = None,
-    threshold: float = 1.0,
+    input_steps: StepCount | None = None,
+    drain_steps: StepCountOrNone | None = None,
+    threshold: Positive = 1.0,
     bias_while_draining: bool = False,
-    tolerance: float = 0.0005,
-    longest: int = 64,
+    tolerance: Share = 0.0005,
+    longest: StepCount = 64,
 ) -> Plan:
     """Gives input for T1 steps, then lets the neurons send their remaining charge for T2 steps.
 

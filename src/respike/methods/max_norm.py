@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from respike.bounds import StepCount
 from respike.calibrate import Calibration, observe, sites
 from respike.citations import DIEHL_2015, FIT
 from respike.ir import Network
@@ -16,7 +17,7 @@ def max_norm(
     network: Network,
     calibration: Calibration,
     *,
-    steps: int = 64,
+    steps: StepCount = 64,
     per_channel: bool = False,
     reset: Reset = Subtract(),
 ) -> Plan:

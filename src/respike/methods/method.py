@@ -46,9 +46,10 @@ class Method(Published[P, Plan]):
 
     def _made(self, *args: P.args, **kwargs: P.kwargs) -> Plan:
         """The plan before it is refined."""
+        chosen = self.chosen(*args, **kwargs)
         plan = self.function(*args, **kwargs)
         # A plan of another method, which this one builds upon, has the options of that one.
-        options = self.chosen(*args, **kwargs) | ({} if plan.method else dict(plan.options))
+        options = chosen | ({} if plan.method else dict(plan.options))
         return replace(plan, method=self.name, options=options, cites=self.cites, refinements=())
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from respike.bounds import Finite, StepCount
 from respike.calibrate import activation_bounds, sites
 from respike.citations import DIEHL_2015, DIEHL_REPLICATION
 from respike.ir import Network
@@ -20,9 +21,9 @@ def _wasting(plan: Plan, reach: float) -> tuple[Remedy, ...]:
 def model_norm(
     network: Network,
     *,
-    steps: int = 1000,
-    input_low: float = 0.0,
-    input_high: float = 1.0,
+    steps: StepCount = 1000,
+    input_low: Finite = 0.0,
+    input_high: Finite = 1.0,
     reset: Reset = ToValue(0.0),
 ) -> Plan:
     """Uses the largest activation that the weights allow as the threshold: no data, no saturation, but slow.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from respike import refine
+from respike.bounds import Bounds, StepCount
 from respike.calibrate import Calibration
 from respike.citations import HUANG_2024, HUANG_2025
 from respike.ir import Network
 from respike.methods.method import published
 from respike.methods.search import SWITCH, Steps, Whole
 from respike.neurons import MultiThreshold
+from respike.neurons.multi_threshold import MOST_THRESHOLDS
 from respike.plan import Plan, Site
 from respike.schedule import Steady
 
@@ -16,14 +20,19 @@ from respike.schedule import Steady
 @published(
     HUANG_2024,
     HUANG_2025,
-    search={"steps": Steps(low=1), "thresholds": Whole(1, 8), "per_channel": SWITCH, "correct_bias": SWITCH},
+    search={
+        "steps": Steps(low=1),
+        "thresholds": Whole(1, MOST_THRESHOLDS),
+        "per_channel": SWITCH,
+        "correct_bias": SWITCH,
+    },
 )
 def multi_threshold(
     network: Network,
     calibration: Calibration,
     *,
-    steps: int = 4,
-    thresholds: int = 4,
+    steps: StepCount = 4,
+    thresholds: Annotated[int, Bounds(1, MOST_THRESHOLDS, whole=True)] = 4,
     per_channel: bool = True,
     correct_bias: bool = True,
 ) -> Plan:
@@ -40,7 +49,7 @@ def multi_threshold(
         network: the network to convert.
         calibration: images from the training set.
         steps: time steps.
-        thresholds: n, 1 to 8.
+        thresholds: n, the number of thresholds.
         per_channel: one threshold for each channel in place of one for the layer.
         correct_bias: give back each channel's mean error.
     """

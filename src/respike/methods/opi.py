@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from respike import refine
+from respike.bounds import StepCount
 from respike.calibrate import Calibration
 from respike.citations import BU_2022
 from respike.ir import Network
@@ -12,7 +13,13 @@ from respike.plan import Plan
 
 
 @published(BU_2022)
-def opi(network: Network, calibration: Calibration, *, steps: int = 64, per_channel: bool = False) -> Plan:
+def opi(
+    network: Network,
+    calibration: Calibration,
+    *,
+    steps: StepCount = 64,
+    per_channel: bool = False,
+) -> Plan:
     """Scales each layer by its largest activation; neurons start at half their threshold, so that they round.
 
     *Paper*: `v(0) = θ / 2`, which makes the expected error of a layer zero; thresholds are the largest activations, of

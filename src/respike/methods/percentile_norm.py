@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from respike.bounds import Percentile, StepCount
 from respike.calibrate import Calibration, observe, sites
 from respike.citations import RUECKAUER_2017
 from respike.ir import Network
@@ -28,8 +29,8 @@ def percentile_norm(
     network: Network,
     calibration: Calibration,
     *,
-    steps: int = 64,
-    percentile: float = 99.9,
+    steps: StepCount = 64,
+    percentile: Percentile = 99.9,
     nonzero_only: bool = True,
     per_channel: bool = False,
     reset: Reset = Subtract(),
@@ -44,7 +45,7 @@ def percentile_norm(
         network: the network to convert.
         calibration: images from the training set.
         steps: time steps.
-        percentile: the percentile, in (0, 100].
+        percentile: the percentile.
         nonzero_only: leave activations of zero out.
         per_channel: one threshold for each channel instead of one for the layer.
         reset: what a neuron does after a spike.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
+from respike.bounds import Bounds, StepCount
 from respike.calibrate import Calibration
 from respike.citations import ECC, HAN_2020
 from respike.coding import Bernoulli, ConstantCurrent
-from respike.errors import InvalidOption
 from respike.ir import Network
 from respike.methods.balancing import balanced
 from respike.methods.method import published
@@ -32,8 +33,8 @@ def rmp(
     network: Network,
     calibration: Calibration,
     *,
-    steps: int = 128,
-    scale: float = 0.8,
+    steps: StepCount = 128,
+    scale: Annotated[float, Bounds(0, 1, low_open=True)] = 0.8,
     after_balancing: bool = False,
     poisson: bool = False,
 ) -> Plan:
@@ -57,12 +58,10 @@ def rmp(
         network: the network to convert.
         calibration: images from the training set; they are simulated for `steps` steps.
         steps: time steps.
-        scale: the threshold as a fraction of the largest input current, in (0, 1].
+        scale: the threshold as a fraction of the largest input current.
         after_balancing: scale the thresholds of a balanced network, so that the factor compounds.
         poisson: random input spikes instead of a constant current; pixels in [0, 1] are their probabilities.
     """
-    if not 0 < scale <= 1:
-        raise InvalidOption(f"scale must be in (0, 1], got {scale:g}")
     schedule = Steady(steps)
     neuron, coding = IntegrateFire(Subtract()), Bernoulli() if poisson else ConstantCurrent()
     within = 1.0 if after_balancing else scale

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from respike import refine
+from respike.bounds import StepCount
 from respike.calibrate import Calibration
 from respike.citations import WANG_2022, YOU_2024
 from respike.ir import Network
@@ -13,7 +14,13 @@ from respike.schedule import Steady
 
 
 @published(WANG_2022, YOU_2024)
-def signed(network: Network, calibration: Calibration, *, steps: int = 16, per_channel: bool = True) -> Plan:
+def signed(
+    network: Network,
+    calibration: Calibration,
+    *,
+    steps: StepCount = 16,
+    per_channel: bool = True,
+) -> Plan:
     """Neurons that take spikes back: for few steps in deep networks.
 
         z = 1 where v ≥ θ;   z = -1 where v < 0 and Σ z > 0;   v ← v - θ z

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from respike.bounds import StepCount
 from respike.calibrate import Calibration
 from respike.citations import SENGUPTA_2019
 from respike.coding import Bernoulli, ConstantCurrent
@@ -28,7 +29,7 @@ def threshold_balancing(
     network: Network,
     calibration: Calibration,
     *,
-    steps: int = 128,
+    steps: StepCount = 128,
     poisson: bool = False,
     reset: Reset = ToValue(0.0),
 ) -> Plan:

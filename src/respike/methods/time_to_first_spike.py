@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from respike import refine
+from respike.bounds import Bounds
 from respike.calibrate import Calibration
 from respike.citations import RUECKAUER_2018
 from respike.ir import Network
@@ -31,7 +34,7 @@ def time_to_first_spike(
     network: Network,
     calibration: Calibration,
     *,
-    time_bits: int = 5,
+    time_bits: Annotated[int, Bounds(1, MOST_BITS, whole=True)] = 5,
     per_channel: bool = True,
     correct_bias: bool = True,
 ) -> Plan:
@@ -47,7 +50,7 @@ def time_to_first_spike(
     Args:
         network: the network to convert.
         calibration: images from the training set.
-        time_bits: of each activation, 1 to 8; a layer takes 2^time_bits steps.
+        time_bits: of each activation; a layer takes 2^time_bits steps.
         per_channel: one unit for each channel in place of one for the layer.
         correct_bias: give back each channel's mean error.
     """

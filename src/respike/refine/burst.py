@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from respike.bounds import Count
 from respike.citations import LI_ZENG_2022
 from respike.neurons import Burst, Neuron
 from respike.plan import Plan
@@ -10,7 +11,7 @@ from respike.refine.sites import with_neurons
 
 
 @refinement(LI_ZENG_2022)
-def burst(plan: Plan, *, most: int = 5) -> Plan:
+def burst(plan: Plan, *, most: Count = 5) -> Plan:
     """Lets every neuron send as many spikes in a step as its potential holds thresholds.
 
         s = clip(floor(v / θ), 0, most),   v ← v − θ s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from respike.bounds import Count
 from respike.calibrate import Calibration
 from respike.citations import LI_2021
 from respike.ir import Network, evaluate
@@ -14,7 +15,7 @@ from respike.refine.refinement import refinement
 
 
 @refinement(LI_2021)
-def calibrate_potentials(plan: Plan, network: Network, calibration: Calibration, *, images: int = 256) -> Plan:
+def calibrate_potentials(plan: Plan, network: Network, calibration: Calibration, *, images: Count = 256) -> Plan:
     """Corrects the mean error of each channel's spikes with an initial potential, layer by layer.
 
         v_c(0) ← v_c(0) + T · (mean(a_c) − mean(â_c))

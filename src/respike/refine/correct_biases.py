@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from respike.bounds import Count
 from respike.calibrate import Calibration
 from respike.citations import LI_2021
 from respike.ir import Network
@@ -15,7 +16,7 @@ from respike.refine.refinement import refinement
 
 
 @refinement(LI_2021)
-def correct_biases(plan: Plan, network: Network, calibration: Calibration, *, images: int = 256) -> Plan:
+def correct_biases(plan: Plan, network: Network, calibration: Calibration, *, images: Count = 256) -> Plan:
     """Corrects the mean input of each channel, layer by layer, so that it is the network's.
 
         b_c ← b_c + mean(z_c) − mean(ẑ_c)

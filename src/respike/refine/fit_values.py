@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from respike.bounds import Count
 from respike.calibrate import Calibration
 from respike.citations import LI_2021
 from respike.ir import Network, ceiling, evaluate
@@ -20,7 +21,7 @@ _RANGE = (0.7, 1.4)
 
 
 @refinement(LI_2021)
-def fit_values(plan: Plan, network: Network, calibration: Calibration, *, images: int = 256) -> Plan:
+def fit_values(plan: Plan, network: Network, calibration: Calibration, *, images: Count = 256) -> Plan:
     """Fits what a spike of each channel delivers to the activations, layer by layer, by linear regression.
 
         value_c ← value_c · Σ (â − mean â)(a − mean a) / Σ (â − mean â)²

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from respike.bounds import PartialShare
 from respike.citations import BU_2022
-from respike.errors import InvalidOption
 from respike.plan import Plan
 from respike.refine.refinement import refinement
 from respike.refine.sites import each
 
 
 @refinement(BU_2022)
-def initial_potential(plan: Plan, *, share: float = 0.5) -> Plan:
+def initial_potential(plan: Plan, *, share: PartialShare = 0.5) -> Plan:
     """Starts every neuron with a fraction of its threshold as potential.
 
         v(0) = share · θ
@@ -24,6 +24,4 @@ def initial_potential(plan: Plan, *, share: float = 0.5) -> Plan:
         plan: the plan to refine.
         share: the fraction of the threshold, in [0, 1).
     """
-    if not 0 <= share < 1:
-        raise InvalidOption(f"the share of an initial potential must be in [0, 1), got {share:g}")
     return each(plan, lambda site: replace(site, initial_potential=site.threshold * share))

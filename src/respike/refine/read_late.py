@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from respike.bounds import StepCountOrNone
 from respike.citations import BU_2025
 from respike.plan import Plan
 from respike.refine.refinement import refinement
 
 
 @refinement(BU_2025)
-def read_late(plan: Plan, *, after: int | None = None) -> Plan:
+def read_late(plan: Plan, *, after: StepCountOrNone | None = None) -> Plan:
     """Counts outputs from a step on, when the layers in front have settled.
 
         y ← y(T) − y(after)

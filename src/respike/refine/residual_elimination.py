@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from respike.bounds import PartialShare
 from respike.citations import ECC
-from respike.errors import InvalidOption
 from respike.plan import Plan
 from respike.refine.refinement import refinement
 from respike.refine.sites import each
 
 
 @refinement(ECC)
-def residual_elimination(plan: Plan, *, eta: float = 0.5) -> Plan:
+def residual_elimination(plan: Plan, *, eta: PartialShare = 0.5) -> Plan:
     """Adds a fraction of the threshold to the current of every neuron, spread over all steps (ECC Eq. 9).
 
         b ← b + eta · θ / T
@@ -25,7 +25,5 @@ def residual_elimination(plan: Plan, *, eta: float = 0.5) -> Plan:
         plan: the plan to refine.
         eta: the fraction of the threshold, in [0, 1).
     """
-    if not 0 <= eta < 1:
-        raise InvalidOption(f"eta must be in [0, 1), got {eta:g}")
     steps = plan.schedule.input_steps
     return each(plan, lambda site: replace(site, extra_current=site.threshold * eta / steps))

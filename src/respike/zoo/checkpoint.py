@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save as pack_tensors
 from torch import nn
 from torch.optim import Optimizer
 
 from respike.errors import InvalidFile, InvalidOption
 from respike.files import read, write
-from respike.tensor_file import parse
+from respike.tensor_file import pack, parse
 from respike.zoo.records import Epoch, fill
 
 
@@ -32,12 +31,12 @@ class Checkpoint:
 
     def save(self, network: nn.Module, optimizer: Optimizer, history: tuple[Epoch, ...]) -> None:
         """Writes the state after the last epoch of `history`."""
-        tensors = {f"network.{name}": value.contiguous() for name, value in network.state_dict().items()}
+        tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
         for index, state in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{key}": value.contiguous() for key, value in state.items()}
+            tensors |= {f"optimizer.{index}.{key}": value for key, value in state.items()}
         facts = {"identity": dict(self.identity), "history": [asdict(epoch) for epoch in history]}
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        write(self.path, pack_tensors(tensors, metadata={"training": json.dumps(facts)}))
+        write(self.path, pack(tensors, {"training": json.dumps(facts)}))
 
     def restore(self, network: nn.Module, optimizer: Optimizer) -> tuple[Epoch, ...]:
         """Puts the saved state into network and optimizer, and gives the epochs done; none where nothing was saved.
@@ -55,7 +54,10 @@ class Checkpoint:
         self._check(facts["identity"])
         parts = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
         fill(network, parts, self.path)
-        _fill_optimizer(optimizer, tensors)
+        try:
+            _fill_optimizer(optimizer, tensors)
+        except (LookupError, ValueError, RuntimeError) as error:
+            raise InvalidFile(f"{self.path} does not fit its training; delete it to start anew: {error}") from error
         return history
 
     def _check(self, found: Mapping[str, Any]) -> None:
