@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check sanitize papers train clean
+.PHONY: demo test check sanitize papers papers-check train clean
 
 $(READY): pyproject.toml constraints.txt $(wildcard src/respike/engines/event/native/*)
 	$(PYTHON) -m venv .venv
@@ -38,6 +38,9 @@ sanitize: $(READY)  ## tests of the event engine under AddressSanitizer and Unde
 
 papers: $(READY)  ## the papers' tables and figures again (some hours)
 	for run in papers/*/run.py; do $(BIN)/python $$run || exit 1; done
+
+papers-check: $(READY)  ## what docs/papers.md names, executed: its tests, and the papers' programs on a few images
+	OMP_NUM_THREADS=1 $(BIN)/python papers/check.py
 
 train: $(READY)  ## the shipped networks again (about an hour)
 	for name in mnist-mlp mnist-cnn mnist-cnn-diehl fashion-mlp fashion-cnn fashion-cnn-diehl; do \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,18 +12,23 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
+import torch
 from papers.claims import Claim
+from papers.intervals import Estimate, paired
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from torch import Tensor
 
 import respike
 from papers import claims
-from respike import Plan, Report, SpikingNetwork, data, zoo
+from respike import Plan, Probe, Recording, Report, SpikingNetwork, data, engines, zoo
 from respike.data import Dataset
 from respike.engines import Engine
 from respike.ir import Network
 
 BATCH_SIZE = 64
+MOST_STEPS = 256
+"""Decisions are kept at every step of a run that is no longer than this."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +43,61 @@ class Subject:
     test: Dataset
     calibration: Tensor
     weights: str
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A measured conversion, with its decisions on each image.
+
+    right: `[steps, images]`, whether the decision after each step is right; the last step alone, `[1, images]`, where
+    there are more than `MOST_STEPS`. network_right: `[images]`, the same of the network.
+    """
+
+    report: Report
+    right: Tensor
+    network_right: Tensor
+
+    def loss(self, step: int = -1) -> Estimate:
+        """Points lost against the network after the step of that index."""
+        return paired(self.network_right, self.right[step])
+
+
+class Decisions:
+    """An engine that runs another one and notes what it and the network decide."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Of the engine that does the work."""
+        self._engine = engine
+        self._decisions: list[Tensor] = []
+        self._network: list[Tensor] = []
+        self.__name__ = getattr(engine, "__name__", type(engine).__name__)
+
+    def __call__(
+        self, network: Network, plan: Plan, images: Tensor, probe: Probe | None = None, *, first_image: int = 0
+    ) -> Recording:
+        """Runs the engine."""
+        recording = self._engine(network, plan, images, probe, first_image=first_image)
+        decisions = recording.outputs_over_time.argmax(-1)
+        self._decisions.append(decisions if len(decisions) <= MOST_STEPS else decisions[-1:])
+        self._network.append(network(images).argmax(-1))
+        return recording
+
+    def right(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Where the decisions of all images so far are the labels': of the engine, and of the network."""
+        return torch.cat(self._decisions, 1) == labels, torch.cat(self._network) == labels
+
+
+def pack(bits: Tensor) -> dict[str, Any]:
+    """Truth values as JSON can hold them."""
+    packed = np.packbits(bits.numpy().reshape(-1))
+    return {"shape": list(bits.shape), "bits": base64.b64encode(packed.tobytes()).decode()}
+
+
+def unpack(packed: Mapping[str, Any]) -> Tensor:
+    """What `pack` packed."""
+    shape = torch.Size(packed["shape"])
+    content = np.frombuffer(base64.b64decode(packed["bits"]), np.uint8)
+    return torch.from_numpy(np.unpackbits(content, count=shape.numel())).reshape(shape).bool()
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +166,7 @@ class Workbench:
         limit: int,
         tolerance: float = 0.0005,
         engine: Engine | None = None,
-    ) -> Report:
+    ) -> Run:
         """`respike.measure` on the first `limit` test images; an interrupted measurement is not kept."""
         identity = {
             "method": plan.method,
@@ -118,20 +179,23 @@ class Workbench:
 
         def compute() -> dict[str, Any]:
             images = subject.test.take(limit)
+            seen = Decisions(engine or engines.fastest(subject.network, plan))
             with self.task(f"{subject.name} {name}", len(images)) as task:
                 report = respike.measure(
                     SpikingNetwork(subject.network, plan),
                     images.batches(1000),
                     tolerance=tolerance,
-                    engine=engine,
+                    engine=seen,
                     dataset_name=images.name,
                     progress=lambda _, done, total: self.bar.update(task, completed=done, total=total),
                 )
             if not report.complete:
                 raise KeyboardInterrupt
-            return asdict(report)
+            right, network_right = seen.right(images.labels)
+            return {"report": asdict(report), "right": pack(right), "network_right": pack(network_right)}
 
-        return Report(**self.keep(name, subject, identity, compute, _is_report))
+        found = self.keep(name, subject, identity, compute, _is_run)
+        return Run(Report(**found["report"]), unpack(found["right"]), unpack(found["network_right"]))
 
     def track(self, label: str, images: Dataset) -> Iterator[Tensor]:
         """The images of a data set in batches, with a progress bar."""
@@ -150,11 +214,11 @@ class Workbench:
             self.bar.remove_task(task)
 
 
-def _is_report(result: Mapping[str, object]) -> bool:
-    """Whether a kept report has all fields that a report has today."""
+def _is_run(result: Mapping[str, Any]) -> bool:
+    """Whether a kept run has decisions, and its report all fields that a report has today."""
     today = fields(Report)
     needed = {field.name for field in today if field.default is MISSING}
-    return needed <= set(result) <= {field.name for field in today}
+    return "right" in result and needed <= set(result["report"]) <= {field.name for field in today}
 
 
 Program: TypeAlias = Callable[[Workbench], list[Claim]]
@@ -192,5 +256,6 @@ def main(
     claims.write(options.out / "claims.toml", title, found)
     claims.write_readme(home / "README.md", options.out / "README.md", found)
     for claim in found:
-        print(f"{'holds    ' if claim.holds else 'does NOT '} {claim.id}: paper {claim.paper}, ours {claim.ours}")
+        print(f"{claim.verdict}: {claim.id}: paper {claim.paper}, ours {claim.ours}")
+    print(claims.summary(found))
     return 0

@@ -8,15 +8,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import sqrt
 from pathlib import Path
 
 from matplotlib.axes import Axes
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from papers.claims import Claim, explained
-from papers.workbench import Subject, Workbench
+from papers.claims import Claim, Rule, claim, explained, reached
+from papers.intervals import accuracy, apart
+from papers.workbench import Run, Subject, Workbench
 
 from papers import figures, workbench
 from respike import Plan, Report, methods, zoo
@@ -28,27 +28,23 @@ LONG = 10_000
 SHORT = 100
 """Steps that suffice for the fast conversions."""
 
-WITHIN = 0.002
-"""What counts as having reached the network's accuracy: 0.2 points."""
+WITHIN = 0.2
+"""Points: what counts as having reached the network's accuracy."""
 MANY = 4
 """What counts as many times the steps."""
-HIGH = 0.01
-"""What we take the replication's "high accuracy" to be: 1 point."""
-TRAINING_SLACK = 0.5
-"""Points that a network may fall short, for it was trained otherwise."""
+HIGH = 1.0
+"""Points: how far from the network we take the replication's "high accuracy" to be."""
 HARD = ToValue(0.0)
-_EPOCHS = (
-    "Trained for fewer epochs than the replication's 100, it fits the training images less closely; on test images "
-    "it is more accurate than the replication's."
+_UNPAIRED = (
+    "The decisions of the long runs were not kept image by image, so the interval is that of independent images, which "
+    "is wider."
 )
 REASONS = {
-    "fashion-mlp-train": _EPOCHS,
-    "fashion-cnn-diehl-train": _EPOCHS,
-    "fashion-cnn-diehl-direct-below-data": "The other way round, by 22 images. Saturation costs our network nothing: "
-    "its direct copy is above the network's own 89.86 %.",
-    "fashion-best": "The direct copy of the same network is right on 22 images more.",
+    "fashion-mlp-train": "The networks were trained for 25 and 30 epochs, the replication's for 100. That more epochs "
+    "close the gap was not tested.",
 }
-"""Why what does not hold does not."""
+REASONS["fashion-cnn-diehl-train"] = REASONS["fashion-mlp-train"]
+"""Why what does not hold does not, as far as it was tested."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +84,15 @@ COLOURS = {"direct": figures.ORANGE, "tuned": figures.PINK, "model": figures.GRE
 class Measured:
     """All that was measured of one network.
 
-    train: accuracy on the training images, and their number. short: the fast conversions for `SHORT` steps. long: all
-    conversions for `LONG` steps.
+    train: accuracy on the training images, and their number. short: the fast conversions for `SHORT` steps. slow:
+    model-based normalisation for `MANY` times the steps in which data-based normalisation reaches the network. long:
+    all conversions for `LONG` steps.
     """
 
     name: str
     train: tuple[float, int]
-    short: dict[str, Report]
+    short: dict[str, Run]
+    slow: Run
     long: dict[str, Report]
 
     @property
@@ -135,14 +133,16 @@ def legend(name: str, conversion: str) -> str:
 def measured(bench: Workbench, subject: Subject) -> Measured:
     """Measures a network and its conversions."""
     short = {
-        name: bench.measure(f"{name}-{SHORT}", subject, plan(subject, name, SHORT), bench.limit, WITHIN)
+        name: bench.measure(f"{name}-{SHORT}", subject, plan(subject, name, SHORT), bench.limit, WITHIN / 100)
         for name in ("direct", "data")
     }
+    steps = MANY * (first_within(short["data"].report) or SHORT)
+    slow = bench.measure(f"model-{steps}", subject, plan(subject, "model", steps), bench.limit, WITHIN / 100)
     long = {
-        name: bench.measure(f"{name}-{LONG}", subject, plan(subject, name, LONG), bench.long_limit, WITHIN)
+        name: bench.measure(f"{name}-{LONG}", subject, plan(subject, name, LONG), bench.long_limit, WITHIN / 100).report
         for name in COLOURS
     }
-    return Measured(subject.name, trained(bench, subject), short, long)
+    return Measured(subject.name, trained(bench, subject), short, slow, long)
 
 
 def trained(bench: Workbench, subject: Subject) -> tuple[float, int]:
@@ -175,12 +175,12 @@ def program(bench: Workbench) -> list[Claim]:
 
 def draw(bench: Workbench, name: str, found: list[Measured]) -> None:
     """Classification error over time: the fast conversions at first, and all of them to the end."""
-    titles = [f"{one.name}: {one.short['data'].images:,} images" for one in found]
+    titles = [f"{one.name}: {one.short['data'].report.images:,} images" for one in found]
     titles += [f"{one.name}: {one.long['data'].images:,} images" for one in found]
     figure, axes = figures.panels(titles, "time step", "classification error (%)", rows=2)
     for axis, one in zip(axes, found, strict=False):
-        report = one.short["data"]
-        draw_errors(axis, one, one.short, range(1, SHORT + 1))
+        report = one.short["data"].report
+        draw_errors(axis, one, {name: run.report for name, run in one.short.items()}, range(1, SHORT + 1))
         figures.near(axis, 100 * (1 - report.network_accuracy), 0.5, 5)
     for axis, one in zip(axes[len(found) :], found, strict=True):
         draw_errors(axis, one, one.long, figures.spaced(LONG))
@@ -197,135 +197,98 @@ def draw_errors(axis: Axes, one: Measured, reports: dict[str, Report], steps: It
 
 def table1(one: Measured) -> list[Claim]:
     """Accuracies of the trained networks."""
-    accuracy, count = one.train
-    test = one.short["data"]
+    share, count = one.train
+    test = one.short["data"].report
     return [
-        Claim(
-            id=f"{one.name}-{split}",
-            source="Table 1",
-            claim=f"{one.name}: accuracy of the network on {split} images",
-            paper=percent(paper),
-            ours=percent(ours),
-            images=images,
-            steps=0,
-            tolerance=TRAINING_SLACK,
-            holds=percent(ours) >= percent(paper) - TRAINING_SLACK,
+        claim(
+            f"{one.name}-{split}", "Table 1", f"{one.name}: accuracy of the network on {split} images",
+            f"{100 * paper:.2f} %", accuracy(ours, images), Rule.AT_LEAST, reached(100 * paper, images), images=images,
+            unit=" %",
         )
         for split, paper, ours, images in (
-            ("train", one.paper.train, accuracy, count),
+            ("train", one.paper.train, share, count),
             ("test", one.paper.test, test.network_accuracy, test.images),
         )
-    ]
+    ]  # fmt: skip
 
 
 def table2(one: Measured) -> list[Claim]:
-    """Converged accuracies. The tolerance is two standard errors of the images, and what training may differ."""
-    claims = []
-    for conversion, report in one.long.items():
-        paper = one.paper.conversions[conversion]
-        tolerance = percent(2 * sqrt(paper * (1 - paper) / report.images)) + TRAINING_SLACK
-        claims.append(
-            Claim(
-                id=f"{one.name}-{conversion}",
-                source="Table 2",
-                claim=f"{one.name}: converged accuracy, {label(one.name, conversion)}",
-                paper=percent(paper),
-                ours=f"{100 * report.accuracy[-1]:.2f} % (the network {100 * report.network_accuracy:.2f} %)",
-                images=report.images,
-                steps=report.steps,
-                tolerance=round(tolerance, 2),
-                holds=percent(report.accuracy[-1]) >= percent(paper) - tolerance,
-            )
+    """Converged accuracies."""
+    return [
+        claim(
+            f"{one.name}-{conversion}", "Table 2", f"{one.name}: converged accuracy, {label(one.name, conversion)}",
+            f"{100 * one.paper.conversions[conversion]:.2f} %", accuracy(report.accuracy[-1], report.images),
+            Rule.AT_LEAST, reached(100 * one.paper.conversions[conversion]), images=report.images, steps=report.steps,
+            unit=f" % (the network {100 * report.network_accuracy:.2f} %)",
         )
-    return claims
+        for conversion, report in one.long.items()
+    ]  # fmt: skip
 
 
 def direct_copy_loses(one: Measured) -> Claim:
     """Table 2's order of the direct copy and data-based normalisation."""
     direct, data = one.long["direct"], one.long["data"]
-    return Claim(
-        id=f"{one.name}-direct-below-data",
-        source="Table 2",
-        claim=f"{one.name}: the direct copy with threshold 1 is less accurate than data-based normalisation",
-        paper=" against ".join(f"{100 * one.paper.conversions[name]:.2f} %" for name in ("direct", "data")),
-        ours=f"{100 * direct.accuracy[-1]:.2f} % against {100 * data.accuracy[-1]:.2f} %",
-        images=direct.images,
-        steps=direct.steps,
-        tolerance=0,
-        holds=direct.accuracy[-1] < data.accuracy[-1],
-    )
+    found = apart(data.accuracy[-1], direct.accuracy[-1], data.images, direct.images)
+    return claim(
+        f"{one.name}-direct-below-data", "Table 2", f"{one.name}: data-based normalisation is more accurate than the "
+        "direct copy with threshold 1: points", " against ".join(
+            f"{100 * one.paper.conversions[name]:.2f} %" for name in ("data", "direct")
+        ), found, Rule.AT_LEAST, 0.0, images=direct.images, steps=direct.steps,
+        ours=f"{100 * data.accuracy[-1]:.2f} % against {100 * direct.accuracy[-1]:.2f} %", reason=_UNPAIRED,
+    )  # fmt: skip
 
 
 def latency(one: Measured) -> list[Claim]:
     """How fast the normalisations converge."""
-    claims = [data_is_fast(one, "near", "Our goal", SHORT, WITHIN)]
+    fast, slow = first_within(one.short["data"].report) or SHORT, one.slow
+    claims = [data_is_fast(one, "near", "our goal", SHORT, WITHIN)]
     if one.paper.fast is not None:
         claims.append(data_is_fast(one, "fast", figure_of(one), one.paper.fast, HIGH))
-    data, model = one.short["data"], one.long["model"]
-    fast, slow = first_within(data, WITHIN) or SHORT, first_within(model, WITHIN)
-    more = "" if slow else "more than "
-    times = (slow or LONG) / fast
     return [
         *claims,
-        Claim(
-            id=f"{one.name}-model-is-slow",
-            source=figure_of(one),
-            claim=f"{one.name}: model-based normalisation needs many times the steps of data-based normalisation",
-            paper="very long time",
-            ours=f"{more}{slow or LONG} steps against {fast}: {more}{times:.0f} times",
-            images=model.images,
-            steps=model.steps,
-            tolerance=0,
-            holds=times >= MANY,
+        claim(
+            f"{one.name}-model-is-slow", figure_of(one), f"{one.name}: model-based normalisation needs many times the "
+            f"steps: points lost after {MANY} times those in which data-based normalisation is within {WITHIN} points",
+            "very long time", slow.loss(), Rule.AT_LEAST, WITHIN, images=slow.report.images, steps=MANY * fast,
+            reason="Reworded after the first results, which compared the first steps within 0.2 points: those have no "
+            "interval.",
         ),
-    ]
+    ]  # fmt: skip
 
 
 def data_is_fast(one: Measured, kind: str, source: str, steps: int, within: float) -> Claim:
-    """That data-based normalisation stays near the network's accuracy from a step on."""
-    report = one.short["data"]
-    first = first_within(report, within)
-    near = f"within {100 * within:g} point{'s' if within < 0.01 else ''} of the network"
-    return Claim(
-        id=f"{one.name}-data-is-{kind}",
-        source=source,
-        claim=f"{one.name}: data-based normalisation is {near} in fewer than {steps} steps, and stays there",
-        paper=f"fewer than {steps} steps",
-        ours=f"{first} steps" if first else f"not within {SHORT} steps",
-        images=report.images,
-        steps=report.steps,
-        tolerance=0,
-        holds=first is not None and first < steps,
-    )
+    """That data-based normalisation is near the network's accuracy before a step."""
+    run = one.short["data"]
+    return claim(
+        f"{one.name}-data-is-{kind}", source, f"{one.name}: data-based normalisation is within {within:g} points of "
+        f"the network in fewer than {steps} steps: points lost after {steps - 1}", f"fewer than {steps} steps",
+        run.loss(steps - 2), Rule.AT_MOST, within, images=run.report.images, steps=steps - 1,
+    )  # fmt: skip
 
 
 def best_on_fashion(found: list[Measured]) -> list[Claim]:
     """Section 5: the CNN with data-based normalisation is the most accurate of all on Fashion-MNIST."""
     shown = [one for one in found if one.paper.dataset == "Fashion-MNIST"]
-    reached = {(one.name, name): report.accuracy[-1] for one in shown for name, report in one.long.items()}
-    if not reached:
+    reports = {(one.name, name): report for one in shown for name, report in one.long.items()}
+    ours = reports.pop(("fashion-cnn-diehl", "data"), None)
+    if ours is None or not reports:
         return []
-    best = max(reached, key=lambda key: reached[key])
+    (network, how), other = max(reports.items(), key=lambda item: item[1].accuracy[-1])
     return [
-        Claim(
-            id="fashion-best",
-            source="Section 5",
-            claim="data-based normalisation of the CNN is the most accurate of all on Fashion-MNIST",
-            paper=percent(PAPER["fashion-cnn-diehl"].conversions["data"]),
-            ours=", ".join(
-                f"{100 * share:.2f} % ({name}, {label(name, how)})" for (name, how), share in reached.items()
-            ),
-            images=shown[0].long["data"].images,
-            steps=LONG,
-            tolerance=0,
-            holds=best == ("fashion-cnn-diehl", "data"),
+        claim(
+            "fashion-best", "Section 5", "data-based normalisation of the CNN is the most accurate of all on "
+            "Fashion-MNIST: points above the best other one", "90.20 %, the best other 90.18 %",
+            apart(ours.accuracy[-1], other.accuracy[-1], ours.images, other.images), Rule.AT_LEAST, 0.0,
+            images=ours.images, steps=ours.steps, ours=f"{100 * ours.accuracy[-1]:.2f} % against "
+            f"{100 * other.accuracy[-1]:.2f} % ({network}, {label(network, how)})", reason=_UNPAIRED,
         )
-    ]
+    ]  # fmt: skip
 
 
-def first_within(report: Report, within: float) -> int | None:
-    """The first step from which on accuracy stays within a share of the network's."""
-    below = [step for step, share in enumerate(report.accuracy, 1) if share < report.network_accuracy - within - 1e-6]
+def first_within(report: Report) -> int | None:
+    """The first step from which on accuracy stays within `WITHIN` points of the network's."""
+    least = report.network_accuracy - WITHIN / 100 - 1e-6
+    below = [step for step, share in enumerate(report.accuracy, 1) if share < least]
     first = below[-1] + 1 if below else 1
     return first if first <= report.steps else None
 
@@ -333,11 +296,6 @@ def first_within(report: Report, within: float) -> int | None:
 def figure_of(one: Measured) -> str:
     """The replication's figure of a network."""
     return "Figure 3" if one.paper.dataset == "MNIST" else "Figure 4"
-
-
-def percent(share: float) -> float:
-    """A share in per cent, to two places."""
-    return round(100 * share, 2)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

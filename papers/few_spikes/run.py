@@ -6,7 +6,7 @@ python papers/few_spikes/run.py [--limit N] [--network NAME] [--out DIR]
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,38 +14,45 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from papers.claims import Claim, explained
-from papers.workbench import Subject, Workbench
+from papers.claims import Claim, Rule, claim, explained, reached
+from papers.intervals import Estimate, accuracy
+from papers.workbench import Run, Subject, Workbench
 
-from papers import figures, workbench
-from respike import Plan, Report, SpikingNetwork, engines, load, methods, zoo
+from papers import figures, public, workbench
+from respike import Plan, SpikingNetwork, engines, load, methods, zoo
 from respike.neurons import FewSpikes
 from respike.zoo.residual import cifar_resnet, imagenet_resnet50
 
 HOME = Path(__file__).parent
 STEPS, ALPHA = 10, 25.0
 """The paper's K and alpha."""
-CALIBRATED = (8, 6, 5, 4, 3)
-"""K of respike's own calibration."""
-TRAINING_SLACK = 0.5
-"""Points that a network may fall short, for it was trained otherwise and for fewer epochs."""
-SPIKES_SLACK = 0.15
-"""Spikes per neuron that other weights may make a difference of."""
+SPIKES_WITHIN = 10.0
+"""Per cent by which the spikes per neuron may differ from the paper's: those of other weights."""
 PIPELINED = 16
 """Images that are really in flight one behind the other."""
-_EPOCHS = "Trained for 20 (ResNet-8) and 18 (ResNet-20) epochs on a CPU, where the paper's were trained for about 180."
-_GRID = (
-    "The goal came from a prototype on another ResNet-20 with sparser activations. One unit per layer sends fewer "
-    "spikes than one per channel, which uses every channel's bits."
+RATE_CODED = {"Inception-v3 (Rueckauer 2017)": (550, 25.0), "ResNet-34 (Sengupta 2019)": (2500, 125.0)}
+"""Steps of an image by rate coding, and the gain in throughput that the paper estimates."""
+RATE_CODED_RESNET20 = 87.46
+"""Per cent: ResNet-20 by rate coding in 2,000 steps (Sengupta 2019), as the paper quotes it."""
+RATE_CODED_RESNET11_SPIKES, FEWER_SPIKES = 8e6, 40.0
+"""Spikes of an image for a rate-coded ResNet-11 (Lee 2019), and how many times fewer ResNet-14 needs, by the paper."""
+_EPOCHS = (
+    "The networks were trained for 12 to 20 epochs, the paper's for about 180. That more epochs close the gap was not "
+    "tested."
 )
 REASONS = {
-    "cifar10-resnet8-network": _EPOCHS,
-    "cifar10-resnet20-network": _EPOCHS,
-    "cifar10-resnet20-loss": "A range of 25 for all layers leaves the small activations of a network with few bits; "
-    "calibrated units at K = 6 and 8 lose 0.00 to 0.09 points of the same network.",
-    **{f"cifar10-resnet20-k{steps}{units}": _GRID for steps in (6, 5, 4) for units in ("", "-layer")},
+    **{f"cifar10-resnet{depth}-network": _EPOCHS for depth in (8, 14, 20)},
+    **{
+        f"{name}-k{steps}{kind}": "The goals came from a prototype whose activations were sparser. That this is the "
+        "cause was not tested."
+        for name in ("cifar10-resnet20", public.RESNET20)
+        for steps in (6, 5, 4)
+        for kind in ("", "-spikes")
+    },
+    "cifar10-resnet20-loss": "Tested: with units calibrated by channel in place of one range of 25, the same network "
+    "loses less (below); so it is the coarse grid for small activations.",
 }
-"""Why what does not hold on all test images does not."""
+"""Why what does not hold on all test images does not, as far as it was tested."""
 
 
 @dataclass(frozen=True)
@@ -75,18 +82,18 @@ PAPER = {
     "cifar10-resnet20": Published(20, 91.58, 91.45, 188_416, 261_779),
     "cifar10-resnet50": Published(50, 92.99, 92.42, 475_136, 647_245),
 }
-GOALS_FOR, GOALS = "cifar10-resnet20", {6: (0.10, 1.1), 5: (0.2, 1.0), 4: (0.5, 0.75)}
-"""Our own goals for one network by K, set before: points lost and spikes per neuron, at most."""
+PAPER[public.RESNET20] = PAPER["cifar10-resnet20"]
+GOALS = {6: (0.10, 1.1), 5: (0.2, 1.0), 4: (0.5, 0.75)}
+"""Our own goals for ResNet-20, calibrated, by K, set before: points lost and spikes per neuron, at most."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Measured:
-    """What we find of a network: as published, and calibrated for each channel or each layer, by K."""
+    """What we find of a network: as published, and for ResNet-20 calibrated, by K."""
 
     name: str
-    published: Report
-    calibrated: dict[int, Report]
-    per_layer: dict[int, Report]
+    published: Run
+    calibrated: dict[int, Run]
 
     @property
     def paper(self) -> Published:
@@ -108,112 +115,104 @@ def measured(bench: Workbench, subject: Subject) -> Measured:
         steps: bench.measure(
             f"k{steps}", subject, methods.few_spikes(subject.network, subject.calibration, steps=steps), bench.limit
         )
-        for steps in CALIBRATED
+        for steps in (GOALS if PAPER[subject.name].depth == 20 else ())
     }
-    per_layer = {
-        steps: bench.measure(
-            f"k{steps}-layer",
-            subject,
-            methods.few_spikes(subject.network, subject.calibration, steps=steps, per_channel=False),
-            bench.limit,
-        )
-        for steps in GOALS
-    }
-    return Measured(subject.name, published, calibrated, per_layer)
+    return Measured(subject.name, published, calibrated)
 
 
 def program(bench: Workbench) -> list[Claim]:
     """All tables, figures and claims."""
-    subjects = [bench.subject(name) for name in bench.networks]
+    subjects = [public.subject(bench) if name == public.RESNET20 else bench.subject(name) for name in bench.networks]
     found = [measured(bench, subject) for subject in subjects]
     draw_relu(bench)
-    if found:
-        draw_steps(bench, found)
+    draw_steps(bench, [one for one in found if one.calibrated])
     claims = [
-        rounding(),
+        *rounding(),
         *sizes(),
         *(claim for one in found for claim in table2(one)),
         *(claim for one in found for claim in ours(one)),
-        *(pipeline(bench, subject) for subject in subjects[:1]),
+        *(claim for one in found for claim in comparisons(one)),
+        *(claim for subject in subjects[:1] for claim in pipeline(bench, subject)),
     ]
     return explained(claims, REASONS)
 
 
-def rounding() -> Claim:
+def rounding() -> list[Claim]:
     """An FS neuron deviates from a ReLU by at most one unit below alpha, and is exact on its grid."""
     unit = torch.tensor(ALPHA * 2.0**-STEPS, dtype=torch.float64)
     inputs = torch.linspace(-ALPHA, float(ALPHA - unit), 1_000_001, dtype=torch.float64)
     grid = unit * torch.arange(2.0**STEPS, dtype=torch.float64)
     worst = float((_relu(inputs, unit) - inputs.clamp(min=0)).abs().max() / unit)
-    exact = torch.equal(_relu(grid, unit), grid)
-    return Claim(
-        "rounding",
-        "Section 1.1",
-        "an FS neuron is at most alpha · 2^-K from ReLU below alpha, and exact on multiples of that",
-        "1 unit",
-        f"{worst:.3f} units",
-        0,
-        STEPS,
-        0.0,
-        worst <= 1 and exact,
-        "1,000,001 inputs from -25 to 25, and all 1,024 multiples.",
-    )
+    wrong = int((_relu(grid, unit) != grid).sum())
+    return [
+        claim(
+            "rounding", "Section 1.1", "units of alpha · 2^-K that an FS neuron is away from ReLU below alpha, at most",
+            "1 unit", Estimate.exactly(worst), Rule.AT_MOST, 1.0, steps=STEPS,
+            reason="1,000,001 inputs from -25 to 25.",
+        ),
+        claim(
+            "exact-on-the-grid", "Section 1.1", "multiples of alpha · 2^-K, of 1,024, that an FS neuron does not give "
+            "back exactly", "exact", Estimate.exactly(wrong), Rule.EQUAL, 0.0, steps=STEPS,
+        ),
+    ]  # fmt: skip
 
 
 def sizes() -> list[Claim]:
     """The numbers of neurons of both tables, from the architectures."""
-    networks: list[tuple[str, str, Callable[[], torch.nn.Module], tuple[int, ...], int, int]] = [
-        (f"resnet{row.depth}", "Table 2", lambda row=row: cifar_resnet(row.depth), (3, 32, 32), row.neurons, 0)  # type: ignore[misc]
-        for row in PAPER.values()
-    ]
-    networks.append(("imagenet-resnet50", "Table 1", imagenet_resnet50, (3, 224, 224), 9_600_000, 50_000))
-    claims = []
-    for name, source, build, shape, wanted, tolerance in networks:
-        network = load(build().eval(), torch.rand(2, *shape), passes=())  # max-pools as written
-        neurons = sum(network.neurons(node.name) for node in network.activations)
-        claims.append(
-            Claim(
-                f"{name}-neurons",
-                source,
-                f"{name}: neurons",
-                f"{wanted:,}" if not tolerance else f"{wanted / 1e6:.1f} million",
-                f"{neurons:,}",
-                0,
-                0,
-                tolerance,
-                abs(neurons - wanted) <= tolerance,
-            )
+    claims = [
+        claim(
+            f"resnet{row.depth}-neurons", "Table 2", f"resnet{row.depth}: neurons", f"{row.neurons:,}",
+            Estimate.exactly(neurons(cifar_resnet(row.depth), 3, 32, 32)), Rule.EQUAL, row.neurons,
         )
-    return claims
+        for name, row in PAPER.items()
+        if name != public.RESNET20
+    ]  # fmt: skip
+    millions = round(neurons(imagenet_resnet50(), 3, 224, 224) / 1e6, 1)
+    return [
+        *claims,
+        claim(
+            "imagenet-resnet50-neurons", "Table 1", "imagenet-resnet50: millions of neurons", "9.6",
+            Estimate.exactly(millions), Rule.EQUAL, 9.6,
+        ),
+    ]  # fmt: skip
+
+
+def neurons(module: torch.nn.Module, *shape: int) -> int:
+    """The number of neurons, max-pools being where they are written."""
+    network = load(module.eval(), torch.rand(2, *shape), passes=())
+    return sum(network.neurons(node.name) for node in network.activations)
 
 
 def table2(one: Measured) -> list[Claim]:
     """A row of Table 2: the network, what it loses, and its spikes."""
-    paper, report = one.paper, one.published
-    loss = _loss(report)
-    count, steps = report.images, report.latency
+    paper, report, loss = one.paper, one.published.report, one.published.loss()
+    spikes = report.spikes_per_neuron
+    apart = abs(100 * (spikes / paper.spikes_per_neuron - 1))
 
-    def claim(kind: str, what: str, theirs: str | float, mine: str | float, tolerance: float, holds: bool) -> Claim:
-        name = f"{one.name}-{kind}"
-        return Claim(name, "Table 2", f"{one.name}: {what}", theirs, mine, count, steps, tolerance, holds)
+    def row(
+        kind: str, what: str, theirs: str, found: Estimate, rule: Rule, bound: float, unit: str = "", ours: str = ""
+    ) -> Claim:
+        return claim(
+            f"{one.name}-{kind}", "Table 2", f"{one.name}: {what}", theirs, found, rule, bound, images=report.images,
+            steps=report.latency, unit=unit, ours=ours,
+        )  # fmt: skip
 
-    accuracy = 100 * report.network_accuracy
     return [
-        claim(
-            "network", "accuracy of the network", paper.network, accuracy, TRAINING_SLACK,
-            accuracy >= paper.network - TRAINING_SLACK,
+        row(
+            "network", "accuracy of the network", f"{paper.network:.2f} %",
+            accuracy(report.network_accuracy, report.images), Rule.AT_LEAST, reached(paper.network), " %",
         ),
-        claim(
-            "loss", f"points lost with K = {STEPS}, alpha = {ALPHA:.0f}", f"{paper.loss:.2f}", f"{loss:.2f}", 0.02,
-            loss <= paper.loss + 0.02,
+        row(
+            "loss", f"points lost with K = {STEPS}, alpha = {ALPHA:.0f}", f"{paper.loss:.2f}", loss, Rule.AT_MOST,
+            round(paper.loss + loss.high - loss.value, 2),
         ),
-        claim(
-            "spikes", "spikes per neuron", f"{paper.spikes_per_neuron:.2f}", f"{report.spikes_per_neuron:.2f}",
-            SPIKES_SLACK, report.spikes_per_neuron <= paper.spikes_per_neuron + SPIKES_SLACK,
+        row(
+            "spikes", "per cent by which the spikes per neuron differ", f"{paper.spikes_per_neuron:.2f} spikes",
+            Estimate.exactly(apart), Rule.AT_MOST, SPIKES_WITHIN, " %", f"{spikes:.2f} spikes",
         ),
-        claim(
+        row(
             "latency", f"steps for an image ({paper.depth} layers, the output's counted)", f"{STEPS * paper.depth}",
-            f"{report.latency} until the output is complete", STEPS, report.latency + STEPS == STEPS * paper.depth,
+            Estimate.exactly(report.latency + STEPS), Rule.EQUAL, STEPS * paper.depth,
         ),
     ]  # fmt: skip
 
@@ -221,54 +220,80 @@ def table2(one: Measured) -> list[Claim]:
 def ours(one: Measured) -> list[Claim]:
     """What respike's calibration makes of it: fewer steps, fewer spikes, as little lost."""
     claims = []
-    rows = [(steps, "", "per channel", report) for steps, report in one.calibrated.items()]
-    rows += [(steps, "-layer", "per layer", report) for steps, report in one.per_layer.items()]
-    for steps, suffix, units, report in rows:
-        loss = _loss(report)
-        set_before = one.name == GOALS_FOR and steps in GOALS
-        most, spikes = GOALS[steps] if set_before else (float("inf"), float("inf"))
-        goal = f"at most {most:.2f} at {spikes:.2f} (our goal)" if set_before else "(not in the paper)"
-        claims.append(
-            Claim(
-                f"{one.name}-k{steps}{suffix}",
-                "ours",
-                f"{one.name}: points lost at how many spikes per neuron, calibrated {units}, K = {steps}",
-                goal,
-                f"{loss:.2f} at {report.spikes_per_neuron:.2f}",
-                report.images,
-                report.latency,
-                0.0,
-                loss <= most and report.spikes_per_neuron <= spikes,
-            )
-        )
+    for steps, run in one.calibrated.items():
+        most, spikes = GOALS[steps]
+        claims += [
+            claim(
+                f"{one.name}-k{steps}", "our goal", f"{one.name}: points lost, calibrated per channel, K = {steps}",
+                f"at most {most:.2f} (our goal)", run.loss(), Rule.AT_MOST, most, images=run.report.images,
+                steps=run.report.latency,
+            ),
+            claim(
+                f"{one.name}-k{steps}-spikes", "our goal", f"{one.name}: spikes per neuron, calibrated per channel, "
+                f"K = {steps}", f"at most {spikes:.2f} (our goal)", Estimate.exactly(run.report.spikes_per_neuron),
+                Rule.AT_MOST, spikes, images=run.report.images, steps=run.report.latency,
+            ),
+        ]  # fmt: skip
     return claims
 
 
-def pipeline(bench: Workbench, subject: Subject) -> Claim:
+def comparisons(one: Measured) -> list[Claim]:
+    """What the text compares with rate coding."""
+    report = one.published.report
+    total = report.spikes_per_neuron * report.neurons
+    if one.paper.depth == 14:
+        return [
+            claim(
+                f"{one.name}-fewer-spikes", "Section 2.3", f"{one.name}: times fewer spikes of an image than the "
+                "8 million of a rate-coded ResNet-11 (Lee 2019)", "40 times",
+                Estimate.exactly(RATE_CODED_RESNET11_SPIKES / total), Rule.AT_LEAST, FEWER_SPIKES,
+                images=report.images, ours=f"{total:,.0f} spikes", unit=" times",
+            )
+        ]  # fmt: skip
+    if one.paper.depth == 20:
+        return [
+            claim(
+                f"{one.name}-rate-coding", "Section 2.3", f"{one.name}: accuracy after {report.latency + STEPS} steps, "
+                "beside a rate-coded ResNet-20 after 2,000", f"{RATE_CODED_RESNET20} % (Sengupta 2019)",
+                accuracy(report.accuracy[-1], report.images), Rule.AT_LEAST, RATE_CODED_RESNET20,
+                images=report.images, steps=report.latency, unit=" %",
+            )
+        ]  # fmt: skip
+    return []
+
+
+def pipeline(bench: Workbench, subject: Subject) -> list[Claim]:
     """A new image every 2 K steps, really simulated, with the outputs of the images one by one."""
 
-    def run() -> tuple[bool, int]:
+    def run() -> tuple[int, int]:
         spiking = SpikingNetwork(subject.network, as_published(subject))
         images = subject.test.take(PIPELINED).images
         with bench.task("images in flight", None):
             together = engines.pipelined(spiking.network, spiking.plan, images)
             alone = [engines.pipelined(spiking.network, spiking.plan, image.unsqueeze(0)) for image in images]
-        same = torch.equal(together.outputs, torch.cat([one.outputs for one in alone]))
+        others = int((together.outputs != torch.cat([one.outputs for one in alone])).sum())
         gaps = {later - now for now, later in zip(together.finished_at, together.finished_at[1:], strict=False)}
-        return same, max(gaps)
+        return others, max(gaps)
 
-    same, gap = bench.keep("pipeline", subject, {"images": PIPELINED}, run)
-    return Claim(
-        "pipeline",
-        "Section 1.1",
-        "a new image every 2 K steps, the outputs bit for bit those of the images one by one",
-        f"{2 * STEPS} steps",
-        f"{gap} steps, outputs {'the same' if same else 'not the same'}",
-        PIPELINED,
-        gap,
-        0.0,
-        same and gap == 2 * STEPS,
-    )
+    others, gap = bench.keep("pipeline", subject, {"images": PIPELINED}, run)
+    return [
+        claim(
+            "pipeline", "Section 1.1", "steps from one image to the next", f"{2 * STEPS}", Estimate.exactly(gap),
+            Rule.EQUAL, 2 * STEPS, images=PIPELINED, steps=gap,
+        ),
+        claim(
+            "pipeline-outputs", "Section 1.1", "outputs that differ by a bit from those of the images one by one",
+            "none", Estimate.exactly(others), Rule.EQUAL, 0.0, images=PIPELINED, steps=gap,
+        ),
+        *(
+            claim(
+                f"throughput-{steps}", "Section 1.1", f"times the throughput of {name}, {steps:,} steps an image",
+                f"about {gain:.0f} times", Estimate.exactly(steps / gap), Rule.AT_LEAST, gain, images=PIPELINED,
+                steps=gap, unit=" times",
+            )
+            for name, (steps, gain) in RATE_CODED.items()
+        ),
+    ]  # fmt: skip
 
 
 def draw_relu(bench: Workbench) -> None:
@@ -289,11 +314,13 @@ def draw_steps(bench: Workbench, found: Sequence[Measured]) -> None:
     figure, axes = figures.panels(titles, "steps K of a layer", "")
     for one, colour in zip(found, (figures.BLUE, figures.ORANGE, figures.GREEN, figures.PINK), strict=False):
         steps = sorted(one.calibrated)
-        reports = [one.calibrated[k] for k in steps]
-        axes[0].plot(steps, [_loss(report) for report in reports], "o-", color=colour, label=f"{one.name}, calibrated")
-        axes[0].plot([STEPS], [_loss(one.published)], "s", color=colour, mfc="none", label=f"{one.name}, the paper's")
-        axes[1].plot(steps, [report.spikes_per_neuron for report in reports], "o-", color=colour)
-        axes[1].plot([STEPS], [one.published.spikes_per_neuron], "s", color=colour, mfc="none")
+        runs = [one.calibrated[k] for k in steps]
+        axes[0].plot(steps, [run.loss().value for run in runs], "o-", color=colour, label=f"{one.name}, calibrated")
+        axes[0].plot(
+            [STEPS], [one.published.loss().value], "s", color=colour, mfc="none", label=f"{one.name}, the paper's"
+        )
+        axes[1].plot(steps, [run.report.spikes_per_neuron for run in runs], "o-", color=colour)
+        axes[1].plot([STEPS], [one.published.report.spikes_per_neuron], "s", color=colour, mfc="none")
     axes[0].legend(fontsize=8)
     figures.save(figure, bench.figures / "steps.png")
 
@@ -302,13 +329,9 @@ def _relu(inputs: torch.Tensor, unit: torch.Tensor, steps: int = STEPS) -> torch
     return FewSpikes(steps).fire_window(inputs, unit)[2] * unit
 
 
-def _loss(report: Report) -> float:
-    return round(100 * (report.network_accuracy - report.accuracy[-1]), 4)
-
-
 def trained() -> list[str]:
-    """The networks of Table 2 whose weights are here."""
-    return [name for name in PAPER if (zoo.SHIPPED / f"{name}.json").exists()]
+    """The networks of Table 2 whose weights are here, and the public one where it is at hand."""
+    return [*(name for name in PAPER if (zoo.SHIPPED / f"{name}.json").exists()), *public.names()]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

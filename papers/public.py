@@ -1,0 +1,55 @@
+"""Networks that others have trained, where their files lie beside the repository; none is part of it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+from papers.workbench import Subject, Workbench
+from safetensors.torch import load
+from torch import Tensor, nn
+
+import respike
+from respike.zoo.residual import padded_resnet
+
+FOLDER = Path(__file__).parents[2] / "shared" / "networks"
+"""Where the files are looked for."""
+RESNET20 = "public-resnet20"
+"""ResNet-20 of akamaster/pytorch_resnet_cifar10 (Yerlan Idelbayev, BSD 2-clause): 91.73 % on CIFAR-10."""
+_FILE = FOLDER / "cifar10-resnet20-akamaster.safetensors"
+
+
+class Standardise(nn.Module):
+    """(x - mean) / deviation, by channel."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, mean: tuple[float, ...], deviation: tuple[float, ...]) -> None:
+        """Of images [n, channels, height, width] in [0, 1]."""
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).reshape(-1, 1, 1))
+        self.register_buffer("deviation", torch.tensor(deviation).reshape(-1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The standardised images."""
+        result: Tensor = (images - self.mean) / self.deviation
+        return result
+
+
+def names() -> list[str]:
+    """The networks whose files are at hand."""
+    return [RESNET20] if _FILE.exists() else []
+
+
+def subject(bench: Workbench) -> Subject:
+    """The public ResNet-20, with its data."""
+    content = _FILE.read_bytes()
+    module = padded_resnet(20)
+    module.load_state_dict(load(content))
+    standardise = Standardise((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    test = bench.images("cifar10", "test")
+    network = respike.load(nn.Sequential(standardise, module).eval(), test.take(8).images)
+    calibration = bench.images("cifar10", "calibration").images
+    return Subject(RESNET20, network, test, calibration, hashlib.sha256(content).hexdigest())
