@@ -184,9 +184,13 @@ def test_nobody_leaves_before_a_late_readout_starts(rule: EarlyExit) -> None:
 def test_late_readouts_that_do_not_fit() -> None:
     plan = methods.max_norm(NETWORK, IMAGES, steps=12)
     assert refine.read_late(plan).readout.after == 4
-    for late, message in ((12, "use 11 at most"), (-1, "use 11 at most")):
-        with pytest.raises(InvalidPlan, match=message):
-            SpikingNetwork(NETWORK, refine.read_late(plan, after=late))
+    for late in (12, -1):
+        with pytest.raises(InvalidPlan, match="use 11 at most"):
+            SpikingNetwork(NETWORK, replace(plan, readout=replace(plan.readout, after=late)))
+    with pytest.raises(InvalidPlan, match="use 11 at most"):
+        SpikingNetwork(NETWORK, refine.read_late(plan, after=12))
+    with pytest.raises(InvalidOption, match="after must be 0 to"):
+        refine.read_late(plan, after=-1)
     for other in (methods.fit(NETWORK, input_steps=4, drain_steps=8), plans()["few"]):
         with pytest.raises(InvalidPlan, match="steady schedule only"):
             SpikingNetwork(NETWORK, refine.read_late(other, after=1))
