@@ -58,9 +58,11 @@ def registered(init: str) -> str:
 
 def run(method: str, folder: Path, *path: Path) -> str:
     """What the commands print for a method, run in a folder."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, path)), "COLUMNS": "200"}
+    # Without `site`, whose hook for an editable install would find the installed package before the one in `path`.
+    searched = os.pathsep.join(map(str, (*path, *filter(None, sys.path))))
+    environment = os.environ | {"PYTHONPATH": searched, "COLUMNS": "200"}
     done = subprocess.run(
-        [sys.executable, "-c", COMMANDS, method], cwd=folder, env=environment, capture_output=True, text=True
+        [sys.executable, "-S", "-c", COMMANDS, method], cwd=folder, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -64,7 +64,7 @@ def test_an_option_that_the_last_method_refuses_is_told_before_anything_is_measu
 ) -> None:
     monkeypatch.setattr(reporting, "measured", lambda *_: pytest.fail("a method was measured"))
     words = ("report", "mnist-mlp", "-m", "model_norm,few_spikes", "--steps", 32, "--out", tmp_path / "report.html")
-    assert "1 to 24 steps, not 32" in respike.refused(*words)
+    assert "--steps must be 1 to 24, got 32" in respike.refused(*words)
 
 
 def test_force_writes_over_what_is_there(respike: Runner, tmp_path: Path) -> None:
