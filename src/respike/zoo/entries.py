@@ -14,6 +14,7 @@ from respike.errors import InvalidOption, UnknownName
 from respike.zoo.networks import diehl_cnn, fit_cnn, perceptron
 from respike.zoo.recurrent import row_gru, row_lstm, row_rnn
 from respike.zoo.residual import cifar_resnet
+from respike.zoo.transformers import cifar_convnext, cifar_vit, fashion_vit
 from respike.zoo.vgg import vgg16
 
 
@@ -118,6 +119,10 @@ _FAST_RECIPE = Recipe(
 )
 _CIFAR_RECIPE = Recipe(18, batch_size=128, peak=0.2, weight_decay=5e-4, descent=Descent.NESTEROV, shift=4, flip=True)
 _FEW_SPIKES = "FS conversion"
+_TOKEN_RECIPE = Recipe(
+    60, batch_size=256, peak=2e-3, warmup=0.1, weight_decay=0.05, shift=4, flip=True, label_smoothing=0.1
+)
+_TOKENS = "Vision transformer (replication)"
 
 ENTRIES: tuple[Entry, ...] = (
     Entry("mnist-cnn", fit_cnn, _GREY, "mnist", Recipe(60), "FIT", "16c5-2s-16c5-2s-10 on MNIST"),
@@ -185,6 +190,33 @@ ENTRIES: tuple[Entry, ...] = (
             ("gru", row_gru, "GRU of 64 units"),
             ("lstm", row_lstm, "LSTM of 64 cells"),
         )
+    ),
+    Entry(
+        "fashion-vit",
+        fashion_vit,
+        _GREY,
+        "fashion-mnist",
+        replace(_TOKEN_RECIPE, epochs=40, shift=2),
+        _TOKENS,
+        "vision transformer of 4 blocks of width 64 on Fashion-MNIST",
+    ),
+    Entry(
+        "cifar10-vit",
+        cifar_vit,
+        _COLOUR,
+        "cifar10",
+        replace(_TOKEN_RECIPE, epochs=100),
+        _TOKENS,
+        "vision transformer of 6 blocks of width 128 behind 3 convolutions on CIFAR-10",
+    ),
+    Entry(
+        "cifar10-convnext",
+        cifar_convnext,
+        _COLOUR,
+        "cifar10",
+        _TOKEN_RECIPE,
+        "ConvNeXt (replication)",
+        "ConvNeXt of 2 blocks of 64 and 4 of 128 channels on CIFAR-10",
     ),
 )
 """Every network of the zoo."""

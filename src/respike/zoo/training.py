@@ -52,10 +52,10 @@ def evaluate(network: nn.Module, images: Dataset, batch_size: int = 1000) -> Sco
         images: the labelled images.
         batch_size: images at once.
     """
-    loss, right = 0.0, 0
+    loss, right, device = 0.0, 0, next(network.parameters()).device
     with torch.inference_mode():
         for batch, labels in images.batches(batch_size):
-            logits = network(batch)
+            logits = network(batch.to(device)).cpu()
             loss += float(cross_entropy(logits, labels, reduction="sum"))
             right += int((logits.argmax(1) == labels).sum())
     return Score(loss / len(images), right / len(images))
@@ -72,6 +72,7 @@ def train(
     on_epoch: Callable[[Epoch], None] | None = None,
     train_set: Dataset | None = None,
     test_set: Dataset | None = None,
+    device: str = "cpu",
 ) -> TrainingRecord:
     """Trains a network by its recipe and writes NAME.safetensors and NAME.json into `directory`.
 
@@ -90,6 +91,7 @@ def train(
         on_epoch: called with each finished epoch.
         train_set: the training images; those of the entry's data set unless given.
         test_set: the test images; those of the entry's data set unless given.
+        device: where the network is trained, as PyTorch names it; on a GPU, weights may differ from run to run.
 
     Raises:
         InvalidData: the data set is absent or empty.
@@ -102,6 +104,7 @@ def train(
         entry.recipe.epochs if epochs is None else epochs,
         data.load(entry.dataset, Split.TRAIN) if train_set is None else train_set,
         data.load(entry.dataset, Split.TEST) if test_set is None else test_set,
+        device,
     )
     checkpoint = Checkpoint(directory / f"{entry.name}.checkpoint.safetensors", run.identity)
     if not resume:
@@ -119,6 +122,7 @@ class _Run:
     epochs: int
     train_set: Dataset
     test_set: Dataset
+    device: str
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.seed < 0:
@@ -138,7 +142,7 @@ class _Run:
         self, checkpoint: Checkpoint, progress: Progress, on_epoch: Callable[[Epoch], None]
     ) -> tuple[_Weights, tuple[Epoch, ...]]:
         recipe = self.entry.recipe
-        weights = _Weights(_seeded_network(self.entry, self.seed), bool(recipe.averaged_epochs))
+        weights = _Weights(_seeded_network(self.entry, self.seed).to(self.device), bool(recipe.averaged_epochs))
         optimizer = _optimizer(weights.network, recipe)
         history = checkpoint.restore(weights, optimizer)
         steps = -(-len(self.train_set) // recipe.batch_size)
@@ -176,7 +180,8 @@ class _Run:
         return Epoch(number, loss, score.loss, score.accuracy, time.perf_counter() - start)
 
     def _descend(self, number: int, weights: _Weights, optimizer: Optimizer, tick: Callable[[], None]) -> float:
-        recipe, network, total, done = self.entry.recipe, weights.network.train(), 0.0, 0
+        recipe, network, done = self.entry.recipe, weights.network.train(), 0
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
         for batch, labels in self._batches():
             rate = recipe.learning_rate((number - 1 + done / len(self.train_set)) / self.epochs)
             for group in optimizer.param_groups:
@@ -188,19 +193,23 @@ class _Run:
             if weights.average is not None and number > self.epochs - recipe.averaged_epochs:
                 weights.average.update_parameters(network)
             done += len(batch)
-            total += float(loss.detach()) * len(batch)
+            total += loss.detach() * len(batch)
             tick()
-        return total / done
+        return float(total) / done
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """One epoch of the training images in random order, augmented, with their labels."""
-        recipe, order = self.entry.recipe, torch.randperm(len(self.train_set))
+        recipe, order = self.entry.recipe, torch.randperm(len(self.train_set)).to(self.device)
         for batch in torch.split(order, recipe.batch_size):
-            yield augmented(self._images[batch], recipe), self.train_set.labels[batch]
+            yield augmented(self._images[batch], recipe), self._labels[batch]
 
     @cached_property
     def _images(self) -> Tensor:
-        return self.train_set.images.contiguous(memory_format=torch.channels_last)
+        return self.train_set.images.to(self.device).contiguous(memory_format=torch.channels_last)
+
+    @cached_property
+    def _labels(self) -> Tensor:
+        return self.train_set.labels.to(self.device)
 
 
 class _Weights(nn.Module):
@@ -230,13 +239,16 @@ def _optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
 def augmented(images: Tensor, recipe: Recipe) -> Tensor:
     """The images `[n, channels, height, width]`, moved and mirrored at random as the recipe says."""
     if recipe.flip:
-        images = torch.where(torch.rand(len(images), 1, 1, 1) < 0.5, images.flip(3), images)
+        mirrored = (torch.rand(len(images), 1, 1, 1) < 0.5).to(images.device)
+        images = torch.where(mirrored, images.flip(3), images)
     if not recipe.shift:
         return images
     height, width = images.shape[2:]
     windows = pad(images, (recipe.shift,) * 4).unfold(2, height, 1).unfold(3, width, 1)
-    top, left = torch.randint(2 * recipe.shift + 1, (len(images), 2)).T
-    return windows[torch.arange(len(images)), :, top, left].contiguous(memory_format=torch.channels_last)
+    top, left = torch.randint(2 * recipe.shift + 1, (len(images), 2)).to(images.device).T
+    return windows[torch.arange(len(images), device=images.device), :, top, left].contiguous(
+        memory_format=torch.channels_last
+    )
 
 
 @contextmanager
@@ -263,6 +275,7 @@ def _source(images: Dataset) -> str:
 
 def _keep(run: _Run, network: nn.Module, history: tuple[Epoch, ...], directory: Path) -> TrainingRecord:
     exact = evaluate(network, run.test_set).accuracy
+    network = network.cpu()
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     half = {name: value.half() for name, value in weights.items()}
     network.load_state_dict(half)
