@@ -12,6 +12,7 @@ from torch import nn
 
 from respike.errors import InvalidOption, UnknownName
 from respike.zoo.networks import diehl_cnn, fit_cnn, perceptron
+from respike.zoo.quantised import QCFS
 from respike.zoo.recurrent import row_gru, row_lstm, row_rnn
 from respike.zoo.residual import cifar_resnet
 from respike.zoo.transformers import cifar_convnext, cifar_vit, fashion_vit
@@ -123,6 +124,7 @@ _TOKEN_RECIPE = Recipe(
     60, batch_size=256, peak=2e-3, warmup=0.1, weight_decay=0.05, shift=4, flip=True, label_smoothing=0.1
 )
 _TOKENS = "Vision transformer (replication)"
+_QCFS = "QCFS"
 
 ENTRIES: tuple[Entry, ...] = (
     Entry("mnist-cnn", fit_cnn, _GREY, "mnist", Recipe(60), "FIT", "16c5-2s-16c5-2s-10 on MNIST"),
@@ -217,6 +219,27 @@ ENTRIES: tuple[Entry, ...] = (
         _TOKEN_RECIPE,
         "ConvNeXt (replication)",
         "ConvNeXt of 2 blocks of 64 and 4 of 128 channels on CIFAR-10",
+    ),
+    *(
+        Entry(
+            f"mnist-cnn-qcfs{levels}",
+            partial(fit_cnn, partial(QCFS, levels)),
+            _GREY,
+            "mnist",
+            Recipe(20),
+            _QCFS,
+            f"16c5-2s-16c5-2s-10 with activations of {levels} levels on MNIST",
+        )
+        for levels in (4, 8)
+    ),
+    Entry(
+        "cifar10-resnet20-qcfs4",
+        partial(cifar_resnet, 20, activation=partial(QCFS, 4)),
+        _COLOUR,
+        "cifar10",
+        _CIFAR_RECIPE,
+        _QCFS,
+        "ResNet-20 with activations of 4 levels on CIFAR-10",
     ),
 )
 """Every network of the zoo."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from torch import nn
 
@@ -25,17 +26,18 @@ def perceptron() -> nn.Sequential:
     )
 
 
-def fit_cnn() -> nn.Sequential:
+def fit_cnn(activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Sequential:
     """28x28-16c5-2s-16c5-2s-10, average pooling behind each ReLU; [n, 1, 28, 28] to [n, 10] logits.
 
-    Source: FIT. Convolutions are 5x5 without padding, pooling is 2x2. Dropout acts in training only.
+    Source: FIT. Convolutions are 5x5 without padding, pooling is 2x2. Dropout acts in training only. `activation` makes
+    what stands in the place of a ReLU, each with parameters of its own, such as `zoo.quantised.QCFS`.
     """
     return _named(
         conv1=nn.Conv2d(1, 16, 5, bias=False),
-        relu1=nn.ReLU(),
+        relu1=activation(),
         pool1=nn.AvgPool2d(2),
         conv2=nn.Conv2d(16, 16, 5, bias=False),
-        relu2=nn.ReLU(),
+        relu2=activation(),
         pool2=nn.AvgPool2d(2),
         flatten=nn.Flatten(),
         drop=nn.Dropout(0.2),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from torch import Tensor, nn
 from torch.nn.functional import pad
@@ -10,13 +11,16 @@ from torch.nn.functional import pad
 from respike.errors import InvalidOption
 
 
-def cifar_resnet(depth: int, classes: int = 10, *, input_norm: bool = False) -> nn.Sequential:
+def cifar_resnet(
+    depth: int, classes: int = 10, *, input_norm: bool = False, activation: Callable[[], nn.Module] = nn.ReLU
+) -> nn.Sequential:
     """ResNet of `depth` = 6 n + 2 layers for 32x32 images; [m, 3, 32, 32] to [m, classes] logits.
 
     Three stages of n blocks with 16, 32 and 64 channels; the first block of a later stage has stride 2 and a projected
     shortcut. One ReLU behind the stem and two in each block: 73,728 of them for depth 8, 131,072 for 14, 188,416 for
     20, 475,136 for 50, as in the FS paper's Table 2. input_norm: a batch norm without factors stands in front, so that
-    pixels are standardised by the mean and variance of each colour in the training images.
+    pixels are standardised by the mean and variance of each colour in the training images. activation: makes what
+    stands in the place of a ReLU, each with parameters of its own, such as `zoo.quantised.QCFS`.
 
     Source: He et al. 2016, Section 4.2, with projections (option B), as the TensorFlow models have them.
     Raises InvalidOption where `depth` is not 6 n + 2.
@@ -25,12 +29,12 @@ def cifar_resnet(depth: int, classes: int = 10, *, input_norm: bool = False) -> 
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     if input_norm:
         layers["input_norm"] = nn.BatchNorm2d(3, affine=False)
-    layers |= {"conv": nn.Conv2d(3, 16, 3, padding=1, bias=False), "norm": nn.BatchNorm2d(16), "relu": nn.ReLU()}
+    layers |= {"conv": nn.Conv2d(3, 16, 3, padding=1, bias=False), "norm": nn.BatchNorm2d(16), "relu": activation()}
     channels = 16
     for stage, width in enumerate((16, 32, 64), 1):
         for block in range(1, blocks + 1):
             stride = 2 if stage > 1 and block == 1 else 1
-            layers[f"stage{stage}_block{block}"] = BasicBlock(channels, width, stride)
+            layers[f"stage{stage}_block{block}"] = BasicBlock(channels, width, stride, activation)
             channels = width
     layers |= {"pool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "fc": nn.Linear(channels, classes)}
     return nn.Sequential(layers)
@@ -39,16 +43,16 @@ def cifar_resnet(depth: int, classes: int = 10, *, input_norm: bool = False) -> 
 class BasicBlock(nn.Module):
     """relu(norm2(conv2(relu(norm1(conv1(x))))) + shortcut(x)); He et al. 2016, Figure 5 left."""
 
-    def __init__(self, channels: int, width: int, stride: int) -> None:
-        """Of `channels` inputs and `width` outputs."""
+    def __init__(self, channels: int, width: int, stride: int, activation: Callable[[], nn.Module] = nn.ReLU) -> None:
+        """Of `channels` inputs and `width` outputs; `activation` makes what stands in the place of a ReLU."""
         super().__init__()
         self.conv1 = nn.Conv2d(channels, width, 3, stride, padding=1, bias=False)
         self.norm1 = nn.BatchNorm2d(width)
-        self.relu1 = nn.ReLU()
+        self.relu1 = activation()
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.norm2 = nn.BatchNorm2d(width)
         self.shortcut = _projection(channels, width, stride)
-        self.relu2 = nn.ReLU()
+        self.relu2 = activation()
 
     def forward(self, images: Tensor) -> Tensor:
         """The block's output."""
