@@ -81,6 +81,23 @@ MAPS: dict[str, list[Node]] = {
         ElementwiseAffine("s", ("r",), dyadic(4, 1, 1, seed=2), dyadic(4, 1, 1, seed=3)),
         Add("a", ("c", "s", "r")),
     ],
+    "residual of one channel": [
+        conv("c", "r", dyadic(1, 4, 1, 1)),
+        relu("d", "c"),
+        conv("e", "d", dyadic(1, 1, 3, 3), padding=(1, 1)),
+        Add("a", ("e", "d")),
+    ],
+    "residual of one neuron": [conv("c", "r", dyadic(1, 4, 9, 7) / 16), relu("d", "c"), Add("a", ("d", "c"))],
+    "padded pixel": [
+        conv("c", "r", dyadic(6, 4, 9, 7) / 16),
+        relu("d", "c"),
+        conv("a", "d", dyadic(5, 6, 3, 3), padding=(1, 1)),
+    ],
+    "pixel passed by": [
+        conv("c", "r", dyadic(6, 4, 9, 7) / 16),
+        relu("d", "c"),
+        conv("a", "d", dyadic(5, 6, 1, 1), padding=(1, 1), stride=(3, 3)),
+    ],
     "moved": [
         Pad("p", ("r",), (1, -1, 0, 2), 0.5),
         Slice("s", ("p",), 2, 1, 8, 2),

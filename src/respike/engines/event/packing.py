@@ -147,7 +147,8 @@ def _packed(map: Linear | Conv | None, source: _Source, block: int) -> _native.M
     assert scale is not None
     match map:
         case None:
-            return _native.Map(sizes, scale, one, one, zero, one, len(scale))
+            weight = scale if len(scale) > 1 else _blocks(scale.unsqueeze(0), block)  # one channel is one group
+            return _native.Map(sizes, weight, one, one, zero, one, len(scale))
         case Linear():
             weight = _blocks(map.weight.T * scale.unsqueeze(1), block)
             return _native.Map(sizes, weight, one, one, zero, one, 1)

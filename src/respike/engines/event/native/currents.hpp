@@ -43,11 +43,11 @@ void matrix(const Lists& lists, int64_t image, int steps, const Real* weight, Re
 
 template <class Real, bool GRADED>
 void matrix(const Lists& lists, int64_t image, int steps, const Real* weight, Real* to, int64_t block) {
-    switch (block) {
-        case 16: return matrix<Real, 16, GRADED>(lists, image, steps, weight, to);
-        case 32: return matrix<Real, 32, GRADED>(lists, image, steps, weight, to);
-        case 48: return matrix<Real, 48, GRADED>(lists, image, steps, weight, to);
-        default: return matrix<Real, 64, GRADED>(lists, image, steps, weight, to);
+    switch (block / PADDING) {
+        case 1: return matrix<Real, PADDING, GRADED>(lists, image, steps, weight, to);
+        case 2: return matrix<Real, 2 * PADDING, GRADED>(lists, image, steps, weight, to);
+        case 3: return matrix<Real, 3 * PADDING, GRADED>(lists, image, steps, weight, to);
+        default: return matrix<Real, MOST_MATRIX_BLOCK, GRADED>(lists, image, steps, weight, to);
     }
 }
 

@@ -47,6 +47,7 @@ constexpr int MOST_WINDOW = 24;      // steps of a few-spikes neuron
 constexpr int PLANES = 48;           // bits of a number of spikes
 constexpr int AHEAD = 4;             // an image's list has room for so many more behind its end
 constexpr int PADDING = 16;          // blocks of channels are multiples of so many, so that no vector is cut
+constexpr int MOST_MATRIX_BLOCK = 4 * PADDING;
 constexpr int64_t TILE_BYTES = 8192; // of a tile's potentials: a quarter of a first-level cache of 32 KB
 constexpr int64_t ROWS_IN_CACHE = 64;    // of a matrix's block, at a time
 constexpr double REUSED_ACTIVITY = 0.06; // spikes per neuron and step from which on rows in the cache are used again
@@ -81,7 +82,7 @@ constexpr int MOST_KERNEL_ROWS = 32;
 // A map that spikes go through: a convolution, or (one pixel, all channels) a matrix, or (as many groups as channels,
 // a kernel of 1) a factor for each channel. Weights are [block][in][ky][kx][block's channels], or, where groups > 1,
 // [in][ky][kx][out / groups]; the columns kx of a kernel stand last first, and, where `contiguous`, those with the same
-// remainder by the stride together.
+// remainder by the stride together. With one group, whole vectors are read, so blocks are whole: `weights_of` numbers.
 struct Source {
     Lists lists;
     const void* weight;
@@ -91,6 +92,11 @@ struct Source {
 
 // Whether taps that stand together fall on neighbouring outputs.
 inline bool contiguous(const Source& s) { return s.groups == 1 && s.dilation_x == 1; }
+
+// Whether every output is a sum over all inputs: one pixel, which the kernel's only tap falls on.
+inline bool is_matrix(const Source& s) {
+    return s.groups == 1 && s.rows * s.columns == 1 && s.kernel_y * s.kernel_x == 1 && !s.padding_y && !s.padding_x;
+}
 
 // The current of a population (or of a readout) over some steps: sources, plus a dense rest, and what becomes of it.
 struct Job {
@@ -113,6 +119,12 @@ struct Job {
     uint64_t* up;
     uint64_t* down;
 };
+
+// How many weights `run` reads of a source.
+inline int64_t weights_of(const Source& s, const Job& job) {
+    const int64_t outputs = s.groups == 1 ? job.blocks * job.block : job.channels / s.groups;
+    return s.channels * s.kernel_y * s.kernel_x * outputs;
+}
 
 // Windows of a pooling: output index o covers inputs begin[o] … end[o] - 1.
 struct Windows {

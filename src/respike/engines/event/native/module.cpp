@@ -94,7 +94,7 @@ struct Map {
         std::tie(source.dilation_y, source.dilation_x) = dilation;
         source.groups = groups;
         source.weight = this->weight.data();
-        require(source.kernel_y <= MOST_KERNEL_ROWS, "the kernel is too tall");
+        require(groups > 0 && source.kernel_y <= MOST_KERNEL_ROWS, "the kernel is too tall, or there are no groups");
         require(source.channels <= MOST_CHANNELS && source.columns <= MOST_COLUMNS, "the map is too large");
     }
 };
@@ -200,16 +200,19 @@ void run(Job& job, const std::vector<Part>& parts, const std::optional<Array>& r
         job.rest_image = i == 1 ? 0 : p * c;
         job.rest_step = s == 1 ? 0 : i * p * c;
     }
+    require(block > 0 && block % PADDING == 0, "a block of channels is not padded");
+    job.block = block;
+    job.blocks = (job.channels + block - 1) / block;
     job.flat = pixels == 1 && !parts.empty();
     for (const auto& [words, shared, map] : parts) {
         const Source& s = map->source;
         require(is<Real>(map->weight) && int64_t(words.shape(2)) == job.images, "a part does not fit");
         require(int64_t(words.shape(3)) == s.rows * s.columns * s.channels, "words do not fit");
-        job.flat = job.flat && s.groups == 1 && s.rows * s.columns == 1;
+        require(s.channels % s.groups == 0 && job.channels % s.groups == 0, "groups do not divide the channels");
+        require(int64_t(map->weight.size()) == weights_of(s, job), "weights do not fit");
+        job.flat = job.flat && is_matrix(s);
     }
-    require(block % PADDING == 0, "a block of channels is not padded");
-    job.block = block;
-    job.blocks = (job.channels + block - 1) / block;
+    require(!job.flat || block <= MOST_MATRIX_BLOCK, "a block of a matrix is too large");
     const int64_t row = job.columns * block, wanted = TILE_BYTES / int64_t(sizeof(Real)) / row;
     job.tile_rows = wanted < 1 ? 1 : wanted > job.rows ? job.rows : wanted;
     job.tiles = (job.rows + job.tile_rows - 1) / job.tile_rows;
