@@ -17,7 +17,7 @@ from respike.frontends.examples import Example, check_examples
 from respike.frontends.keras import SUFFIXES as KERAS_FILES
 from respike.frontends.keras import capture_keras, is_keras_model
 from respike.frontends.torch import capture, read_program
-from respike.frontends.verify import Readable, first_wrong_output, in_double, original_outputs
+from respike.frontends.verify import Readable, first_wrong_output, has_jumps, in_double, original_outputs
 from respike.frontends.verify import verify as check
 from respike.ir import Network, Softmax
 from respike.passes import STANDARD, Pass, prepare
@@ -54,8 +54,9 @@ def load(
 
     The network is compared with the original on the example and on every batch of `verify`, before and after the
     `passes`: outputs must agree within 1e-4 (float32; 1e-9 in float64) of the largest output. Where a pass fails that
-    in float32 and not in float64, the network's own rounding is to blame, and a `RespikeWarning` says so. The source is
-    left as it is.
+    in float32 and not in float64, the network's own rounding is to blame, and a `RespikeWarning` says so. Of networks
+    with quantised activations a few values may differ by one level, where float32 rounds differently in front of it.
+    The source is left as it is.
 
         network = load(model, images[:8])
 
@@ -86,6 +87,8 @@ def load(
             guilty = _guilty_pass(captured.network, steps, inputs, expected)
             if not _only_rounding(captured.network, steps, inputs):
                 raise NotEquivalent(f"the pass {guilty} changes what the network computes, at output {wrong!r}")
+            if has_jumps(network):
+                continue
             message = (
                 f"the network magnifies rounding: its output {wrong!r} changes with the pass {guilty} in float32, and "
                 "not in float64; model.double() avoids it"

@@ -37,6 +37,8 @@ OPERATIONS: list[Callable[[Any], Any]] = [
     lambda x: O.take(x, [3, 0], 1) + O.take(x, 1, 1)[:, None],
     lambda x: x[:, ::2, -1] + x[:, :2, 1],
     lambda x: x @ O.transpose(x, (0, 2, 1)),
+    lambda x: O.round(O.clip(x * 3, 0, 7)) / 3 + O.floor(O.clip(x, -2, 2)) + O.ceil(O.clip(x, 0, 3)),
+    lambda x: x + O.stop_gradient(O.round(O.clip(x, 0, 2), 1) - x),
 ]
 
 

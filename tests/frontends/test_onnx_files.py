@@ -105,18 +105,18 @@ def test_everything_unsupported_is_listed_at_once_with_what_to_do() -> None:
         helper.make_node("LRN", ["x"], ["a"], name="norm1", size=3),
         helper.make_node("Relu", ["a"], ["b"], name="relu1"),
         helper.make_node("Erf", ["b"], ["c"], name="erf1"),
-        helper.make_node("QuantizeLinear", ["c", "scale"], ["d"], name="quantize"),
-        helper.make_node("DequantizeLinear", ["d", "scale"], ["e"], name="dequantize"),
-        helper.make_node("ArgMax", ["e"], ["y"], name="argmax"),
+        helper.make_node("DynamicQuantizeLinear", ["c"], ["d", "scale", "zero"], name="quantize"),
+        helper.make_node("ArgMax", ["c"], ["e"], name="argmax"),
+        helper.make_node("Mul", ["d", "e"], ["y"], name="product"),
     ]
-    model = graph(nodes, {"x": ["N", 3, 4, 4]}, {"scale": torch.tensor(0.1)})
+    model = graph(nodes, {"x": ["N", 3, 4, 4]}, {})
     model.graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
     with pytest.raises(UnsupportedOperator) as caught:
         load(model)
     lines = str(caught.value).splitlines()
-    assert lines[0] == "respike cannot convert 5 part(s) of the network:"
+    assert lines[0] == "respike cannot convert 4 part(s) of the network:"
     assert [line.split(":")[0].strip() for line in lines[1:]] == [
-        *("norm1 (LRN)", "erf1 (Erf)", "quantize (QuantizeLinear)", "dequantize (DequantizeLinear)", "argmax (ArgMax)")
+        *("norm1 (LRN)", "erf1 (Erf)", "quantize (DynamicQuantizeLinear)", "argmax (ArgMax)")
     ]
     assert "before quantisation" in lines[3]
 

@@ -136,6 +136,9 @@ ELEMENTWISE: list[Case] = [
     ("Div", (4, 3), (numbers(3, low=0.5),), {}),
     ("Neg", (4, 3), (), {}),
     ("Pow", (4, 3), (number(2.0),), {}),
+    ("Floor", (4, 3), (), {}),
+    ("Ceil", (4, 3), (), {}),
+    ("Round", (4, 3), (), {}),
 ]
 
 SHAPES: list[Case] = [
@@ -477,7 +480,18 @@ def test_the_largest_and_smallest_of_any_number() -> None:
 def test_every_operator_that_is_read_is_tested() -> None:
     tested = {case[0] for cases in (WEIGHTED, NORMS, POOLS, ELEMENTWISE, SHAPES) for case in cases}
     tested |= {case[0] for case in REDUCED} | {"Resize", "Upsample", "Split", "Gelu", "HardSwish", "Swish"}
-    tested |= {"LayerNormalization", "GroupNormalization", "Sum", "Mean", "Concat", "Shape", "Size", *RECURRENT}
+    tested |= {
+        "LayerNormalization",
+        "GroupNormalization",
+        "QuantizeLinear",
+        "DequantizeLinear",
+        "Sum",
+        "Mean",
+        "Concat",
+        "Shape",
+        "Size",
+        *RECURRENT,
+    }
     assert tested == set(OPERATORS)
 
 

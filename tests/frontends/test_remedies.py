@@ -34,13 +34,14 @@ TORCH: list[tuple[Spelling, str, Spelling]] = [
     ),
     (lambda m, x: x * (x > 0), "F.relu", lambda m, x: F.relu(x)),
     (lambda m, x: torch.where(x > 0, x, 0.1 * x), "F.leaky_relu", lambda m, x: F.leaky_relu(x, 0.1)),
-    (
-        lambda m, x: ((x / 2).clamp(0, 1) * 8 + 0.5).floor() / 8 * 2,
-        "leave the rounding out and keep the clamp",
-        lambda m, x: ((x / 2).clamp(0, 1) * 8 + 0.5) / 8 * 2,
-    ),
     (lambda m, x: (x * 8).round() / 8, "leave the rounding out", lambda m, x: (x * 8) / 8),
-    (lambda m, x: torch.div(x, 0.3, rounding_mode="floor"), "leave the rounding out", lambda m, x: torch.div(x, 0.3)),
+    (lambda m, x: (x * 8).round() / 8, "clamp what it rounds", lambda m, x: (x * 8).clamp(-4, 4).round() / 8),
+    (
+        lambda m, x: torch.div(x.clamp(0, 3), 0.3, rounding_mode="trunc"),
+        'rounding_mode="floor"',
+        lambda m, x: torch.div(x.clamp(0, 3), 0.3, rounding_mode="floor"),
+    ),
+    (lambda m, x: x.clamp(0, 3).trunc(), "torch.floor behind a clamp at 0", lambda m, x: x.clamp(0, 3).floor()),
     (
         lambda m, x: x + torch.randn(4),
         "draw its numbers once and keep them as a buffer",
@@ -167,6 +168,7 @@ def test_whole_numbers_are_moved_exactly() -> None:
         torch.testing.assert_close(load(model, x)(x), x.transpose(1, 2))
 
 
+SCALE = "step = Constant<value = float {0.1}>() zero = Constant<value = int8 {0}>()"
 ONNX: list[tuple[onnx.ModelProto, str, onnx.ModelProto]] = [
     (
         written("y, m = LayerNormalization(x, s)", "float[N,4] x", 17, "float[N,4] y, float[N,1] m"),
@@ -191,6 +193,11 @@ ONNX: list[tuple[onnx.ModelProto, str, onnx.ModelProto]] = [
         written("y = Relu(x)", "float[N,4] x"),
     ),
     (one("Floor", (4,)), "leave the rounding out", one("Identity", (4,))),
+    (
+        written("d, t, o = DynamicQuantizeLinear(x) y = DequantizeLinear(d, t, o)", "float[N,4] x"),
+        "quantise in the QDQ format",
+        written(f"{SCALE} q = QuantizeLinear(x, step, zero) y = DequantizeLinear(q, step, zero)", "float[N,4] x"),
+    ),
     (one("Shrink", (4,), lambd=0.5, bias=0.0), "make them equal", one("Shrink", (4,), lambd=0.5, bias=0.5)),
     (
         written("r = RandomNormal<shape = [4]>() y = Add(x, r)", "float[N,4] x"),

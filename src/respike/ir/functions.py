@@ -10,12 +10,49 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from respike.errors import InvalidNetwork
+
+_ROUNDING = 1e-6
+"""By how much a number may be off, relatively: scales are stored in float32, and so are their reciprocals."""
+
 
 @dataclass(frozen=True)
 class ReLU:
     """`f(x) = min(max(0, x), ceiling)`; ReLU6 has the ceiling 6."""
 
     ceiling: float = math.inf
+
+
+@dataclass(frozen=True)
+class QuantisedReLU(ReLU):
+    """`f(x) = u · clip(floor(x / u + offset), 0, levels)` with `u = ceiling / levels`: a ReLU with few values.
+
+    Args:
+        ceiling: the largest value.
+        levels: how many values there are above zero, 1 at least.
+        offset: 1/2 rounds to the nearest (exact halves up), 0 down.
+    """
+
+    ceiling: float = 1.0
+    levels: int = 1
+    offset: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not (0 < self.ceiling < math.inf and self.levels >= 1 and 0 <= self.offset < 1):
+            raise InvalidNetwork(
+                "a quantised ReLU has a positive ceiling, at least 1 level and an offset in [0, 1), got "
+                f"ceiling={self.ceiling:g}, levels={self.levels}, offset={self.offset:g}"
+            )
+
+    @property
+    def unit(self) -> float:
+        """From one value to the next."""
+        return self.ceiling / self.levels
+
+
+@dataclass(frozen=True)
+class Floor:
+    """`f(x) = floor(x)`, as it is written. With bounds it is a `QuantisedReLU` (`passes.fuse_levels`)."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +89,7 @@ class ELU:
     alpha: float = 1.0
 
 
-Function: TypeAlias = ReLU | Sigmoid | Tanh | SiLU | GELU | Hardswish | ELU
+Function: TypeAlias = ReLU | QuantisedReLU | Floor | Sigmoid | Tanh | SiLU | GELU | Hardswish | ELU
 """Every integrate-and-fire neuron computes a `ReLU`; the others need fitted few-spikes neurons."""
 
 
@@ -67,10 +104,23 @@ def ceiling(function: Function) -> float:
             return math.inf
 
 
+def jumps(function: Function) -> bool:
+    """Whether a function jumps, so that rounding of its input can change its value by a whole step."""
+    return isinstance(function, QuantisedReLU | Floor)
+
+
+def whole(x: Tensor) -> Tensor:
+    """`floor(x)`, where what the rounding of numbers has put just below a whole number counts as that number.
+
+    Means of quantised values often stand exactly between two levels, and must not fall to either side by chance.
+    """
+    return (x + _ROUNDING * (x.abs() + 1)).floor()
+
+
 def never_falls(function: Function) -> bool:
     """Whether a function never falls, so that it and a maximum can change places."""
     match function:
-        case ReLU() | Sigmoid() | Tanh():
+        case ReLU() | Floor() | Sigmoid() | Tanh():
             return True
         case ELU(alpha=alpha):
             return alpha >= 0
@@ -83,8 +133,12 @@ def never_falls(function: Function) -> bool:
 def apply_function(function: Function, x: Tensor) -> Tensor:
     """The function of each element."""
     match function:
+        case QuantisedReLU():
+            return function.unit * whole(x / function.unit + function.offset).clamp(0.0, function.levels)
         case ReLU(ceiling=ceiling):
             return x.clamp(0.0, ceiling)
+        case Floor():
+            return whole(x)
         case Sigmoid():
             return torch.sigmoid(x)
         case Tanh():

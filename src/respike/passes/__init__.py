@@ -3,6 +3,7 @@
 from respike.passes.drop_final_softmax import drop_final_softmax
 from respike.passes.fold_batchnorm import fold_batchnorm
 from respike.passes.fuse_gates import fuse_gates
+from respike.passes.fuse_levels import fuse_levels
 from respike.passes.join import join_inputs, join_outputs
 from respike.passes.move_max_pool import move_max_pool
 from respike.passes.skip_concat import skip_concat
@@ -15,6 +16,7 @@ __all__ = [
     "drop_unused",
     "fold_batchnorm",
     "fuse_gates",
+    "fuse_levels",
     "join_inputs",
     "join_outputs",
     "move_max_pool",

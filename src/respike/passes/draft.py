@@ -15,6 +15,7 @@ class Draft:
         self.nodes: dict[str, Node] = {node.name: node for node in network.nodes}
         self.outputs = network.outputs
         self.shapes = dict(network.shapes)
+        self.dtype = network.dtype
 
     def readers(self, name: str) -> list[Node]:
         """The nodes that read a value."""

@@ -10,6 +10,7 @@ from respike.ir import Input, Network
 from respike.passes.drop_final_softmax import drop_final_softmax
 from respike.passes.fold_batchnorm import fold_batchnorm
 from respike.passes.fuse_gates import fuse_gates
+from respike.passes.fuse_levels import fuse_levels
 from respike.passes.move_max_pool import move_max_pool
 from respike.passes.skip_concat import skip_concat
 
@@ -30,13 +31,14 @@ STANDARD: tuple[Pass, ...] = (
     drop_final_softmax,
     skip_concat,
     fuse_gates,
+    fuse_levels,
     drop_unused,
     fold_batchnorm,
     move_max_pool,
 )
 """Leave out a softmax at the very end (with a warning), read parts of concatenations where they come from, see
-activations in signals times their gates, drop what nobody reads, fold batch norms where that is exact, move max pools
-in front of activations."""
+activations in signals times their gates and in roundings between scales and clamps, drop what nobody reads, fold batch
+norms where that is exact, move max pools in front of activations."""
 
 
 def prepare(network: Network, passes: Iterable[Pass] = STANDARD) -> Network:

@@ -223,7 +223,7 @@ ENTRIES: tuple[Entry, ...] = (
     *(
         Entry(
             f"mnist-cnn-qcfs{levels}",
-            partial(fit_cnn, partial(QCFS, levels)),
+            partial(fit_cnn, partial(QCFS, levels, 1.0)),
             _GREY,
             "mnist",
             Recipe(20),

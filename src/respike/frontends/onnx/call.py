@@ -24,7 +24,8 @@ class Operator(Call):
     """One node of an ONNX graph.
 
     `batch` is the batch size that the file is fixed to, or `BATCH`; `results` is how many values the node gives;
-    `allowance` is how much constants may still grow.
+    `allowance` is how much constants may still grow; `kinds` are the number types of those inputs that are constants
+    of the file, None for the others.
     """
 
     kind: str
@@ -33,6 +34,7 @@ class Operator(Call):
     batch: int
     results: int
     allowance: Allowance
+    kinds: tuple[str | None, ...] = ()
 
     def text(self, name: str, default: str) -> str:
         """An attribute that is a string."""

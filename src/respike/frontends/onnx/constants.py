@@ -33,8 +33,13 @@ def read(tensor: onnx.TensorProto, dtype: torch.dtype) -> Tensor:
     return torch.from_numpy(np.array(array)).to(target)  # a copy: the file's bytes cannot be written to
 
 
+def type_name(kind: int) -> str:
+    """What ONNX calls a number type."""
+    return onnx.TensorProto.DataType.Name(kind) if kind in onnx.TensorProto.DataType.values() else str(kind)
+
+
 def _type(kind: int, dtype: torch.dtype) -> torch.dtype:
-    name = onnx.TensorProto.DataType.Name(kind) if kind in onnx.TensorProto.DataType.values() else str(kind)
+    name = type_name(kind)
     if name in _FLOATS:
         return dtype
     if name in _INTEGERS:
@@ -190,6 +195,44 @@ def divide(x: Tensor, y: Tensor) -> Tensor:
     return torch.div(x, y, rounding_mode="trunc")
 
 
+def quantize_linear(op: Operator, x: Tensor, scale: Tensor, zero: Tensor | None = None) -> Tensor:
+    """Whole numbers of real ones."""
+    low, high = quantised_range(op)
+    whole = (x / along_axis(op, scale, x.ndim)).round() + along_axis(op, _zero(zero), x.ndim)
+    return whole.clamp(low, high).to(torch.int64)
+
+
+def dequantize_linear(op: Operator, x: Tensor, scale: Tensor, zero: Tensor | None = None) -> Tensor:
+    """Real numbers of whole ones."""
+    return (x - along_axis(op, _zero(zero), x.ndim)).to(scale.dtype) * along_axis(op, scale, x.ndim)
+
+
+def _zero(zero: Tensor | None) -> Tensor:
+    return torch.zeros((), dtype=torch.int64) if zero is None else zero
+
+
+def along_axis(op: Operator, values: Tensor, dimensions: int) -> Tensor:
+    """Numbers of a scale or a zero point, shaped to broadcast along the axis of the operator."""
+    if op.integer("block_size", 0):
+        raise Refused("has a scale for each block of elements; use one for each channel")
+    if values.numel() == 1:
+        return values.reshape(())
+    axis = op.integer("axis", 1) % dimensions
+    return values.reshape(-1, *(1,) * (dimensions - 1 - axis))
+
+
+def quantised_range(op: Operator) -> tuple[int, int]:
+    """The smallest and the largest whole number that a `QuantizeLinear` gives, by its zero point's type."""
+    kind = op.kinds[2] if len(op.kinds) > 2 else None
+    if kind is None:
+        kind = type_name(op.integer("output_dtype", 0) or onnx.TensorProto.UINT8)
+    unsigned = kind.startswith("U")
+    bits = kind.removeprefix("U").removeprefix("INT")
+    if not bits.isdigit():
+        raise Refused(f"quantises to {kind}, which is no whole number; use int8 or uint8")
+    return (0, 2 ** int(bits) - 1) if unsigned else (-(2 ** (int(bits) - 1)), 2 ** (int(bits) - 1) - 1)
+
+
 def _one(function: Callable[[Tensor], Tensor]) -> Fold:
     return lambda op, x: function(x)
 
@@ -232,6 +275,9 @@ FOLDS: dict[str, Fold] = {
     "Exp": _one(torch.exp),
     "Floor": _one(torch.floor),
     "Ceil": _one(torch.ceil),
+    "Round": _one(torch.round),
+    "QuantizeLinear": quantize_linear,
+    "DequantizeLinear": dequantize_linear,
     "Reciprocal": _one(torch.reciprocal),
     "Add": _two(torch.add),
     "Sub": _two(torch.sub),

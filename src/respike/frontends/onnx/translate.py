@@ -14,7 +14,7 @@ from respike.errors import InvalidFile, UnsupportedOperator
 from respike.frontends.constants import Allowance
 from respike.frontends.nodes import Nodes, check_refused, check_weights
 from respike.frontends.onnx.call import BATCH, Operator
-from respike.frontends.onnx.constants import FOLDS, read
+from respike.frontends.onnx.constants import FOLDS, read, type_name
 from respike.frontends.onnx.operators import OPERATORS, advice
 from respike.frontends.onnx.patterns import find_activations
 from respike.frontends.onnx.reading import opset
@@ -61,6 +61,14 @@ class _Walk:
         self.graph, self.opset, self.dtype, self.batch = model.graph, opset(model), dtype, batch
         self.activations = find_activations(model.graph)
         self.initializers = {tensor.name: tensor for tensor in model.graph.initializer}
+        self.kinds = {name: tensor.data_type for name, tensor in self.initializers.items()}
+        self.kinds.update(
+            (node.output[0], attribute.t.data_type)
+            for node in model.graph.node
+            if node.op_type == "Constant"
+            for attribute in node.attribute
+            if attribute.HasField("t")
+        )
         self.allowance = Allowance(sum(math.prod(tensor.dims) for tensor in model.graph.initializer))
         self.values: dict[str, Any] = {}
         self.nodes = Nodes()
@@ -144,6 +152,7 @@ class _Walk:
             batch=self.batch,
             results=len(node.output),
             allowance=self.allowance,
+            kinds=tuple(type_name(self.kinds[name]) if name in self.kinds else None for name in node.input),
         )
 
     def value(self, name: str) -> Any:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from respike.frontends.semantics.arithmetic import affine, mul, negative, sub
+from respike.frontends.semantics.arithmetic import affine, div, mul, negative, sub
 from respike.frontends.semantics.call import Call, Operand, Refused, Signal, alike, anywhere, is_number, number
 from respike.frontends.semantics.meaning import means
-from respike.ir import ELU, GELU, Activation, Add, Function, ReLU, Sigmoid, SiLU, Slice
+from respike.ir import ELU, GELU, Activation, Add, Floor, Function, ReLU, Sigmoid, SiLU, Slice
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 """The constants of Klambauer et al. 2017."""
@@ -67,6 +67,34 @@ def clamp_max(call: Call, x: Operand, high: Operand) -> Signal:
 def hardtanh(call: Call, x: Operand, low: float = -1.0, high: float = 1.0) -> Signal:
     """`min(max(low, x), high)`."""
     return clamp(call, x, low, high)
+
+
+def floor(call: Call, x: Operand, part: str = "") -> Signal:
+    """The largest whole number that is not above `x`; with bounds, an activation of few values."""
+    return activation(call, x, Floor(), part)
+
+
+def ceil(call: Call, x: Operand) -> Signal:
+    """`-floor(-x)`."""
+    return negative(call, floor(call, negative(call, x, "negated")), "unnegated")
+
+
+def round_(call: Call, x: Operand, decimals: int = 0) -> Signal:
+    """The nearest whole number, `floor(x + 1/2)`, exact halves up; with `decimals`, so many places behind the dot."""
+    unit = 10.0**-decimals
+    whole = floor(call, affine(call, anywhere(x), 1 / unit, 0.5, "half"))
+    return whole if decimals == 0 else affine(call, whole, unit, 0.0, "unit")
+
+
+def quantised(call: Call, x: Operand, scale: Operand, zero: Operand, low: float, high: float) -> Signal:
+    """`clip(round(x / scale) + zero, low, high)`, whole numbers with a scale and a zero point."""
+    whole = floor(call, affine(call, div(call, x, scale), 1.0, 0.5, "half"))
+    return clamp(call, affine(call, whole, 1.0, zero, "zero"), low, high)
+
+
+def dequantised(call: Call, x: Operand, scale: Operand, zero: Operand) -> Signal:
+    """`(x - zero) · scale`, real numbers of whole ones."""
+    return mul(call, affine(call, anywhere(x), 1.0, -zero, "zero"), scale)  # type: ignore[operator]
 
 
 def maximum(call: Call, *parts: Operand) -> Signal:

@@ -14,7 +14,7 @@ BRANCHES = (
     "F.relu, torch.clamp, F.leaky_relu or torch.maximum"
 )
 _FUNCTION = "is neither affine nor a supported activation; replace it by one (ReLU, SiLU, Sigmoid) and fine-tune"
-_ROUNDING = "rounds, which is a jump; leave the rounding out and keep the clamp around it: the spiking neurons round"
+_ROUNDING = "cuts off towards zero, which no neuron does; use torch.floor behind a clamp at 0"
 _RANDOM = (
     "is random, so that the network gives other outputs every time; draw its numbers once and keep them as a buffer"
 )
@@ -33,7 +33,7 @@ ADVICE: dict[str, str] = {
     **dict.fromkeys(("native_dropout", "dropout"), _TRAINING),
     **dict.fromkeys(("bernoulli", "rand_like", "rand", "randn", "randn_like", "randint", "randint_like"), _RANDOM),
     **dict.fromkeys(("randperm", "normal", "uniform", "multinomial", "poisson", "exponential", "rrelu"), _RANDOM),
-    **dict.fromkeys(("floor", "ceil", "round", "trunc", "fake_quantize_per_tensor_affine"), _ROUNDING),
+    **dict.fromkeys(("trunc", "fix"), _ROUNDING),
     **dict.fromkeys(("gt", "lt", "ge", "le", "eq", "ne", "where", "sign", "masked_fill"), BRANCHES),
     **dict.fromkeys(("sqrt", "rsqrt", "exp", "log", "sin", "cos", "erf"), _FUNCTION),
     **dict.fromkeys(("argmax", "argmin", "topk", "sort", "max", "min"), _ORDER),

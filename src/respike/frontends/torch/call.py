@@ -53,12 +53,19 @@ def rsub(call: Call, x: Operand, y: Operand, alpha: float = 1) -> Signal:
     return arithmetic.sub(call, y, x, alpha)
 
 
-@means(arithmetic.div)
+@means(arithmetic.div, activations.floor)
 def div(call: Call, x: Operand, y: Operand, rounding_mode: str | None = None) -> Signal:
-    """Division, which may round."""
-    if rounding_mode is not None:
-        raise Refused("rounds, which is a jump; only exact division can be converted: leave the rounding out")
-    return arithmetic.div(call, x, y)
+    """Division, which may round down."""
+    if rounding_mode not in (None, "floor"):
+        raise Refused('cuts off towards zero, which no neuron does; use rounding_mode="floor"')
+    quotient = arithmetic.div(call, x, y)
+    return quotient if rounding_mode is None else activations.floor(call, quotient, "floor")
+
+
+@means(activations.round_)
+def round_(call: Call, x: Operand, *, decimals: int = 0) -> Signal:
+    """Rounding to so many places."""
+    return activations.round_(call, x, decimals)
 
 
 @means(activations.rrelu)

@@ -64,6 +64,9 @@ ACTIVATIONS: dict[object, Translator] = {
     **dict.fromkeys((aten.prelu, aten._prelu_kernel), call.prelu),
     aten.abs: activations.absolute,
     aten.softshrink: activations.shrink,
+    aten.floor: activations.floor,
+    aten.ceil: activations.ceil,
+    aten.round: call.round_,
 }
 ARITHMETIC: dict[object, Translator] = {
     aten.add: arithmetic.add,

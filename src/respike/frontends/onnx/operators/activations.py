@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 
+from torch import Tensor
+
 from respike.frontends.onnx.call import Operator
+from respike.frontends.onnx.constants import along_axis, quantised_range
 from respike.frontends.semantics import Refused, Signal, activations
-from respike.frontends.semantics.call import Operand, Translator, weights
+from respike.frontends.semantics.call import Operand, Translator, anywhere, weights
 from respike.frontends.semantics.meaning import means
 from respike.ir import Hardswish, ReLU, Sigmoid, Tanh
 
@@ -53,6 +56,25 @@ def selu(op: Operator, x: Operand) -> Signal:
     return activations.selu(op, x, alpha, scale)
 
 
+@means(activations.quantised)
+def quantize_linear(op: Operator, x: Operand, scale: Operand, zero: Operand = 0.0) -> Signal:
+    """Whole numbers of real ones; their range is that of the zero point's type."""
+    low, high = quantised_range(op)
+    return activations.quantised(op, x, _along(op, scale, x), _along(op, zero, x), low, high)
+
+
+@means(activations.dequantised)
+def dequantize_linear(op: Operator, x: Operand, scale: Operand, zero: Operand = 0.0) -> Signal:
+    """Real numbers of whole ones."""
+    return activations.dequantised(op, x, _along(op, scale, x), _along(op, zero, x))
+
+
+def _along(op: Operator, value: Operand, x: Operand) -> Tensor:
+    if isinstance(value, Signal):
+        raise Refused("quantises by a scale that depends on the data; use static quantisation")
+    return along_axis(op, op.constant(value), anywhere(x).ndim)
+
+
 ACTIVATIONS: dict[str, Translator] = {
     "Relu": activations.of(ReLU()),
     "Sigmoid": activations.of(Sigmoid()),
@@ -72,4 +94,9 @@ ACTIVATIONS: dict[str, Translator] = {
     "HardSigmoid": hard_sigmoid,
     "ThresholdedRelu": thresholded_relu,
     "Shrink": shrink,
+    "Floor": activations.floor,
+    "Ceil": activations.ceil,
+    "Round": activations.round_,
+    "QuantizeLinear": quantize_linear,
+    "DequantizeLinear": dequantize_linear,
 }

@@ -5,7 +5,10 @@ from __future__ import annotations
 from respike.frontends.semantics import ADVICE as SHARED
 from respike.frontends.semantics import DEFAULT
 
-_QUANTISED = "is quantised; export the network before quantisation (respike counts and quantises by itself)"
+_QUANTISED = (
+    "computes with whole numbers; quantise in the QDQ format (static; pairs of QuantizeLinear and DequantizeLinear), "
+    "or export the network before quantisation"
+)
 _CONTROL = "is control flow, whose graphs are not run; export the one path that is taken"
 _MIXES = "needs a smooth function that is no activation; export the network with the operator it is a part of"
 _SELECTS = "selects by the data; end the network in front of it"
@@ -13,8 +16,6 @@ _SELECTS = "selects by the data; end the network in front of it"
 ADVICE: dict[str, str] = {
     **dict.fromkeys(
         (
-            "QuantizeLinear",
-            "DequantizeLinear",
             "DynamicQuantizeLinear",
             "QLinearConv",
             "QLinearMatMul",
