@@ -20,8 +20,9 @@ import torch
 from respike import SpikingNetwork, load, zoo
 from respike.data import idx
 from respike.data.catalogue import Member
+from respike.data.encoded import EncodedImages
 from respike.data.files import unpacked
-from respike.data.imagenet import ImageFiles
+from respike.data.imagenet import PREPARATION
 from respike.data.places import Place
 from respike.errors import RespikeError
 from respike.files import read
@@ -169,7 +170,7 @@ def _archive(path: Path) -> object:
 
 
 def _images(path: Path) -> object:
-    return ImageFiles((path,))[0:1]
+    return EncodedImages((path,), PREPARATION)[0:1]
 
 
 def tiny() -> Network:

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from respike import data
-from respike.data.imagenet import ImageFiles
+from respike.data.encoded import EncodedImages
+from respike.data.imagenet import PREPARATION
 from respike.errors import InvalidData, InvalidFile
 
 _CLASSES = ("n01440764", "n01443537", "n02097047")
@@ -61,15 +62,15 @@ def test_calibration_takes_the_first_of_each_class_of_the_training_images(folder
 def test_an_image_is_resized_by_its_shorter_side_and_cut_in_the_middle(tmp_path: Path) -> None:
     ramp = np.tile(np.linspace(0, 255, 512, dtype=np.uint8)[None, :, None], (256, 1, 3))
     Image.fromarray(ramp).save(tmp_path / "ramp.png")
-    pixels = ImageFiles((tmp_path / "ramp.png",))[0:1]
+    pixels = EncodedImages((tmp_path / "ramp.png",), PREPARATION)[0:1]
     # Already 256 high: the cut is of columns 144 to 367, and nothing is interpolated.
-    np.testing.assert_array_equal(pixels[0].numpy(), ramp[16:240, 144:368].transpose(2, 0, 1))
+    np.testing.assert_array_equal((pixels[0] * 255).round().numpy(), ramp[16:240, 144:368].transpose(2, 0, 1))
 
 
 def test_grey_images_become_three_channels(tmp_path: Path) -> None:
     Image.fromarray(np.full((300, 280), 90, np.uint8)).save(tmp_path / "grey.png")
-    assert set(ImageFiles((tmp_path / "grey.png",))[:].flatten().tolist()) == {90}
-    assert ImageFiles(())[:].shape == (0, 3, 224, 224)
+    assert set(EncodedImages((tmp_path / "grey.png",), PREPARATION)[:].mul(255).round().flatten().tolist()) == {90}
+    assert len(EncodedImages((), PREPARATION)[:]) == 0
 
 
 def test_absent_or_empty_folders_say_what_is_expected(tmp_path: Path) -> None:

@@ -53,6 +53,9 @@ class Command:
         found = getattr(import_module(f"respike.cli.{module}"), attribute)
         if isinstance(found, typer.Typer):
             return typer.main.get_command(found)
+        from respike.cli import sources
+
+        found = sources.with_source(found)
         if self.converts:
             from respike.cli import conversions, options
 
@@ -90,6 +93,7 @@ COMMANDS = {
             "respike evaluate mnist-cnn --method data_norm --steps 64 --limit 1000 --json out.json --plot out.png",
             "respike evaluate mnist-cnn --method data_norm --coding bernoulli --seed 7",
             "respike evaluate mymodels:resnet --method max_norm --dataset cifar10",
+            "respike evaluate mymodels:resnet --method max_norm --dataset flowers/ --size 256/224 --calibration 500",
             "respike evaluate net.respike",
         ),
         converts=True,

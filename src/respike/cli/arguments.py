@@ -39,15 +39,6 @@ Refine: TypeAlias = Annotated[
     ),
 ]
 MethodName: TypeAlias = Annotated[str | None, METHOD]
-DatasetName: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--dataset",
-        "-d",
-        metavar="NAME",
-        help="The data set (respike data list). Default for networks of the zoo: the one they were trained on.",
-    ),
-]
 Limit: TypeAlias = Annotated[
     int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="Use at most N images.")
 ]

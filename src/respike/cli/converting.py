@@ -10,11 +10,12 @@ import typer
 
 from respike import SpikingNetwork, methods
 from respike.cli import choices, console, conversions, options
-from respike.cli.arguments import CodingName, DatasetName, MethodName, NetworkName, Rate, Refine, Seed
+from respike.cli.arguments import CodingName, MethodName, NetworkName, Rate, Refine, Seed
 from respike.cli.exporting import Export, Format, format_of
 from respike.cli.importing import is_own
 from respike.cli.networks import CONVERTED, Subject, find
 from respike.cli.running import converted
+from respike.cli.sources import Source
 from respike.coding import Coding
 from respike.errors import InvalidOption
 from respike.export import targets
@@ -58,7 +59,6 @@ def convert(
             min=0, metavar="N", rich_help_panel=_STUDY, help="The trial's number. Default: the most accurate trial."
         ),
     ] = None,
-    dataset: DatasetName = None,
     coding: CodingName = None,
     rate: Rate = None,
     seed: Seed = None,
@@ -90,6 +90,7 @@ def convert(
     ] = False,
     force: Annotated[bool, typer.Option("--force", rich_help_panel=_EXPORT, help="Replace existing files.")] = False,
     *,
+    source: Source,
     given: Mapping[str, str | bool],
 ) -> None:
     """Convert a network and write it to a file, for respike (safetensors, no pickle) or for other tools.
@@ -98,7 +99,7 @@ def convert(
     """
     export = Export(*_place(out, to), target, bits, allow_metadata, force)
     export.check()
-    subject = find(network, dataset)
+    subject = find(network, source)
     chosen = choices.coding(coding, rate=rate, seed=seed)
     if from_study is not None:
         if (method and not is_own(method)) or chosen is not None or given or subject.plan is not None:

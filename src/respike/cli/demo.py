@@ -13,6 +13,7 @@ from respike import Report, methods
 from respike.cli.arguments import Force, Limit
 from respike.cli.networks import find
 from respike.cli.running import converted, finished, keep, measured, numbers_and_plot, stop_if_interrupted
+from respike.cli.sources import Source
 from respike.errors import InvalidFile
 
 
@@ -58,6 +59,6 @@ def demo(
 
 
 def _report(run: Run, limit: int | None) -> Report:
-    subject = find(run.network, None)
+    subject = find(run.network, Source())
     spiking = converted(subject, methods.find(run.method), run.options)
     return measured(spiking, subject.test_images, limit)

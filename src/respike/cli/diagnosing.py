@@ -11,7 +11,6 @@ from respike import diagnose as diagnosis_of
 from respike.cli import choices, console, conversions, options
 from respike.cli.arguments import (
     CodingName,
-    DatasetName,
     EngineName,
     Force,
     JsonFile,
@@ -25,6 +24,7 @@ from respike.cli.arguments import (
 from respike.cli.evaluating import spiking_network
 from respike.cli.networks import find
 from respike.cli.outputs import Outputs
+from respike.cli.sources import Source
 from respike.cli.tables import diagnosed
 
 
@@ -32,7 +32,6 @@ def diagnose(
     network: NetworkName,
     method: MethodName = None,
     refine: Refine = None,
-    dataset: DatasetName = None,
     limit: Limit = 500,
     engine: EngineName = None,
     coding: CodingName = None,
@@ -50,6 +49,7 @@ def diagnose(
     json: JsonFile = None,
     force: Force = False,
     *,
+    source: Source,
     given: Mapping[str, str | bool],
 ) -> None:
     """Convert a network, find the layer that loses accuracy, and suggest what to change.
@@ -66,14 +66,14 @@ def diagnose(
     chosen = choices.coding(coding, rate=rate, seed=seed)
     found = conversions.method(method, refine) if method is not None else None
     arguments = options.read(found, given) if found is not None else {}
-    subject = find(network, dataset)
+    subject = find(network, source)
     spiking = spiking_network(subject, found, arguments, given, chosen, refine)
     images = subject.test_images if limit is None else subject.test_images.take(limit)
     with console.progress() as progress:
         diagnosis = diagnosis_of(
             spiking,
             images.images,
-            images.labels,
+            images.labels if images.labelled else None,
             tolerance=allowed_loss / 100,
             try_changes=try_changes,
             engine=simulator,

@@ -15,7 +15,6 @@ from respike import SpikingNetwork
 from respike.cli import choices, console, conversions, options
 from respike.cli.arguments import (
     CodingName,
-    DatasetName,
     EngineName,
     Force,
     JsonFile,
@@ -40,6 +39,7 @@ from respike.cli.running import (
     shared,
     stop_if_interrupted,
 )
+from respike.cli.sources import Source
 from respike.coding import Coding
 from respike.errors import InvalidOption
 from respike.measure import WorkerLost, discard
@@ -70,7 +70,6 @@ def evaluate(
     network: NetworkName,
     method: MethodName = None,
     refine: Refine = None,
-    dataset: DatasetName = None,
     limit: Limit = None,
     engine: EngineName = None,
     coding: CodingName = None,
@@ -82,6 +81,7 @@ def evaluate(
     resume: Resume = False,
     force: Force = False,
     *,
+    source: Source,
     given: Given,
 ) -> None:
     """Convert a network, run it on test images, and show accuracy, spikes, operations and energy.
@@ -99,7 +99,7 @@ def evaluate(
     found = conversions.method(method, refine) if method is not None else None
     arguments = options.read(found, given) if found is not None else {}
     with _kept_told(folder), shared() as workers:
-        subject = find(network, dataset)
+        subject = find(network, source)
         subject = replace(subject, network=subject.network.to(workers.device))
         spiking = spiking_network(subject, found, arguments, given, chosen, refine)
         images = subject.test_images
@@ -120,7 +120,6 @@ def compare(
     network: NetworkName,
     names: Annotated[str, typer.Option("--methods", "-m", metavar="A,B,C", help="The methods, separated by commas.")],
     refine: Refine = None,
-    dataset: DatasetName = None,
     limit: Limit = None,
     engine: EngineName = None,
     coding: CodingName = None,
@@ -130,6 +129,7 @@ def compare(
     plot: PlotFile = None,
     force: Force = False,
     *,
+    source: Source,
     given: Given,
 ) -> None:
     """Convert a network by several methods and compare the results in one table.
@@ -142,7 +142,7 @@ def compare(
     named = [conversions.method(name.strip(), refine) for name in names.split(",")]
     arguments = [options.read(method, share(method, named, given)) for method in named]
     with shared() as workers:
-        subject = unconverted(find(network, dataset))
+        subject = unconverted(find(network, source))
         subject = replace(subject, network=subject.network.to(workers.device))
         images = subject.test_images
         reports = finished(

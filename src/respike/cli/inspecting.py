@@ -11,8 +11,9 @@ from rich.table import Table
 from respike import cost, ir
 from respike.calibrate import ActivationStatistics, observe
 from respike.cli import console
-from respike.cli.arguments import DatasetName, NetworkName
+from respike.cli.arguments import NetworkName
 from respike.cli.networks import Subject, find
+from respike.cli.sources import Source
 from respike.cli.tables import human
 from respike.ir import Activation, Network, Node
 from respike.plan import Plan
@@ -20,12 +21,12 @@ from respike.plan import Plan
 _HEADINGS = ("shape", "weights", "MACs", "neurons", "fan-out", "99.9 %", "max")
 
 
-def inspect(network: NetworkName, dataset: DatasetName = None) -> None:
+def inspect(network: NetworkName, *, source: Source) -> None:
     """Show a network: layers, shapes, weights, activation ranges, and which layers will spike.
 
     Activation ranges are measured on calibration images, which are part of the training set.
     """
-    subject = find(network, dataset)
+    subject = find(network, source)
     with console.busy("measuring activations"):
         seen = _seen(subject)
     console.OUT.print(_table(subject.network, seen, subject.plan))
@@ -35,7 +36,7 @@ def inspect(network: NetworkName, dataset: DatasetName = None) -> None:
 
 def _seen(subject: Subject) -> Mapping[str, ActivationStatistics]:
     """Activation statistics; none for a converted network of which nobody said what images it is for."""
-    if subject.plan is not None and subject.dataset is None:
+    if subject.plan is not None and subject.source.dataset is None:
         return {}
     return observe(subject.network, subject.calibration)
 
@@ -89,7 +90,7 @@ def _totals(subject: Subject, seen: Mapping[str, ActivationStatistics]) -> list[
         f"{neurons:,} neurons in {len(network.activations)} populations"
     ]
     if seen:
-        lines.append(f"ranges: activations on the calibration images of {subject.dataset}, zeros left out")
+        lines.append(f"ranges: activations on the calibration images of {subject.source.dataset}, zeros left out")
     if subject.plan is not None:
         lines.append(f"converted by {subject.plan.method}, to run {subject.plan.schedule.steps} steps")
     return lines

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from respike import SpikingNetwork, data, load, zoo
+from respike import SpikingNetwork, load, zoo
+from respike.cli import console
 from respike.cli.importing import imported, is_own, own_code
-from respike.data import Dataset
-from respike.errors import InvalidFile, InvalidNetwork, InvalidOption
+from respike.cli.sources import Source, tell
+from respike.data import Dataset, fitted, other_range
+from respike.errors import InvalidFile, InvalidNetwork
 from respike.ir import Network
 from respike.plan import Plan
 
 CONVERTED = ".respike"
 """The suffix of files of converted networks."""
 
-_EXAMPLES = 8
+_EXAMPLES, _AT_ONCE = 8, 64
 _HALVES = (torch.float16, torch.bfloat16)
 
 
@@ -26,67 +29,89 @@ _HALVES = (torch.float16, torch.bfloat16)
 class Subject:
     """The network that a command is about, with its plan where it is converted already.
 
-    dataset: the name of the data set it is for, None where nobody said.
+    source: the data that it is for, as far as somebody said.
     """
 
     network: Network
-    dataset: str | None
+    source: Source
     plan: Plan | None = None
 
-    @property
+    @cached_property
     def test_images(self) -> Dataset:
-        """What it is measured on."""
-        return data.load(_named(self.dataset), "test")
+        """What it is measured on. Of the user's own data it tells what was read."""
+        if not self.source.own:
+            return self.source.test()
+        dataset = self._fitted(self.source.test())
+        tell(dataset, "data")
+        suspected = other_range(self.network, dataset)
+        if suspected:
+            console.warning(f"{suspected}; see --range, --mean, --std and --preprocess")
+        return dataset
 
-    @property
+    @cached_property
     def calibration(self) -> Tensor:
         """Images of the training set: methods never look at the test set."""
-        return data.load(_named(self.dataset), "calibration").images
+        dataset = self.source.calibration_images()
+        if self.source.calibration is not None or self.source.own:
+            dataset = self._fitted(dataset)
+            tell(dataset, "calibration")
+        return dataset.images
 
     def held_out(self, count: int) -> Dataset:
-        """The last images of the training set; those of `calibration` are the first of each class."""
-        return data.load(_named(self.dataset), "train").last(count)
+        """The last images of the training set that are not among those of `calibration`."""
+        return self._fitted(self.source.held_out(count)) if self.source.own else self.source.held_out(count)
+
+    def labels(self, dataset: Dataset) -> Tensor:
+        """The labels of images; where they have none, what the network decides."""
+        if dataset.labelled:
+            return dataset.labels
+        return torch.cat([self.network(images).argmax(-1) for images, _ in dataset.batches(_AT_ONCE)])
+
+    def _fitted(self, dataset: Dataset) -> Dataset:
+        """The data as the network takes them."""
+        shape = self.network.shapes[self.network.outputs[0]]
+        return fitted(dataset, self.network.inputs[0].shape, shape[0] if len(shape) == 1 else None)
 
 
-def find(name: str, dataset: str | None) -> Subject:
-    """The network that NETWORK names, loaded and checked. `dataset` is what the user said, if anything."""
+def find(name: str, source: Source) -> Subject:
+    """The network that NETWORK names, loaded and checked. `source` is what the user said of the data, if anything."""
+    found = _found(name, source)
+    return found if source.type is None else replace(found, network=found.network.to(source.type))
+
+
+def _found(name: str, source: Source) -> Subject:
     if is_own(name):
-        return _loaded(name, _made(name), dataset)
+        return _loaded(name, _made(name), source)
     path = Path(name)
     if path.suffix == CONVERTED:
         spiking = SpikingNetwork.load(path)
-        return Subject(spiking.network, dataset or _home(spiking.network.origin), spiking.plan)
+        return Subject(spiking.network, _at_home(source, spiking.network.origin), spiking.plan)
     if path.suffix == ".safetensors":
-        return _loaded(path.stem, zoo.load(path.stem, path.parent), dataset or _home(path.stem))
+        return _loaded(path.stem, zoo.load(path.stem, path.parent), _at_home(source, path.stem))
     if name not in _zoo() and (path.suffix or path.parent != Path() or path.exists()):
-        return Subject(replace(load(path), origin=name), dataset)
+        return Subject(replace(load(path), origin=name), source)
     if name in _zoo() and not (zoo.SHIPPED / f"{name}.safetensors").exists():
         raise InvalidFile(f"the weights of {name} do not come with respike: run respike train {name} and pass its file")
-    return _loaded(name, zoo.load(name), dataset or _home(name))
+    return _loaded(name, zoo.load(name), _at_home(source, name))
 
 
-def _loaded(name: str, model: nn.Module, dataset: str | None) -> Subject:
-    examples, _ = next(data.load(_named(dataset), "calibration").batches(_EXAMPLES))
+def _loaded(name: str, model: nn.Module, source: Source) -> Subject:
+    images = source.test() if source.own else source.calibration_images()
+    examples = images.take(_EXAMPLES).images
     kind = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
     if kind in _HALVES:
         model, kind = model.float(), torch.float32  # exact, and what every engine computes in
-    return Subject(replace(load(model, examples.to(kind)), origin=name), dataset)
-
-
-def _named(dataset: str | None) -> str:
-    if dataset is None:
-        names = ", ".join(listing.name for listing in data.available())
-        raise InvalidOption(f"choose the data set of the network with --dataset: {names}")
-    return dataset
+    return Subject(replace(load(model, examples.to(kind)), origin=name), source)
 
 
 def _zoo() -> dict[str, zoo.Entry]:
     return {entry.name: entry for entry in zoo.ENTRIES}
 
 
-def _home(name: str) -> str | None:
-    """The data set that a network of the zoo was trained on."""
-    return _zoo()[name].dataset if name in _zoo() else None
+def _at_home(source: Source, name: str) -> Source:
+    """The data that somebody named, or those that a network of the zoo was trained on."""
+    known = _zoo()[name].dataset if name in _zoo() else None
+    return source if source.dataset is not None or known is None else replace(source, dataset=known)
 
 
 def _made(name: str) -> nn.Module:

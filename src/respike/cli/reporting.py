@@ -12,11 +12,12 @@ import typer
 from torch import Tensor
 
 from respike.cli import choices, console, conversions, options
-from respike.cli.arguments import CodingName, DatasetName, Force, Limit, NetworkName, Rate, Refine, Seed
+from respike.cli.arguments import CodingName, Force, Limit, NetworkName, Rate, Refine, Seed
 from respike.cli.evaluating import share, unconverted
 from respike.cli.networks import Subject, find
 from respike.cli.outputs import Outputs
 from respike.cli.running import converted, measured, stop_if_interrupted
+from respike.cli.sources import Source
 from respike.cli.tables import summary
 from respike.coding import Coding
 from respike.data import Dataset
@@ -43,7 +44,6 @@ def report(
     names: Annotated[str, typer.Option("--methods", "-m", metavar="A,B,C", help="The methods, separated by commas.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The page to write (.html).")],
     refine: Refine = None,
-    dataset: DatasetName = None,
     limit: Limit = None,
     coding: CodingName = None,
     rate: Rate = None,
@@ -54,6 +54,7 @@ def report(
     ] = None,
     force: Force = False,
     *,
+    source: Source,
     given: Mapping[str, str | bool],
 ) -> None:
     """Convert a network by several methods, measure them, and write an HTML report.
@@ -68,7 +69,7 @@ def report(
     chosen = choices.coding(coding, rate=rate, seed=seed)
     named = [conversions.method(name.strip(), refine) for name in names.split(",")]
     arguments = [options.read(method, share(method, named, given)) for method in named]
-    subject = unconverted(find(network, dataset))
+    subject = unconverted(find(network, source))
     images = subject.test_images
     runs, decisions = _runs(subject, list(zip(named, arguments, strict=True)), chosen, images, limit)
     reports = [run.report for run in runs]
@@ -151,7 +152,7 @@ def _runs(
 
 
 def _collected(runs: Sequence[Run], network_decisions: Tensor, images: Dataset) -> PageData:
-    labels = images.labels[: len(network_decisions)]
+    labels = images.labels[: len(network_decisions)] if images.labelled else network_decisions
     shown = [
         Shown(number, _image(images, number), int(labels[number]), why)
         for number, why in worth_showing(runs, labels, network_decisions).items()

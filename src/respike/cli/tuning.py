@@ -11,9 +11,10 @@ from respike import methods
 from respike.bounds import MOST_STEPS
 from respike.cli import console, conversions
 from respike.cli.app import INTERRUPTED
-from respike.cli.arguments import DatasetName, Force, JsonFile, NetworkName, Refine
+from respike.cli.arguments import Force, JsonFile, NetworkName, Refine
 from respike.cli.networks import find
 from respike.cli.running import draw, numbers_and_plot
+from respike.cli.sources import Source
 from respike.errors import InvalidOption
 
 
@@ -52,12 +53,13 @@ def tune(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the search.")] = 0,
     refine: Refine = None,
-    dataset: DatasetName = None,
     json: JsonFile = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw all trials and the front (.png or .svg).")
     ] = None,
     force: Force = False,
+    *,
+    source: Source,
 ) -> None:
     """Search methods and options for the best trade-offs (the Pareto front).
 
@@ -74,7 +76,7 @@ def tune(
     objectives = tuning.objectives.named(objective.split(","))
     wanted = [method.name for method in methods.ALL] if names is None else names.split(",")
     among = [conversions.method(one.strip(), refine) for one in wanted]
-    subject = find(network, dataset)
+    subject = find(network, source)
     if subject.plan is not None:
         raise InvalidOption(
             f"the network is converted already, by {subject.plan.method}: pass the network that it was made from"
@@ -84,7 +86,7 @@ def tune(
         found = tuning.tune(
             subject.network,
             subject.calibration,
-            (scored.images, scored.labels),
+            (scored.images, subject.labels(scored)),
             objectives=objectives,
             among=among,
             trials=trials,

@@ -1,19 +1,29 @@
-"""Data sets of labelled images: what is embedded, what lies on this machine, and how to fetch the rest."""
+"""Labelled images: data sets that are known by name, how to fetch them, and data of one's own."""
 
 from respike.data.catalogue import CALIBRATION_IMAGES, Split
 from respike.data.dataset import Dataset, Pixels
 from respike.data.fetching import Fetched, fetch
+from respike.data.fitted import fitted, other_range
 from respike.data.listing import Listing, available
 from respike.data.loading import load
+from respike.data.opening import Summary, open, summary
+from respike.data.preparation import Layout, Preparation
 
 __all__ = [
     "CALIBRATION_IMAGES",
     "Dataset",
     "Fetched",
+    "Layout",
     "Listing",
     "Pixels",
+    "Preparation",
     "Split",
+    "Summary",
     "available",
     "fetch",
+    "fitted",
     "load",
+    "open",
+    "other_range",
+    "summary",
 ]

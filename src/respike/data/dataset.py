@@ -36,6 +36,8 @@ class Dataset:
         labels: int64 [n], indices into `classes`.
         classes: the names of the classes.
         source: where the images came from, for a report ("embedded", a path, ...).
+        labelled: False for images without labels; what stands in `labels` then means nothing.
+        notes: what was guessed or left out when they were read.
 
     Raises:
         InvalidData: labels and pixels that do not fit.
@@ -47,6 +49,8 @@ class Dataset:
     labels: Tensor
     classes: tuple[str, ...]
     source: str
+    labelled: bool = True
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks that every image has a label and every label a class."""
@@ -54,7 +58,11 @@ class Dataset:
             raise InvalidData(f"{self.name}: labels must be one row of int64, not {tuple(self.labels.shape)}")
         if len(self.pixels) < len(self.labels):
             raise InvalidData(f"{self.name}: {len(self.labels)} labels for {len(self.pixels)} images")
-        if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
+        if (
+            self.labelled
+            and len(self.labels)
+            and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes)
+        ):
             raise InvalidData(f"{self.name}: a label is outside the {len(self.classes)} classes")
 
     def __len__(self) -> int:

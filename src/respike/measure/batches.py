@@ -8,14 +8,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
+import torch
 from torch import Tensor
 
 from respike.data import Dataset
 from respike.errors import InvalidData
 from respike.ir import Network
 
-Labelled: TypeAlias = Dataset | tuple[Tensor, Tensor] | Iterable[Sequence[Tensor]]
-"""A data set, images and labels as two tensors, or an iterable of such batches (a `DataLoader`)."""
+Labelled: TypeAlias = Dataset | Tensor | tuple[Tensor, Tensor] | Iterable[Sequence[Tensor]]
+"""A data set, images and labels as two tensors, or an iterable of such batches (a `DataLoader`); images alone, as a
+tensor or as a data set, are measured against what the network itself decides."""
 
 BATCH_SIZE = 64
 
@@ -28,18 +30,18 @@ class Batch:
         number: of the batch, from 0.
         first_image: the number of its first image.
         images: `[images, *shape]`.
-        labels: `[images]`.
+        labels: `[images]`; None where there are none.
     """
 
     number: int
     first_image: int
     images: Tensor
-    labels: Tensor
+    labels: Tensor | None
 
     @property
     def stop(self) -> int:
         """The number of the image behind the last one."""
-        return self.first_image + len(self.labels)
+        return self.first_image + len(self.images)
 
 
 def batches(dataset: Labelled, network: Network, limit: int | None, claims: Iterator[int]) -> Iterator[Batch]:
@@ -64,7 +66,7 @@ def batches(dataset: Labelled, network: Network, limit: int | None, claims: Iter
         if number == wanted:
             images, labels = read()
             _check(network, images, labels, first_image)
-            yield Batch(number, first_image, images[:take], labels[:take])
+            yield Batch(number, first_image, images[:take], None if labels is None else labels[:take])
             wanted = next(claims)
         left -= take
         first_image += take
@@ -73,22 +75,23 @@ def batches(dataset: Labelled, network: Network, limit: int | None, claims: Iter
 def size(dataset: Labelled, limit: int | None) -> int | None:
     """How many images will be read, at most `limit`; None where neither the data set nor a limit says so."""
     match dataset:
-        case Dataset() | (Tensor(), Tensor()):
-            images = len(dataset if isinstance(dataset, Dataset) else dataset[0])
+        case Dataset() | Tensor() | (Tensor(), Tensor()):
+            images = len(dataset if isinstance(dataset, Dataset | Tensor) else dataset[0])
             return images if limit is None else min(limit, images)
         case _:
             return limit
 
 
-def _check(network: Network, images: Tensor, labels: Tensor, first_image: int) -> None:
+def _check(network: Network, images: Tensor, labels: Tensor | None, first_image: int) -> None:
     try:
         network.check_inputs((images,))
-        network.check_labels(labels, len(images))
+        if labels is not None:
+            network.check_labels(labels, len(images))
     except InvalidData as error:
         raise InvalidData(f"images from {first_image} on: {error}") from error
 
 
-_Read: TypeAlias = Callable[[], tuple[Tensor, Tensor]]
+_Read: TypeAlias = "Callable[[], tuple[Tensor, Tensor | None]]"
 
 
 def _pieces(dataset: Labelled) -> Iterator[tuple[int, _Read]]:
@@ -98,6 +101,9 @@ def _pieces(dataset: Labelled) -> Iterator[tuple[int, _Read]]:
             for start in range(0, len(dataset), BATCH_SIZE):
                 part = slice(start, min(start + BATCH_SIZE, len(dataset)))
                 yield part.stop - start, partial(_of_dataset, dataset, part)
+        case Tensor():
+            for images in torch.split(dataset, BATCH_SIZE):
+                yield len(images), partial(_alone, images)
         case (Tensor() as images, Tensor() as labels):
             yield from _of_tensors(images, labels)
         case _:
@@ -105,9 +111,14 @@ def _pieces(dataset: Labelled) -> Iterator[tuple[int, _Read]]:
                 yield from _of_tensors(images, labels)
 
 
-def _of_dataset(dataset: Dataset, part: slice) -> tuple[Tensor, Tensor]:
+def _of_dataset(dataset: Dataset, part: slice) -> tuple[Tensor, Tensor | None]:
     labels = dataset.labels[part]
-    return replace(dataset, pixels=dataset.pixels[part], labels=labels).images, labels
+    images = replace(dataset, pixels=dataset.pixels[part], labels=labels).images
+    return images, labels if dataset.labelled else None
+
+
+def _alone(images: Tensor) -> tuple[Tensor, None]:
+    return images, None
 
 
 def _of_tensors(images: Tensor, labels: Tensor) -> Iterator[tuple[int, _Read]]:
@@ -116,4 +127,4 @@ def _of_tensors(images: Tensor, labels: Tensor) -> Iterator[tuple[int, _Read]]:
         raise InvalidData(f"there must be one label for each image, got {len(labels)} for {len(images)} images")
     for start in range(0, len(images), BATCH_SIZE):
         part = images[start : start + BATCH_SIZE], labels[start : start + BATCH_SIZE]
-        yield len(part[0]), partial(tuple[Tensor, Tensor], part)
+        yield len(part[0]), partial(tuple[Tensor, Tensor | None], part)

@@ -39,7 +39,9 @@ def measure(
     resume: Path | None = None,
     workers: Workers = ALONE,
 ) -> Report:
-    """Runs a converted network and the network itself over a labelled data set, and reports both.
+    """Runs a converted network and the network itself over a data set, and reports both.
+
+    Images without labels are measured against what the network itself decides: accuracy then means agreement.
 
     Ctrl-C ends the run early; the report then covers the images that were finished, and says so. Before the first
     batch is finished there is nothing to report, and the interrupt passes through, as it does where several workers
@@ -47,7 +49,8 @@ def measure(
 
     Args:
         spiking: the converted network.
-        dataset: a `Dataset`, images `[images, *shape]` with integer labels `[images]`, or batches of them.
+        dataset: a `Dataset`, images `[images, *shape]` with integer labels `[images]`, or batches of them; or images
+            alone.
         engine: who simulates; the fastest that can unless given.
         energy: the energy model behind `energy_ratio`.
         tolerance: by how much accuracy may fall short of the network's and still count as reached.

@@ -82,6 +82,8 @@ class Report(Summarised):
         complete: False where the run was interrupted.
         early_exit: what leaving early gives, where it was asked for; everything else is without it.
         analog_macs: multiply-accumulates of what the plan lets stay analog.
+        labelled: False where the images had no labels: what the network decides then counts as right, so that every
+            accuracy is an agreement with it.
     """
 
     network: str
@@ -117,6 +119,7 @@ class Report(Summarised):
     complete: bool
     early_exit: Exits | None = None
     analog_macs: float = 0.0
+    labelled: bool = True
 
     def _summary(self) -> tuple[str, dict[str, str]]:
         reached = self.steps_to_network_accuracy
@@ -125,7 +128,7 @@ class Report(Summarised):
         network, spiking = 100 * self.network_accuracy, 100 * self.accuracy[-1]
         return f"Report: {called(self.method, self.options.items())} on {self.network}", {
             "measured": f"{self.images:,} images" + (f" of {self.dataset}" if self.dataset else "") + part,
-            "accuracy": (
+            "accuracy" if self.labelled else "agreement": (
                 f"{spiking:.2f} % after {self.latency} steps, the network {network:.2f} %; "
                 f"{within} {100 * self.tolerance:.3g} points of it"
             ),
@@ -205,6 +208,7 @@ def report(
         complete=complete,
         early_exit=None if early_exit is None else _exits(tally, early_exit),
         analog_macs=kept_macs,
+        labelled=tally.number("labelled") > 0,
     )
 
 

@@ -73,13 +73,23 @@ class Tally:
         return cls({name: value for name, value in tensors.items() if name != _SQUARES}, tensors[_SQUARES])
 
 
-def tally(outputs: Tensor, record: Recording, labels: Tensor, decoding: float, exiting: Exiting | None) -> Tally:
-    """What one batch contributes: the network's `outputs` beside the recording of its spiking twin."""
+def tally(outputs: Tensor, record: Recording, given: Tensor | None, decoding: float, exiting: Exiting | None) -> Tally:
+    """What one batch contributes: the network's `outputs` beside the recording of its spiking twin.
+
+    Args:
+        outputs: of the network, `[images, classes]`.
+        record: of the spiking network.
+        given: labels `[images]`; without them what the network decides is right.
+        decoding: by what readouts are divided.
+        exiting: the rule of early exit, if one was asked for.
+    """
     outputs, over_time = outputs.cpu(), record.outputs_over_time.cpu()
+    labels = outputs.argmax(-1) if given is None else given
     decided = over_time[-1].argmax(-1)
     error = (over_time[-1] / decoding - outputs).double().square().sum()
     counts = {
         "images": torch.tensor(len(labels)),
+        "labelled": torch.tensor(0 if given is None else len(labels)),
         "network right": _right(outputs, labels, 1),
         "network right5": _right(outputs, labels, 5),
         "right": _right(over_time, labels, 1),

@@ -14,10 +14,7 @@ def sentences(report: Report, images: int) -> dict[str, str]:
     """The headline and what stands under each of its four numbers."""
     return {
         "headline": headline(report),
-        "accuracy": (
-            f"{_percent(report.accuracy[-1])} of {report.images:,} images are classified correctly; the original "
-            f"network gets {_percent(report.network_accuracy)}. One image is {100 / report.images:.2g} points."
-        ),
+        "accuracy": _accuracy(report),
         "steps": _steps(report),
         "spikes": (
             f"A neuron fires {_number(report.spikes_per_neuron)} times for an image, on average over "
@@ -35,8 +32,23 @@ def sentences(report: Report, images: int) -> dict[str, str]:
     }
 
 
+def _accuracy(report: Report) -> str:
+    one = f"One image is {100 / report.images:.2g} points."
+    if not report.labelled:
+        return (
+            f"{_percent(report.accuracy[-1])} of {report.images:,} images are classified as by the original network; "
+            f"they have no labels, so nobody knows whether it is right. {one}"
+        )
+    return (
+        f"{_percent(report.accuracy[-1])} of {report.images:,} images are classified correctly; the original "
+        f"network gets {_percent(report.network_accuracy)}. {one}"
+    )
+
+
 def _loss(report: Report) -> str:
     points = 100 * (report.network_accuracy - report.accuracy[-1])
+    if not report.labelled:
+        return f"{_percent(report.accuracy[-1])} of its decisions are kept"
     if abs(points) < 0.005:
         return "no accuracy is lost"
     change = "lost" if points > 0 else "gained"

@@ -36,7 +36,7 @@ def _row(report: Report) -> tuple[str, ...]:
     reached = report.steps_to_network_accuracy
     return (
         report.method if report.complete else f"{report.method} *",
-        f"{100 * report.network_accuracy:.2f}",
+        f"{100 * report.network_accuracy:.2f}" if report.labelled else "-",
         f"{100 * report.accuracy[-1]:.2f}",
         str(report.latency),
         "never" if reached is None else str(reached),
@@ -56,7 +56,9 @@ def _title(reports: Sequence[Report]) -> str:
 def _legend(reports: Sequence[Report]) -> str:
     tolerances = {f"{100 * report.tolerance:.3g}" for report in reports}
     lines = [
-        "network, spiking: accuracy, the latter after the last step",
+        "network, spiking: accuracy, the latter after the last step"
+        if all(report.labelled for report in reports)
+        else "spiking: images without labels on which it decides as the network, after the last step",
         f"reached at: step from which it stays within {' or '.join(sorted(tolerances))} points of the network's",
         "steps: until the output is complete (few-spikes networks: K for each layer)",
         "synaptic ops: per image, every spike times its real fan-out",
