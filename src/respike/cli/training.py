@@ -24,13 +24,18 @@ def train(
     directory: Annotated[
         Path, typer.Option(metavar="D", help="The folder for the weights and the training record.")
     ] = Path("trained"),
+    device: Annotated[
+        str, typer.Option(metavar="DEVICE", help="Where it is trained: cpu, or a device of torch such as cuda.")
+    ] = "cpu",
 ) -> None:
     """Train a network of the zoo by its recipe. The same seed gives the same weights.
 
     After an interrupt, run the same command again to continue from the last finished epoch.
     """
     with console.progress() as progress:
-        record = zoo.train(zoo.find(name), directory=directory, seed=seed, epochs=epochs, progress=progress)
+        record = zoo.train(
+            zoo.find(name), directory=directory, seed=seed, epochs=epochs, device=device, progress=progress
+        )
     weights = directory / f"{name}.safetensors"
     console.OUT.print(
         f"{name}: {100 * record.accuracy:.2f} % of {record.test_images:,} test images after {record.epochs} epochs\n"

@@ -31,9 +31,9 @@ class Checkpoint:
 
     def save(self, network: nn.Module, optimizer: Optimizer, history: tuple[Epoch, ...]) -> None:
         """Writes the state after the last epoch of `history`."""
-        tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+        tensors = {f"network.{name}": value.cpu() for name, value in network.state_dict().items()}
         for index, state in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{key}": value for key, value in state.items()}
+            tensors |= {f"optimizer.{index}.{key}": value.cpu() for key, value in state.items()}
         facts = {"identity": dict(self.identity), "history": [asdict(epoch) for epoch in history]}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write(self.path, pack(tensors, {"training": json.dumps(facts)}))

@@ -106,19 +106,16 @@ _GREY = (1, 28, 28)
 _COLOUR = (3, 32, 32)
 _DIEHL = "Diehl et al. 2015 (replication)"
 _MLP_RECIPE = Recipe(50, batch_size=200, peak=1.5e-3)
-_FAST_RECIPE = Recipe(
-    24,
-    batch_size=128,
-    peak=0.03,
-    warmup=0.1,
-    weight_decay=0.05,
-    descent=Descent.MUON,
+_CIFAR_RECIPE = Recipe(
+    100,
+    batch_size=256,
+    peak=0.4,
+    weight_decay=5e-4,
+    descent=Descent.NESTEROV,
     shift=4,
     flip=True,
-    label_smoothing=0.1,
-    averaged_epochs=3,
+    averaged_epochs=4,
 )
-_CIFAR_RECIPE = Recipe(18, batch_size=128, peak=0.2, weight_decay=5e-4, descent=Descent.NESTEROV, shift=4, flip=True)
 _FEW_SPIKES = "FS conversion"
 _TOKEN_RECIPE = Recipe(
     60, batch_size=256, peak=2e-3, warmup=0.1, weight_decay=0.05, shift=4, flip=True, label_smoothing=0.1
@@ -152,36 +149,31 @@ ENTRIES: tuple[Entry, ...] = (
     *(
         Entry(
             f"cifar10-resnet{depth}",
-            partial(cifar_resnet, depth),
+            partial(cifar_resnet, depth, input_norm=True),
             _COLOUR,
             "cifar10",
-            replace(_CIFAR_RECIPE, epochs=epochs),
+            _CIFAR_RECIPE,
             _FEW_SPIKES,
             f"ResNet-{depth} on CIFAR-10",
         )
-        for depth, epochs in ((8, 20), (14, 12), (20, 18))
-    ),
-    Entry(
-        "cifar10-resnet50",
-        partial(cifar_resnet, 50, input_norm=True),
-        _COLOUR,
-        "cifar10",
-        _FAST_RECIPE,
-        _FEW_SPIKES,
-        "ResNet-50 on CIFAR-10",
+        for depth in (8, 14, 20, 50)
     ),
     *(
         Entry(
             f"{dataset}-vgg16{suffix}",
-            partial(vgg16, classes=classes, width=width),
+            partial(vgg16, classes=classes, width=width, batch_norm=batch_norm),
             _COLOUR,
             dataset,
-            replace(_CIFAR_RECIPE, peak=0.05, epochs=epochs),
+            replace(_CIFAR_RECIPE, peak=peak),
             "ECC",
-            f"{name} with batch norm and average pooling on {title}",
+            f"{name} on {title}",
         )
         for dataset, title, classes in (("cifar10", "CIFAR-10", 10), ("cifar100", "CIFAR-100", 100))
-        for suffix, name, width, epochs in (("", "VGG-16", 64, 60), ("-half", "VGG-16 of half width", 32, 7))
+        for suffix, name, width, batch_norm, peak in (
+            ("", "VGG-16 with batch norm and average pooling", 64, True, 0.1),
+            ("-half", "VGG-16 of half width with batch norm and average pooling", 32, True, 0.1),
+            ("-half-plain", "VGG-16 of half width without batch norm and biases", 32, False, 0.02),
+        )
     ),
     *(
         Entry(
@@ -232,14 +224,17 @@ ENTRIES: tuple[Entry, ...] = (
         )
         for levels in (4, 8)
     ),
-    Entry(
-        "cifar10-resnet20-qcfs4",
-        partial(cifar_resnet, 20, activation=partial(QCFS, 4)),
-        _COLOUR,
-        "cifar10",
-        _CIFAR_RECIPE,
-        _QCFS,
-        "ResNet-20 with activations of 4 levels on CIFAR-10",
+    *(
+        Entry(
+            f"cifar10-resnet20-qcfs{levels}",
+            partial(cifar_resnet, 20, input_norm=True, activation=partial(QCFS, levels)),
+            _COLOUR,
+            "cifar10",
+            replace(_CIFAR_RECIPE, peak=0.2),
+            _QCFS,
+            f"ResNet-20 with activations of {levels} levels on CIFAR-10",
+        )
+        for levels in (4, 8)
     ),
 )
 """Every network of the zoo."""

@@ -62,6 +62,7 @@ class TrainingRecord:
         torch: its version.
         threads: how many torch used.
         date: on which it ended.
+        device: what computed: "cpu", or the name of a GPU.
     """
 
     name: str
@@ -81,6 +82,7 @@ class TrainingRecord:
     torch: str
     threads: int
     date: str
+    device: str = "cpu"
 
     def to_json(self) -> str:
         """The record as JSON text; `from_json` is the inverse."""

@@ -8,7 +8,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -52,10 +52,10 @@ def evaluate(network: nn.Module, images: Dataset, batch_size: int = 1000) -> Sco
         images: the labelled images.
         batch_size: images at once.
     """
-    loss, right, device = 0.0, 0, next(network.parameters()).device
+    loss, right = 0.0, 0
     with torch.inference_mode():
         for batch, labels in images.batches(batch_size):
-            logits = network(batch.to(device)).cpu()
+            logits = network(batch)
             loss += float(cross_entropy(logits, labels, reduction="sum"))
             right += int((logits.argmax(1) == labels).sum())
     return Score(loss / len(images), right / len(images))
@@ -68,18 +68,18 @@ def train(
     seed: int | None = None,
     epochs: int | None = None,
     resume: bool = True,
+    device: str | torch.device = "cpu",
     progress: Progress = silent,
     on_epoch: Callable[[Epoch], None] | None = None,
     train_set: Dataset | None = None,
     test_set: Dataset | None = None,
-    device: str = "cpu",
 ) -> TrainingRecord:
     """Trains a network by its recipe and writes NAME.safetensors and NAME.json into `directory`.
 
     The weights are those of the last step, or their average over the last epochs where the recipe says so; the test set
     is only measured on. On one machine, torch version and number of threads, the weights are the same bit for bit for
-    the same seed, however often the training was interrupted. A KeyboardInterrupt passes through with a note that says
-    how to continue.
+    the same seed, however often the training was interrupted; on a GPU as far as its libraries' algorithms allow, with
+    deterministic convolutions. A KeyboardInterrupt passes through with a note that says how to continue.
 
     Args:
         entry: the network (`zoo.find`).
@@ -87,24 +87,24 @@ def train(
         seed: of all that is random; that of the recipe unless given.
         epochs: those of the recipe unless given.
         resume: continue from the checkpoint that an interrupted training left in `directory`.
+        device: where the network and all images lie while it is trained.
         progress: called after each step with the number of steps.
         on_epoch: called with each finished epoch.
         train_set: the training images; those of the entry's data set unless given.
         test_set: the test images; those of the entry's data set unless given.
-        device: where the network is trained, as PyTorch names it; on a GPU, weights may differ from run to run.
 
     Raises:
         InvalidData: the data set is absent or empty.
-        InvalidOption: the checkpoint is of another training.
+        InvalidOption: the checkpoint is of another training, or torch has no such device.
         InvalidFile: the checkpoint is broken.
     """
+    place = _checked(device)
     run = _Run(
         entry,
         entry.recipe.seed if seed is None else seed,
         entry.recipe.epochs if epochs is None else epochs,
-        data.load(entry.dataset, Split.TRAIN) if train_set is None else train_set,
-        data.load(entry.dataset, Split.TEST) if test_set is None else test_set,
-        device,
+        _placed(data.load(entry.dataset, Split.TRAIN) if train_set is None else train_set, place),
+        _placed(data.load(entry.dataset, Split.TEST) if test_set is None else test_set, place),
     )
     checkpoint = Checkpoint(directory / f"{entry.name}.checkpoint.safetensors", run.identity)
     if not resume:
@@ -122,7 +122,6 @@ class _Run:
     epochs: int
     train_set: Dataset
     test_set: Dataset
-    device: str
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.seed < 0:
@@ -138,11 +137,15 @@ class _Run:
         sizes = {"train_images": len(self.train_set), "test_images": len(self.test_set)}
         return {"name": self.entry.name, "seed": self.seed, "epochs": self.epochs, "recipe": recipe, **sizes}
 
+    @property
+    def device(self) -> torch.device:
+        return self.train_set.labels.device
+
     def follow(
         self, checkpoint: Checkpoint, progress: Progress, on_epoch: Callable[[Epoch], None]
     ) -> tuple[_Weights, tuple[Epoch, ...]]:
         recipe = self.entry.recipe
-        weights = _Weights(_seeded_network(self.entry, self.seed).to(self.device), bool(recipe.averaged_epochs))
+        weights = _Weights(_seeded_network(self.entry, self.seed, self.device), bool(recipe.averaged_epochs))
         optimizer = _optimizer(weights.network, recipe)
         history = checkpoint.restore(weights, optimizer)
         steps = -(-len(self.train_set) // recipe.batch_size)
@@ -167,14 +170,14 @@ class _Run:
         """The trained network in evaluation mode; an average gets batch-norm statistics from one more epoch."""
         if weights.average is None:
             return weights.network.eval()
-        with _seeded(self.seed, self.epochs + 1):
+        with _seeded(self.seed, self.epochs + 1, self.device):
             update_bn((batch for batch, _ in self._batches()), weights.average)
         network: nn.Module = weights.average.module
         return network.eval()
 
     def _epoch(self, number: int, weights: _Weights, optimizer: Optimizer, tick: Callable[[], None]) -> Epoch:
         start = time.perf_counter()
-        with _seeded(self.seed, number):
+        with _seeded(self.seed, number, self.device):
             loss = self._descend(number, weights, optimizer, tick)
         score = evaluate(weights.network.eval(), self.test_set)
         return Epoch(number, loss, score.loss, score.accuracy, time.perf_counter() - start)
@@ -201,15 +204,11 @@ class _Run:
         """One epoch of the training images in random order, augmented, with their labels."""
         recipe, order = self.entry.recipe, torch.randperm(len(self.train_set)).to(self.device)
         for batch in torch.split(order, recipe.batch_size):
-            yield augmented(self._images[batch], recipe), self._labels[batch]
+            yield augmented(self._images[batch], recipe), self.train_set.labels[batch]
 
     @cached_property
     def _images(self) -> Tensor:
-        return self.train_set.images.to(self.device).contiguous(memory_format=torch.channels_last)
-
-    @cached_property
-    def _labels(self) -> Tensor:
-        return self.train_set.labels.to(self.device)
+        return self.train_set.images.contiguous(memory_format=torch.channels_last)
 
 
 class _Weights(nn.Module):
@@ -239,33 +238,58 @@ def _optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
 def augmented(images: Tensor, recipe: Recipe) -> Tensor:
     """The images `[n, channels, height, width]`, moved and mirrored at random as the recipe says."""
     if recipe.flip:
-        mirrored = (torch.rand(len(images), 1, 1, 1) < 0.5).to(images.device)
+        mirrored = torch.rand(len(images), 1, 1, 1).to(images.device) < 0.5
         images = torch.where(mirrored, images.flip(3), images)
     if not recipe.shift:
         return images
     height, width = images.shape[2:]
     windows = pad(images, (recipe.shift,) * 4).unfold(2, height, 1).unfold(3, width, 1)
-    top, left = torch.randint(2 * recipe.shift + 1, (len(images), 2)).to(images.device).T
+    top, left = torch.randint(2 * recipe.shift + 1, (len(images), 2)).T.to(images.device)
     return windows[torch.arange(len(images), device=images.device), :, top, left].contiguous(
         memory_format=torch.channels_last
     )
 
 
 @contextmanager
-def _seeded(seed: int, epoch: int) -> Iterator[None]:
+def _seeded(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
     # Every epoch has random numbers of its own, so that a resumed training needs no generator's state.
     state = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]
-    with torch.random.fork_rng(devices=[]):
+    deterministic = torch.backends.cudnn.flags(deterministic=True, benchmark=False, allow_tf32=True)
+    with (
+        torch.random.fork_rng(devices=[] if device.type == "cpu" else [device], device_type=device.type),
+        deterministic,
+    ):
         torch.manual_seed(int(state))
         yield
 
 
-def _seeded_network(entry: Entry, seed: int) -> nn.Module:
-    with _seeded(seed, 0):
+def _seeded_network(entry: Entry, seed: int, device: torch.device) -> nn.Module:
+    with _seeded(seed, 0, device):
         network = entry.build()
-    # Channels last is the faster layout for convolutions on a CPU; torch's annotations lack this form of `to`.
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # Channels last is the faster layout for convolutions; torch's annotations lack this form of `to`.
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
+
+
+def _placed(images: Dataset, device: torch.device) -> Dataset:
+    """The images on the device, where the network is to find them."""
+    if device == images.labels.device:
+        return images
+    return replace(images, pixels=images.images.to(device), labels=images.labels.to(device))
+
+
+def _checked(device: str | torch.device) -> torch.device:
+    """A device that this torch can use."""
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidOption(f"torch cannot use the device {str(device)!r} here: {reason}; train on 'cpu'") from error
+
+
+def _named(device: torch.device) -> str:
+    """What computed, as a record tells it."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def _source(images: Dataset) -> str:
@@ -275,8 +299,7 @@ def _source(images: Dataset) -> str:
 
 def _keep(run: _Run, network: nn.Module, history: tuple[Epoch, ...], directory: Path) -> TrainingRecord:
     exact = evaluate(network, run.test_set).accuracy
-    network = network.cpu()
-    weights = {name: value.contiguous() for name, value in network.state_dict().items()}
+    weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
     half = {name: value.half() for name, value in weights.items()}
     network.load_state_dict(half)
     rounded = evaluate(network, run.test_set).accuracy
@@ -299,6 +322,7 @@ def _keep(run: _Run, network: nn.Module, history: tuple[Epoch, ...], directory: 
         python=platform.python_version(),
         torch=torch.__version__,
         threads=torch.get_num_threads(),
+        device=_named(run.device),
         date=datetime.now(UTC).date().isoformat(),
     )
     directory.mkdir(parents=True, exist_ok=True)
