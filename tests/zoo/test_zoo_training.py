@@ -90,7 +90,7 @@ def test_interrupted_and_resumed_is_undisturbed(entry: Entry, number: int, image
 @pytest.fixture(scope="module")
 def averaged() -> Entry:
     """A network with batch norms, whose weights are averaged over the last two of three epochs."""
-    recipe = replace(zoo.find("cifar10-resnet50").recipe, epochs=3, batch_size=16, averaged_epochs=2)
+    recipe = replace(zoo.find("cifar10-resnet8").recipe, epochs=3, batch_size=16, peak=0.02, averaged_epochs=2)
     return replace(zoo.find("cifar10-resnet8"), recipe=recipe)
 
 
@@ -113,13 +113,13 @@ def test_the_average_is_that_of_the_weights_after_every_step(
     averaged: Entry, coloured: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: list[torch.Tensor] = []
-    step = Muon.step
+    step = torch.optim.SGD.step
 
-    def record(optimizer: Muon) -> None:
+    def record(optimizer: torch.optim.SGD) -> None:
         step(optimizer)
         kept.append(optimizer.param_groups[0]["params"][0].detach().clone())
 
-    monkeypatch.setattr(Muon, "step", record)
+    monkeypatch.setattr(torch.optim.SGD, "step", record)
     _train(averaged, tmp_path, coloured)
     first = next(zoo.load("cifar10-resnet8", tmp_path).parameters())
     assert len(kept) == 9
@@ -134,7 +134,12 @@ def test_the_batch_norms_of_an_average_have_the_statistics_of_the_training_image
     plain = replace(averaged.recipe, shift=0, flip=False)
     _train(replace(averaged, recipe=plain), tmp_path, coloured)
     weights = zoo.load("cifar10-resnet8", tmp_path).state_dict()
-    mean = torch.conv2d(coloured.images, weights["conv.weight"], padding=1).mean((0, 2, 3))
+    pixels, colours = coloured.images, (1, 3, 1, 1)
+    assert torch.allclose(weights["input_norm.running_mean"], pixels.mean((0, 2, 3)), atol=1e-3)
+    pixels = (pixels - weights["input_norm.running_mean"].view(colours)) / weights[
+        "input_norm.running_var"
+    ].sqrt().view(colours)
+    mean = torch.conv2d(pixels, weights["conv.weight"], padding=1).mean((0, 2, 3))
     assert torch.allclose(weights["norm.running_mean"], mean, rtol=1e-2, atol=2e-3)
 
 
@@ -192,6 +197,13 @@ def test_the_record_tells_what_was_done(images: Dataset, tmp_path: Path) -> None
     assert zoo.evaluate(network, images.take(50)).accuracy == record.accuracy
     kept = load_file(tmp_path / "mnist-cnn.safetensors")
     assert {str(weight.dtype) for weight in kept.values()} == {f"torch.{record.weights_dtype}"}
+
+
+def test_a_device_that_torch_does_not_have_is_refused(images: Dataset, tmp_path: Path) -> None:
+    for device in ("gpu", "cuda:99"):
+        with pytest.raises(InvalidOption, match=rf"torch cannot use the device '{device}' here: .*train on 'cpu'"):
+            _train(zoo.find("mnist-cnn"), tmp_path, images, device=device)
+    assert _train(zoo.find("mnist-cnn"), tmp_path, images, epochs=1, device="cpu").device == "cpu"
 
 
 def test_an_impossible_training_is_refused(images: Dataset, tmp_path: Path) -> None:

@@ -254,7 +254,7 @@ def augmented(images: Tensor, recipe: Recipe) -> Tensor:
 def _seeded(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
     # Every epoch has random numbers of its own, so that a resumed training needs no generator's state.
     state = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]
-    deterministic = torch.backends.cudnn.flags(deterministic=True, benchmark=False, allow_tf32=True)
+    deterministic = torch.backends.cudnn.flags(enabled=True, deterministic=True)
     with (
         torch.random.fork_rng(devices=[] if device.type == "cpu" else [device], device_type=device.type),
         deterministic,
