@@ -25,7 +25,6 @@ from torch import Tensor, nn
 import respike
 from respike import Plan, Probe, Site, cost, data, engines, methods, zoo
 
-WEIGHTS = {"cifar10-vgg16-half": Path(__file__).parents[1] / "papers" / "ecc" / "weights"}
 CALIBRATION = 1000
 Forward = Callable[[Tensor], Tensor]
 
@@ -111,7 +110,7 @@ def _model(name: str) -> tuple[nn.Module, str]:
     kind, _, width = name.partition("-width-")
     if width:
         return _perceptron(int(width)), "mnist"
-    return zoo.load(kind, *((WEIGHTS[kind],) if kind in WEIGHTS else ())).eval(), zoo.find(kind).dataset
+    return zoo.load(kind), zoo.find(kind).dataset
 
 
 def _perceptron(width: int) -> nn.Module:

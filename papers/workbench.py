@@ -119,13 +119,13 @@ class Workbench:
         """The folder of the pictures."""
         return self.out / "figures"
 
-    def subject(self, name: str, weights: Path = zoo.SHIPPED) -> Subject:
-        """A network of the zoo, with its data; `weights` is the folder of its weights."""
+    def subject(self, name: str) -> Subject:
+        """A network of the zoo, with its data."""
         dataset = zoo.find(name).dataset
         test = self.images(dataset, "test")
-        network = respike.load(zoo.load(name, weights), test.take(8).images)
+        network = respike.load(zoo.load(name), test.take(8).images)
         calibration = self.images(dataset, "calibration").images
-        return Subject(name, network, test, calibration, zoo.record(name, weights).sha256)
+        return Subject(name, network, test, calibration, zoo.record(name).sha256)
 
     def images(self, dataset: str, split: str) -> Dataset:
         """A split of a data set, which is fetched where it is not on this machine."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 from papers.workbench import Subject
 
@@ -80,8 +79,8 @@ def repaired(subject: Subject, steps: int, *, upfront: bool = True, signed: bool
     return refine.signed(plan) if signed else plan
 
 
-def with_epsilon(subject: Subject, epsilon: float, weights: Path) -> Network:
+def with_epsilon(subject: Subject, epsilon: float) -> Network:
     """The network with batch norms of another epsilon, folded."""
-    raw = load(zoo.load(subject.name, weights), subject.test.take(8).images, passes=())
+    raw = load(zoo.load(subject.name), subject.test.take(8).images, passes=())
     nodes = tuple(replace(node, epsilon=epsilon) if isinstance(node, BatchNorm) else node for node in raw.nodes)
     return prepare(replace(raw, nodes=nodes), STANDARD)

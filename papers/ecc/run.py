@@ -26,8 +26,6 @@ from respike import Plan, engines, lower
 from respike.data import Dataset
 
 HOME = Path(__file__).parent
-WEIGHTS = HOME / "weights"
-"""The networks of this paper are too large for the package; their weights lie here."""
 NETWORK = "cifar10-vgg16-half"
 LONG = 2000
 """Test images of the repaired conversion in time; the other runs in time take a quarter of them."""
@@ -158,7 +156,7 @@ def program(bench: Workbench) -> list[Claim]:
     """All figures, tables and claims."""
     claims: list[Claim] = []
     for name in bench.networks:
-        subject = bench.subject(name, WEIGHTS)
+        subject = bench.subject(name)
         counted = in_counts(bench, subject)
         timed = in_time(bench, subject)
         counts = spike_counts(bench, subject)
@@ -205,7 +203,7 @@ def in_counts(bench: Workbench, subject: Subject) -> Counted:
     runs |= {(name, steps): method(name, steps, few) for name, every in ON_FEW.items() for steps in every}
     bits = {(number, steps): fixed(number, steps) for number in BITS for steps in (64, STEPS)}
     keras, careless = (
-        replace(subject, network=plans.with_epsilon(subject, epsilon, WEIGHTS), name=f"{subject.name}-{epsilon}")
+        replace(subject, network=plans.with_epsilon(subject, epsilon), name=f"{subject.name}-{epsilon}")
         for epsilon in (plans.KERAS_EPSILON, 0.0)
     )
     return Counted(

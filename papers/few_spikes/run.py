@@ -331,7 +331,7 @@ def _relu(inputs: torch.Tensor, unit: torch.Tensor, steps: int = STEPS) -> torch
 
 def trained() -> list[str]:
     """The networks of Table 2 whose weights are here, and the public one where it is at hand."""
-    return [*(name for name in PAPER if (zoo.SHIPPED / f"{name}.json").exists()), *public.names()]
+    return [*(name for name in PAPER if zoo.trained(name)), *public.names()]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -90,8 +90,11 @@ def _found(name: str, source: Source) -> Subject:
         return _loaded(path.stem, zoo.load(path.stem, path.parent), _at_home(source, path.stem))
     if name not in _zoo() and (path.suffix or path.parent != Path() or path.exists()):
         return Subject(replace(load(path), origin=name), source)
-    if name in _zoo() and not (zoo.SHIPPED / f"{name}.safetensors").exists():
-        raise InvalidFile(f"the weights of {name} do not come with respike: run respike train {name} and pass its file")
+    if name in _zoo() and not zoo.trained(name):
+        raise InvalidFile(
+            f"the weights of {name} do not come with respike: pass its file from the folder weights of the repository, "
+            f"or run respike train {name} and pass what it wrote"
+        )
     return _loaded(name, zoo.load(name), _at_home(source, name))
 
 

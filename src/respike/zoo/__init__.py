@@ -1,7 +1,7 @@
 """Trained networks of the papers, with the recipes that trained them."""
 
 from respike.zoo.entries import ENTRIES, Descent, Entry, Recipe, find
-from respike.zoo.records import SHIPPED, Epoch, TrainingRecord, load, record
+from respike.zoo.records import SHIPPED, Epoch, TrainingRecord, load, record, trained
 from respike.zoo.training import Score, evaluate, train
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "load",
     "record",
     "train",
+    "trained",
 ]

@@ -107,7 +107,7 @@ _COLOUR = (3, 32, 32)
 _DIEHL = "Diehl et al. 2015 (replication)"
 _MLP_RECIPE = Recipe(50, batch_size=200, peak=1.5e-3)
 _CIFAR_RECIPE = Recipe(
-    100,
+    60,
     batch_size=256,
     peak=0.4,
     weight_decay=5e-4,
@@ -152,11 +152,11 @@ ENTRIES: tuple[Entry, ...] = (
             partial(cifar_resnet, depth, input_norm=True),
             _COLOUR,
             "cifar10",
-            _CIFAR_RECIPE,
+            replace(_CIFAR_RECIPE, epochs=epochs),
             _FEW_SPIKES,
             f"ResNet-{depth} on CIFAR-10",
         )
-        for depth in (8, 14, 20, 50)
+        for depth, epochs in ((8, 65), (14, 59), (20, 57), (50, 60))
     ),
     *(
         Entry(
@@ -164,15 +164,15 @@ ENTRIES: tuple[Entry, ...] = (
             partial(vgg16, classes=classes, width=width, batch_norm=batch_norm),
             _COLOUR,
             dataset,
-            replace(_CIFAR_RECIPE, peak=peak),
+            replace(_CIFAR_RECIPE, peak=peak, epochs=epochs),
             "ECC",
             f"{name} on {title}",
         )
         for dataset, title, classes in (("cifar10", "CIFAR-10", 10), ("cifar100", "CIFAR-100", 100))
-        for suffix, name, width, batch_norm, peak in (
-            ("", "VGG-16 with batch norm and average pooling", 64, True, 0.1),
-            ("-half", "VGG-16 of half width with batch norm and average pooling", 32, True, 0.1),
-            ("-half-plain", "VGG-16 of half width without batch norm and biases", 32, False, 0.02),
+        for suffix, name, width, batch_norm, peak, epochs in (
+            ("", "VGG-16 with batch norm and average pooling", 64, True, 0.1, 100),
+            ("-half", "VGG-16 of half width with batch norm and average pooling", 32, True, 0.1, 55),
+            ("-half-plain", "VGG-16 of half width without batch norm and biases", 32, False, 0.02, 59),
         )
     ),
     *(
@@ -199,7 +199,7 @@ ENTRIES: tuple[Entry, ...] = (
         cifar_vit,
         _COLOUR,
         "cifar10",
-        replace(_TOKEN_RECIPE, epochs=100),
+        replace(_TOKEN_RECIPE, epochs=61),
         _TOKENS,
         "vision transformer of 6 blocks of width 128 behind 3 convolutions on CIFAR-10",
     ),
@@ -230,11 +230,11 @@ ENTRIES: tuple[Entry, ...] = (
             partial(cifar_resnet, 20, input_norm=True, activation=partial(QCFS, levels)),
             _COLOUR,
             "cifar10",
-            replace(_CIFAR_RECIPE, peak=0.2),
+            replace(_CIFAR_RECIPE, peak=0.2, epochs=epochs),
             _QCFS,
             f"ResNet-20 with activations of {levels} levels on CIFAR-10",
         )
-        for levels in (4, 8)
+        for levels, epochs in ((4, 49), (8, 51))
     ),
 )
 """Every network of the zoo."""

@@ -17,6 +17,8 @@ from respike.zoo.entries import Recipe, find
 
 SHIPPED = Path(__file__).parent / "weights"
 """The folder of the weights and records that come with the package."""
+_CHECKOUT = Path(__file__).parents[3] / "weights"
+"""That of the larger networks, in the repository beside `src`: a wheel does not have it."""
 
 
 @dataclass(frozen=True)
@@ -99,34 +101,55 @@ class TrainingRecord:
             raise InvalidFile(f"{name} is not a training record of this version: {error}") from error
 
 
-def record(name: str, directory: Path = SHIPPED) -> TrainingRecord:
-    """The training record of a network of the zoo, from the shipped folder or another one.
+def trained(name: str) -> bool:
+    """Whether the weights of a network of the zoo are at hand; raises UnknownName for a name that is not in the zoo."""
+    return any((folder / f"{find(name).name}.safetensors").exists() for folder in (SHIPPED, _CHECKOUT))
+
+
+def record(name: str, directory: Path | None = None) -> TrainingRecord:
+    """The training record of a network of the zoo, from where its weights come from or another folder.
 
     Raises UnknownName for a name that is not in the zoo, InvalidFile for a record that is missing or broken.
     """
-    path = directory / f"{find(name).name}.json"
+    path = (directory or _home(name)) / f"{find(name).name}.json"
     try:
         return TrainingRecord.from_json(read(path).decode(), str(path))
     except UnicodeDecodeError as error:
         raise InvalidFile(f"{path} is not text: {error}") from error
 
 
-def load(name: str, directory: Path = SHIPPED) -> nn.Module:
-    """A trained network of the zoo in evaluation mode, float32, from the shipped folder or another one.
+def load(name: str, directory: Path | None = None) -> nn.Module:
+    """A trained network of the zoo in evaluation mode, float32.
+
+    Small networks come with the package; the weights of the others lie in the repository's folder `weights`, where a
+    checkout finds them.
+
+    Args:
+        name: of the network.
+        directory: the folder of its weights and record; where they come from unless given.
 
     Raises UnknownName for a name that is not in the zoo, InvalidFile for weights that are missing, corrupted,
     truncated, not those of the record beside them, or not those of this architecture.
     """
     entry = find(name)
+    if directory is None and not trained(name):
+        raise InvalidFile(
+            f"the weights of {name} do not come with the package: take them from the folder weights of the repository, "
+            f"or train them with respike.zoo.train"
+        )
+    directory = directory or _home(name)
     path = directory / f"{name}.safetensors"
-    if directory == SHIPPED and not path.exists():
-        raise InvalidFile(f"the weights of {name} do not come with the package: train them with respike.zoo.train")
     content = read(path)
     if hashlib.sha256(content).hexdigest() != record(name, directory).sha256:
         raise InvalidFile(f"{path} is corrupted: its SHA-256 is not the one in {name}.json; install or train it again")
     network = entry.build()
     fill(network, parse(content, path)[0], path)
     return network.eval()
+
+
+def _home(name: str) -> Path:
+    """The folder of the weights of a network of the zoo."""
+    return _CHECKOUT if (_CHECKOUT / f"{name}.safetensors").exists() else SHIPPED
 
 
 def fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
