@@ -102,8 +102,8 @@ class TrainingRecord:
 
 
 def trained(name: str) -> bool:
-    """Whether the weights of a network of the zoo are at hand; raises UnknownName for a name that is not in the zoo."""
-    return any((folder / f"{find(name).name}.safetensors").exists() for folder in (SHIPPED, _CHECKOUT))
+    """Whether the zoo has a network of that name, and its weights are at hand."""
+    return any((folder / f"{name}.safetensors").exists() for folder in (SHIPPED, _CHECKOUT))
 
 
 def record(name: str, directory: Path | None = None) -> TrainingRecord:
