@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
+from typing import Any
 
 import torch
 from hypothesis import strategies as st
@@ -23,9 +25,11 @@ from respike.ir import (
     MaxPool,
     Network,
     Node,
+    QuantisedReLU,
     ReLU,
     Reshape,
 )
+from respike.methods import Method
 
 BLOCKS = ("conv", "grouped", "strided", "residual", "concat", "avgpool", "overlapping", "maxpool", "batchnorm")
 
@@ -147,6 +151,19 @@ def perceptrons(draw: st.DrawFn, *, bias: bool | None = None) -> Network:
         builder.relu()
     builder.put(Linear("out", (builder.last,), builder.random(3, sizes[-1])))
     return Network(tuple(builder.nodes), ("out",), "random")
+
+
+def with_levels(network: Network, levels: int = 5, top: float = 1.5, offset: float = 0.5) -> Network:
+    """The network with quantised activations in the place of its ReLUs."""
+    function = QuantisedReLU(top, levels, offset)
+    return replace(
+        network, nodes=tuple(replace(n, function=function) if isinstance(n, Activation) else n for n in network.nodes)
+    )
+
+
+def suited(network: Network, method: Method[Any]) -> Network:
+    """The network, with what a method needs of it."""
+    return network if method.suits(network) else with_levels(network)
 
 
 def images(network: Network, count: int, seed: int = 0) -> Tensor:

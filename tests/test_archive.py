@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from networks import Builder, images, networks, perceptrons
+from networks import Builder, images, networks, perceptrons, suited
 from neuron_samples import ALL
 from respike import SpikingNetwork, engines, methods
 from respike.archive import FORMAT
@@ -36,7 +36,10 @@ from respike.plan import MomentaryMax, Plan, Site, SpikeCount
 from respike.schedule import Layerwise, Steady
 from respike.tensor_file import pack, parse
 
-FIT = {"input_steps": 4, "drain_steps": 3}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "fit": {"input_steps": 4, "drain_steps": 3},
+    "time_to_first_spike": {"time_bits": 3},
+}
 
 
 @settings(max_examples=25, derandomize=True, deadline=None)
@@ -49,9 +52,10 @@ FIT = {"input_steps": 4, "drain_steps": 3}
 def test_a_reloaded_network_gives_the_same_spikes(
     tmp_path_factory: pytest.TempPathFactory, network: Network, method: Method[Any], coding: Coding, counted: bool
 ) -> None:
+    network = suited(network, method)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeadLayerWarning)
-        plan = method.plan(network, images(network, 9), **(FIT if method is methods.fit else {"steps": 6}))
+        plan = method.plan(network, images(network, 9), **OPTIONS.get(method.name, {"steps": 6}))
     if not isinstance(plan.schedule, Layerwise):  # few-spikes networks have one coding and one readout
         plan = replace(plan, coding=coding, max_pooling=MomentaryMax())
         plan = replace(plan, readout=SpikeCount(Site(0.3))) if counted else plan
@@ -257,7 +261,7 @@ def test_changed_descriptions_are_refused_or_run(method: Method[Any], tmp_path: 
         builder.block(kind)
     network = builder.network()
     path = tmp_path / "net.respike"
-    plan = method.plan(network, images(network, 9), **(FIT if method is methods.fit else {}))
+    plan = method.plan(network, images(network, 9), **(OPTIONS["fit"] if method is methods.fit else {}))
     SpikingNetwork(network, plan).save(path)
     tensors, header = parse(path.read_bytes(), path)
     tree = json.loads(header["respike"])

@@ -23,6 +23,10 @@ BU_2022 = (
     "T. Bu, J. Ding, Z. Yu, T. Huang. Optimized potential initialization for low-latency spiking neural networks. AAAI "
     "2022. arXiv:2202.01440"
 )
+BU_2022_QCFS = (
+    "T. Bu, W. Fang, J. Ding, P. Dai, Z. Yu, T. Huang. Optimal ANN-SNN conversion for high-accuracy and ultra-low-"
+    "latency spiking neural networks. ICLR 2022. arXiv:2303.04347"
+)
 LI_2021 = (
     "Y. Li, S. Deng, X. Dong, R. Gong, S. Gu. A free lunch from ANN: towards efficient, accurate spiking neural "
     "networks calibration. ICML 2021. arXiv:2106.06984"

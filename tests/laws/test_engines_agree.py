@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from networks import images, networks, perceptrons
+from networks import images, networks, perceptrons, suited
 from neuron_samples import STEPPED
 from respike import engines, methods
 from respike.coding import Bernoulli, Coding, ConstantCurrent, IntegrateEncoder
@@ -55,6 +55,7 @@ def assert_same_spikes(network: Network, plan: Plan, memory: int = 2000) -> None
 @settings(max_examples=12, derandomize=True, deadline=None)
 @given(network=st.one_of(networks(), perceptrons()))
 def test_on_every_method(method: Method[Any], network: Network) -> None:
+    network = suited(network, method)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeadLayerWarning)
         plan = method.plan(network, images(network, 20, seed=1), **OPTIONS.get(method.name, {"steps": 9}))

@@ -15,7 +15,7 @@ import torch
 from hypothesis import given, settings
 
 import respike
-from networks import Builder, images, networks, perceptrons
+from networks import Builder, images, networks, perceptrons, suited
 from respike import engines, methods
 from respike.calibrate import observe
 from respike.errors import DeadLayerWarning, InvalidData, InvalidOption, InvalidPlan, UnknownName
@@ -174,7 +174,7 @@ def test_every_method_documents_itself_and_its_options(method: Method[Any]) -> N
     assert methods.find(method.name) is method
     assert methods.find(method.name.replace("_", "-")) is method
     options = OPTIONS.get(method.name, {"steps": 7})
-    plan = method.plan(_network(), torch.rand(10, 5), **options)
+    plan = method.plan(suited(_network(), method), torch.rand(10, 5), **options)
     assert (plan.method, plan.cites) == (method.name, method.cites)
     assert options.items() <= plan.options.items()
 

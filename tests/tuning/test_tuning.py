@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from networks import Builder, images
+from networks import Builder, images, suited
 from respike import measure, methods, plan
 from respike.errors import InvalidData, InvalidFile, InvalidOption, UnknownName
 from respike.ir import Activation, Input, Multiply, Network, ReLU
@@ -94,7 +94,7 @@ def test_every_method_has_a_space_whose_start_it_takes() -> None:
     for name, space in spaces(8).items():
         options = space.options(space.parameters())
         assert set(options) <= set(space.method.options)
-        found: plan.Plan = space.method.plan(network, calibration, **options)
+        found: plan.Plan = space.method.plan(suited(network, space.method), calibration, **options)
         assert found.method == name
 
 

@@ -81,6 +81,8 @@ def tune(
         raise InvalidOption(
             f"the network is converted already, by {subject.plan.method}: pass the network that it was made from"
         )
+    if names is None:
+        among = [method for method in among if method.suits(subject.network)]
     scored = subject.held_out(held_out)
     with console.progress() as progress:
         found = tuning.tune(

@@ -24,6 +24,7 @@ from respike.ir import (
     Network,
     Node,
     Pad,
+    QuantisedReLU,
     ReLU,
     ceiling,
     tensors,
@@ -99,6 +100,8 @@ class _Rewriting:
                 value = torch.as_tensor(self.plan.sites[node.name].value, dtype=torch.float64)
                 # A ceiling that differs from channel to channel cannot be said; the plan has been held to it.
                 function = ReLU(ceiling(node.function) / float(value)) if value.ndim == 0 else ReLU()
+                if isinstance(node.function, QuantisedReLU) and value.ndim == 0:
+                    function = replace(node.function, ceiling=function.ceiling)
                 self._add(replace(node, inputs=(source,), function=function), uniform(value, shape))
             case Linear() | Conv() | BatchNorm() | ElementwiseAffine():
                 self._weights(node)

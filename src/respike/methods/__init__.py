@@ -18,6 +18,7 @@ from respike.methods.model_norm import model_norm as model_norm
 from respike.methods.multi_threshold import multi_threshold as multi_threshold
 from respike.methods.opi import opi as opi
 from respike.methods.percentile_norm import percentile_norm as percentile_norm
+from respike.methods.quantised import quantised as quantised
 from respike.methods.rmp import rmp as rmp
 from respike.methods.signed import signed as signed
 from respike.methods.threshold_balancing import threshold_balancing as threshold_balancing
@@ -40,6 +41,7 @@ ALL: tuple[Method[Any], ...] = (
     few_spikes,
     canonic_spikes,
     time_to_first_spike,
+    quantised,
     calibrated,
 )
 

@@ -29,11 +29,13 @@ class Method(Published[P, Plan]):
         search: where `tuning.tune` looks, by option; the steps, switches and reset unless given.
         remedies: what `diagnose` advises, by the name of the rule that has found something.
         refinements: what is done to each plan that it makes.
+        suits: whether it is meant for a network; a search over all methods leaves it out of others.
     """
 
     search: Mapping[str, Range] | None = None
     remedies: Mapping[str, Remedies] = field(default_factory=dict)
     refinements: tuple[Step, ...] = ()
+    suits: Callable[[Network], bool] = lambda network: True
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Plan:
         """The plan for a network."""
@@ -77,7 +79,10 @@ class Method(Published[P, Plan]):
 
 
 def published(
-    *cites: str, search: Mapping[str, Range] | None = None, remedies: Mapping[str, Remedies] | None = None
+    *cites: str,
+    search: Mapping[str, Range] | None = None,
+    remedies: Mapping[str, Remedies] | None = None,
+    suits: Callable[[Network], bool] = lambda network: True,
 ) -> Callable[[Callable[P, Plan]], Method[P]]:
     """Makes a method of a function that returns a plan.
 
@@ -85,9 +90,10 @@ def published(
         *cites: where it was published.
         search: where `tuning.tune` looks, by option: ranges of `respike.methods.search`.
         remedies: what `diagnose` advises for plans of this method, by rule: see `respike.methods.remedy`.
+        suits: whether it is meant for a network; unless given, it is for every network.
     """
 
     def wrap(function: Callable[P, Plan]) -> Method[P]:
-        return Method(function, cites, search, remedies or {})
+        return Method(function, cites, search, remedies or {}, suits=suits)
 
     return wrap

@@ -7,6 +7,7 @@ from respike.neurons.few_spikes import MOST_STEPS, Coefficients, FewSpikes, Sequ
 from respike.neurons.first_spike import TimeToFirstSpike
 from respike.neurons.fitted import FittedFewSpikes
 from respike.neurons.integrate_fire import RESETS, IntegrateFire, Reset, Subtract, ToValue
+from respike.neurons.levels import LevelSpikes
 from respike.neurons.multi_threshold import MultiThreshold
 from respike.neurons.phase import PhaseCoded
 from respike.neurons.registry import KNOWN, register
@@ -23,6 +24,7 @@ ALL: tuple[type[Neuron], ...] = (
     CanonicFewSpikes,
     PhaseCoded,
     TimeToFirstSpike,
+    LevelSpikes,
 )
 """The neurons that come with respike."""
 for _neuron in ALL:
@@ -42,6 +44,7 @@ __all__ = [
     "Firing",
     "FittedFewSpikes",
     "IntegrateFire",
+    "LevelSpikes",
     "MultiThreshold",
     "Neuron",
     "PhaseCoded",

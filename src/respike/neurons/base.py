@@ -101,6 +101,11 @@ class Neuron(ABC):
         return most * sum(max(0.0, worth) for worth in self.worth) if self.worth else most
 
     @property
+    def most_in_all(self) -> int | None:
+        """The largest sum of amplitudes over all steps; None where there is no bound."""
+        return None
+
+    @property
     def computes(self) -> Function:
         """The activation function that it stands for."""
         return ReLU()

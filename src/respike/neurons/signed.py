@@ -60,6 +60,11 @@ class SignedIntegrateFire(TracingNeuron):
 
     most_total: int | None = None
 
+    @property
+    def most_in_all(self) -> int | None:
+        """As given."""
+        return self.most_total
+
     def __post_init__(self) -> None:
         if self.most_total is not None and self.most_total < 1:
             raise InvalidOption(f"a signed neuron sends at least 1 spike, got most_total={self.most_total}")

@@ -72,7 +72,7 @@ def tune(
     held_out: tuple[Tensor, Tensor],
     *,
     objectives: Sequence[Objective] = (ACCURACY, ENERGY),
-    among: Sequence[Method[Any]] = methods.ALL,
+    among: Sequence[Method[Any]] | None = None,
     trials: int = 100,
     longest: int = 256,
     storage: str | Path,
@@ -92,7 +92,7 @@ def tune(
         calibration: images from the training set, for the methods.
         held_out: images and labels from the training set that are not in `calibration`, for the scores.
         objectives: what is to be made better.
-        among: the methods to choose from.
+        among: the methods to choose from; all that suit the network unless given.
         trials: how many in all.
         longest: the most time steps of a trial.
         storage: an SQLite file, or the URL of a database that many machines share.
@@ -109,6 +109,7 @@ def tune(
         raise InvalidOption("a search needs at least one trial, of two steps or more")
     images, labels = held_out
     _check_apart(calibration, images)
+    among = [method for method in methods.ALL if method.suits(network)] if among is None else among
     among_spaces = spaces(longest, among)
     identity = {
         "network": f"{network.origin} {fingerprint(network)}",

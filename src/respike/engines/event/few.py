@@ -20,6 +20,7 @@ from respike.neurons import (
     Coefficients,
     FewSpikes,
     FittedFewSpikes,
+    LevelSpikes,
     Neuron,
     PhaseCoded,
     SequenceNeuron,
@@ -74,6 +75,7 @@ SEQUENCES: Mapping[type[Neuron], Callable[[Any], Sequences]] = {
     FewSpikes: _sequences,
     FittedFewSpikes: _sequences,
     PhaseCoded: _sequences,
+    LevelSpikes: _sequences,
 }
 """By the neuron's class. A neuron that has no entry takes its steps by its definition."""
 
