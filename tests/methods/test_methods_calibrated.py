@@ -30,9 +30,9 @@ NETWORK = deep()
 CALIBRATION, HELD_OUT = images(NETWORK, 64, seed=1), images(NETWORK, 64, seed=2)
 
 
-def error(plan: Plan) -> float:
+def error(plan: Plan, network: Network = NETWORK) -> float:
     """The relative error of the outputs on images that no plan was calibrated on."""
-    found, exact = SpikingNetwork(NETWORK, plan)(HELD_OUT), NETWORK(HELD_OUT)
+    found, exact = SpikingNetwork(network, plan)(HELD_OUT), network(HELD_OUT)
     return float((found - exact).norm() / exact.norm())
 
 
@@ -48,10 +48,22 @@ def test_it_is_its_parts_one_after_the_other() -> None:
         return engines.batched(NETWORK, plan, HELD_OUT[:8]).outputs_over_time
 
     by_hand = refine.initial_potential(methods.max_norm(NETWORK, CALIBRATION, steps=10))
-    by_hand = refine.fit_values(refine.least_squares(by_hand, NETWORK, CALIBRATION), NETWORK, CALIBRATION)
+    by_hand = refine.fit_thresholds(refine.least_squares(by_hand, NETWORK, CALIBRATION), NETWORK, CALIBRATION)
     late = refine.read_late(by_hand, after=3)  # half of the six populations on the longest path
     assert torch.equal(outputs(methods.calibrated(NETWORK, CALIBRATION, steps=10)), outputs(late))
     assert methods.calibrated(NETWORK, CALIBRATION, steps=4).readout.after == 2
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("steps", [6, 12])
+def test_thresholds_fitted_to_real_spikes_lose_less_than_those_for_constant_inputs(steps: int, signed: bool) -> None:
+    before = after = 0.0
+    for network in (NETWORK, deep(6), deep(7)):
+        plan = refine.initial_potential(methods.max_norm(network, CALIBRATION, steps=steps))
+        plan = refine.least_squares(refine.signed(plan) if signed else plan, network, CALIBRATION)
+        before += error(plan, network)
+        after += error(refine.fit_thresholds(plan, network, CALIBRATION), network)
+    assert after < 0.9 * before
 
 
 def test_what_may_be_sent() -> None:

@@ -6,7 +6,7 @@ they can only be 0 or 1, as long as a layer still reads them, so that no layer i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -98,12 +98,12 @@ def parts(network: Network, calibration: Calibration, coding: Coding, steps: int
             first_image += len(images)
 
 
-def behind(network: Network, activation: Activation) -> tuple[Node, ...]:
-    """What an activation's input is computed from, in order: all nodes back to the populations before it, or inputs.
+def behind(network: Network, names: Iterable[str]) -> tuple[Node, ...]:
+    """What some nodes are computed from, themselves included: all nodes back to the populations before, or inputs.
 
-    The populations are inputs there, which read nothing.
+    The populations are inputs there, which read nothing. The nodes are in order.
     """
-    wanted, found = set(activation.inputs), list[Node]()
+    wanted, found = set(names), list[Node]()
     for node in reversed(network.nodes):
         if node.name in wanted:
             source = Input(node.name, (), network.shapes[node.name]) if isinstance(node, Activation) else node

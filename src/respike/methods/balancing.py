@@ -32,7 +32,7 @@ def balanced(
     becomes the clip.
     """
     sites: dict[str, Site] = {}
-    sources = {node.name: behind(network, node) for node in network.activations}
+    sources = {node.name: behind(network, node.inputs) for node in network.activations}
     last_reader = {source.name: name for name, nodes in sources.items() for source in nodes}
     with torch.no_grad():
         images = list(parts(network, calibration, coding, steps))

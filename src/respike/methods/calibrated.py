@@ -24,14 +24,15 @@ def calibrated(
     steps: StepCount = 24,
     signed: bool = False,
     most: Count = 1,
-    images: Count = 256,
+    images: Count = 128,
 ) -> Plan:
     """Combines the refinements that lose least in few steps. Use it when no paper is to be reproduced.
 
     *Paper*: none; the parts are published, the composition is ours.
     *As built*: thresholds with the least squared error for each channel; neurons that start at half a threshold
-    (Bu et al. 2022); mean inputs corrected layer by layer (Li et al. 2021), and the value of a spike fitted on the
-    way. Where neurons send single spikes, the readout starts late (Bu et al. 2025): after half a step for each layer
+    (Bu et al. 2022). Then layer by layer, on the spikes that the layers before really send: mean inputs are corrected
+    (Li et al. 2021), thresholds and potentials chosen again, and the value of a spike fitted. Where neurons send
+    single spikes, the readout starts late (Bu et al. 2025): after half a step for each layer
     on the longest path, but after half of all steps at the latest. Each part is a
     function of `respike.refine`.
 
@@ -47,7 +48,7 @@ def calibrated(
     plan = Plan(sites={node.name: start for node in network.activations}, schedule=Steady(steps))
     plan = refine.initial_potential(plan)
     plan = refine.least_squares(plan, network, calibration)
-    plan = refine.fit_values(plan, network, calibration, images=images)
+    plan = refine.fit_thresholds(plan, network, calibration, images=images)
     if signed or most > 1:
         return plan
     return refine.read_late(plan, after=min(steps, depth(network)) // 2)

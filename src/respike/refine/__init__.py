@@ -15,6 +15,7 @@ from respike.refine.burst import burst as burst
 from respike.refine.calibrate_potentials import calibrate_potentials as calibrate_potentials
 from respike.refine.correct_biases import correct_biases as correct_biases
 from respike.refine.encoder import encoder as encoder
+from respike.refine.fit_thresholds import fit_thresholds as fit_thresholds
 from respike.refine.fit_values import fit_values as fit_values
 from respike.refine.initial_potential import initial_potential as initial_potential
 from respike.refine.least_squares import least_squares as least_squares
@@ -30,6 +31,7 @@ ALL: tuple[Refinement[Any], ...] = (
     least_squares,
     initial_potential,
     correct_biases,
+    fit_thresholds,
     fit_values,
     calibrate_potentials,
     residual_elimination,

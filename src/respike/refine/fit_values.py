@@ -29,8 +29,9 @@ def fit_values(plan: Plan, network: Network, calibration: Calibration, *, images
     with a the activations of the network, and â what the neurons have sent on average in a step, in the same units. In
     few steps part of what a neuron sends is noise: spikes that came too early for the inputs that would have held
     them back. The regression weighs a spike by how much it says about the activation, so that less of this noise
-    reaches the next layer. Mean inputs are corrected on the way, as in `correct_biases` (Li et al. 2021); the
-    regression is our own.
+    reaches the next layer. Mean inputs are corrected on the way, as in `correct_biases` (Li et al. 2021). Nothing
+    corrects the mean of the outputs: so the regression of the populations that they are read from goes through the
+    origin, `Σ â a / Σ â²`. The regression is our own.
     Costs two simulations of the images.
 
     Args:
@@ -44,17 +45,22 @@ def fit_values(plan: Plan, network: Network, calibration: Calibration, *, images
         if layer.node.population or layer.site.neuron.domain is not None:
             return layer.site
         site = with_mean_input(layer)
-        factor = _slope(layer.sent(site), evaluate(layer.node, [layer.wanted]))
-        value = torch.as_tensor(site.value, dtype=torch.float64) * factor.clamp(*_RANGE)
-        return replace(site, spike_value=value.clamp(max=ceiling(layer.node.function) / site.neuron.largest))
+        return value_fitted(layer, site, layer.sent(site), evaluate(layer.node, [layer.wanted]))
 
     return replace(plan, sites=front_to_back(network, plan, calibration, images, fitted))
 
 
-def _slope(sent: Tensor, activations: Tensor) -> Tensor:
+def value_fitted(layer: Layer, site: Site, sent: Tensor, activations: Tensor) -> Site:
+    """The site whose spikes deliver what a regression of the activations on what it has sent says."""
+    value = torch.as_tensor(site.value, dtype=torch.float64) * _slope(sent, activations, layer.last).clamp(*_RANGE)
+    return replace(site, spike_value=value.clamp(max=ceiling(layer.node.function) / site.neuron.largest))
+
+
+def _slope(sent: Tensor, activations: Tensor, through_origin: bool) -> Tensor:
     """The slope of the regression of the activations on what was sent, `[channels]`; 1 where nothing was sent."""
     sent, activations = (values.transpose(0, 1).flatten(1).double() for values in (sent, activations))
-    sent = sent - sent.mean(1, keepdim=True)
-    activations = activations - activations.mean(1, keepdim=True)
+    if not through_origin:
+        sent = sent - sent.mean(1, keepdim=True)
+        activations = activations - activations.mean(1, keepdim=True)
     power = sent.square().sum(1)
     return torch.where(power > 0, (sent * activations).sum(1) / power.clamp(min=torch.finfo(power.dtype).tiny), 1.0)

@@ -10,9 +10,9 @@ population spike.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -28,6 +28,12 @@ _OUTSIDE = 1e-3
 """The share of inputs outside a fitted neuron's range from which on it is worth a warning."""
 
 
+class Tried(Protocol):
+    """Runs a population with each of some sites: what its spikes deliver, decoded, `[images, *shape]`."""
+
+    def __call__(self, *sites: Site) -> list[Tensor]: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
     """A population that is about to be run.
@@ -37,14 +43,20 @@ class Layer:
         site: its site in the plan.
         wanted: the input of the activation in the network, `[images, *shape]`.
         found: its mean input over time in the spiking network, in the same units.
-        sent: runs the population with a site: what its spikes deliver, decoded, `[images, *shape]`.
+        last: whether outputs are read from its spikes, without another population between.
+        tried: runs the population with each of some sites, on currents that are computed once.
     """
 
     node: Activation
     site: Site
     wanted: Tensor
     found: Tensor
-    sent: Callable[[Site], Tensor]
+    last: bool
+    tried: Tried
+
+    def sent(self, site: Site) -> Tensor:
+        """What the spikes of the population deliver with a site."""
+        return self.tried(site)[0]
 
 
 Visit: TypeAlias = Callable[[Layer], Site]
@@ -89,6 +101,7 @@ class _Twin:
         stepped = not isinstance(plan.schedule, Layerwise)
         self._parts = list(parts(network, images, plan.coding, plan.schedule.steps)) if stepped else []
         self._last_use = _last_use(network, plan)
+        self._read_out = {node.name for node in behind(network, network.outputs)}
         coded = images
         if plan.coding.spiking:
             coded = torch.cat([part.mean_input() / plan.coding.gain for part in self._parts])
@@ -104,27 +117,32 @@ class _Twin:
 
     def _populated(self, node: Activation, wanted: Tensor, found: Tensor) -> Tensor:
         """Lets a population spike, with the site that `visit` gives it."""
+        nodes = behind(self._network, node.inputs)
 
-        def sent(site: Site) -> Tensor:
-            return self._sent(node, site, found)
+        def tried(*sites: Site) -> list[Tensor]:
+            return self._tried(node.name, nodes, found, sites)
 
-        self.sites[node.name] = self._visit(Layer(node, self.sites[node.name], wanted, found, sent))
-        delivered = sent(self.sites[node.name])
+        chosen = self._visit(Layer(node, self.sites[node.name], wanted, found, node.name in self._read_out, tried))
+        self.sites[node.name] = chosen
+        (delivered,) = tried(chosen)
         for part in self._parts:
             part.forget({source for source, last in self._last_use.items() if last == node.name})
         return delivered
 
-    def _sent(self, node: Activation, site: Site, current: Tensor) -> Tensor:
+    def _tried(self, name: str, nodes: tuple[Node, ...], found: Tensor, sites: Sequence[Site]) -> list[Tensor]:
+        """What a population delivers with each of the sites; the spikes of the last one are kept."""
         if not self._parts:
-            return _delivered(node.name, site, current)
-        nodes = behind(self._network, node)
-        values = [part.run(node.name, part.current(nodes, self.sites), site) for part in self._parts]
-        return torch.cat(values) / self._plan.decoding
+            return [_delivered(name, site, found) for site in sites]
+        sums = list[list[Tensor]]()
+        for part in self._parts:
+            current = part.current(nodes, self.sites)
+            sums.append([part.run(name, current, site) for site in sites])
+        return [torch.cat(each) / self._plan.decoding for each in zip(*sums, strict=True)]
 
 
 def _last_use(network: Network, plan: Plan) -> dict[str, str]:
     """For each population the last one whose currents are made of its spikes."""
-    return {source.name: node.name for node in network.activations for source in behind(network, node)}
+    return {source.name: node.name for node in network.activations for source in behind(network, node.inputs)}
 
 
 def _delivered(name: str, site: Site, current: Tensor) -> Tensor:
