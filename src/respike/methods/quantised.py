@@ -12,6 +12,10 @@ from respike.neurons import LevelSpikes, SignedIntegrateFire
 from respike.plan import Plan, Site
 from respike.schedule import InputThenDrain, Layerwise, Schedule, Steady
 
+_AT_A_STEP = 1e-5
+"""The least potential that neurons start with, in steps: a value that is passed on from layer to layer stands at a
+step, and must not fall below it by rounding."""
+
 
 def _has_levels(network: Network) -> bool:
     return all(isinstance(node.function, QuantisedReLU) for node in network.activations)
@@ -81,11 +85,11 @@ def _levels(network: Network) -> dict[str, int]:
 
 
 def _site(name: str, function: QuantisedReLU, steps: int, signed: bool, layerwise: bool) -> Site:
+    share = max(function.offset, _AT_A_STEP)
     if layerwise:
-        unit = function.unit
-        return Site(unit, initial_potential=function.offset * unit, neuron=LevelSpikes(function.levels))
+        return Site(function.unit, initial_potential=share * function.unit, neuron=LevelSpikes(function.levels))
     if not signed:
-        return Site(function.ceiling, initial_potential=function.offset * function.ceiling)
+        return Site(function.ceiling, initial_potential=share * function.ceiling)
     if steps < function.levels:
         raise InvalidOption(
             Argument("steps"),
@@ -94,4 +98,4 @@ def _site(name: str, function: QuantisedReLU, steps: int, signed: bool, layerwis
         )
     threshold = function.unit * steps
     neuron = SignedIntegrateFire(most_total=function.levels)
-    return Site(threshold, initial_potential=function.offset * threshold, neuron=neuron)
+    return Site(threshold, initial_potential=share * threshold, neuron=neuron)
