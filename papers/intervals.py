@@ -8,8 +8,8 @@ from math import inf, sqrt
 import torch
 from torch import Tensor
 
-Z = 1.959964
-"""The normal quantile of a two-sided interval of 95 %."""
+from respike import wilson
+from respike.intervals import Z
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,8 @@ class Estimate:
 
 def accuracy(share: float, images: int) -> Estimate:
     """An accuracy in per cent from a share of images that are right: Wilson's interval (Wilson 1927)."""
-    centre = (share + Z**2 / (2 * images)) / (1 + Z**2 / images)
-    half = Z / (1 + Z**2 / images) * sqrt(share * (1 - share) / images + Z**2 / (4 * images**2))
-    return Estimate(100 * share, 100 * max(centre - half, 0.0), 100 * min(centre + half, 1.0))
+    low, high = wilson(share, images)
+    return Estimate(100 * share, 100 * low, 100 * high)
 
 
 def apart(first: float, second: float, first_images: int, second_images: int) -> Estimate:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         zoo,
     )
     from respike.diagnosis import Diagnosis, diagnose
+    from respike.intervals import wilson
     from respike.load import load
     from respike.measure.measure import measure
     from respike.measure.report import Report
@@ -83,11 +84,13 @@ __all__ = [
     "report",
     "simulate",
     "tuning",
+    "wilson",
     "zoo",
 ]
 
 _HOMES = {
     "diagnosis": ("Diagnosis", "diagnose"),
+    "intervals": ("wilson",),
     "load": ("load",),
     "measure": ("Report", "measure"),
     "passes": ("prepare",),

@@ -23,18 +23,22 @@ def _text(*reports: Report) -> str:
 
 def test_the_numbers_of_a_report_stand_in_its_row() -> None:
     text = _text(REPORT)
-    row = next(line for line in text.splitlines() if line.startswith("fit"))
-    assert row.split() == ["fit", "98.00", "97.50", "4", "3", "2.50", "1.23", "M", "0.75"]
+    row = next(line for line in text.splitlines() if line.startswith(" fit"))
+    assert row.split() == ["fit", "98.00", "3", "2.00", "6.00", "0.50", "4", "97.50", "0.75"]
+    network = next(line for line in text.splitlines() if line.startswith("net "))
+    assert network.split() == ["net", "98.00", "1.00", "k", "1.00"]
 
 
 def test_the_images_and_the_tolerance_are_said() -> None:
     text = _text(REPORT)
     assert "net, 1,000 images of mnist" in text
-    assert "within 0.05 points" in text
+    assert "within 3 decisions" in text
 
 
 def test_what_was_never_reached_says_so() -> None:
-    assert "never" in _text(replace(REPORT, steps_to_network_accuracy=None))
+    text = _text(replace(REPORT, steps_to_network_accuracy=None))
+    row = next(line for line in text.splitlines() if line.startswith(" fit"))
+    assert row.split() == ["fit", "97.50", "never", "2.50", "1.23", "M", "0.75", "4", "97.50", "0.75"]
 
 
 def test_an_interrupted_run_is_marked() -> None:
@@ -44,10 +48,24 @@ def test_an_interrupted_run_is_marked() -> None:
 
 
 def test_several_networks_fit_80_columns() -> None:
-    names = ("mnist-mlp", "mnist-cnn", "mnist-cnn-diehl")
-    text = _text(*(replace(REPORT, network=name, method=method) for name in names for method in ("fit", "data_norm")))
+    networks = ("mnist-mlp", "mnist-cnn", "mnist-cnn-diehl")
+    methods = ("fit", "threshold_balancing")
+    text = _text(*(replace(REPORT, network=network, method=method) for network in networks for method in methods))
     assert "…" not in text
-    assert all(text.count(name + " ") == 1 for name in names)
+    assert all(text.count(network + " ") == 1 for network in networks)
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("width", [20, 40, 79])
+def test_a_narrow_terminal_cuts_no_number(width: int) -> None:
+    reports = [replace(REPORT, method="threshold_balancing", accuracy=[0.1, 0.2, 0.98765, 0.4321])]
+    console = Console(width=max(width, 31))
+    with console.capture() as capture:
+        console.print(summary(reports))
+    text = capture.get()
+    assert "…" not in text
+    for number in ("98.77", "43.21", "2.00", "0.50", "0.75"):
+        assert number in text
 
 
 @pytest.mark.parametrize(

@@ -5,26 +5,30 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from networks import Builder, images, networks
-from respike import Probe, SpikingNetwork, engines, measure, methods, simulate
+from respike import Probe, Report, SpikingNetwork, engines, measure, methods, simulate, wilson
 from respike import cost as m
 from respike.coding import Bernoulli
 from respike.errors import InvalidData, InvalidNetwork, InvalidOption
+from respike.intervals import by_chance
 from respike.ir import Activation, Conv, Input, Linear, Multiply, Network, ReLU, Reshape
 from respike.measure import BATCH_SIZE
+from respike.measure.early_exit import Margin
 from respike.measure.report import first_to_stay
+from respike.neurons import FewSpikes
 from respike.plan import Plan, Site
 from respike.record import INPUT
-from respike.schedule import Steady
+from respike.schedule import Layerwise, Steady
 
 
 def spiking_network(network: Network, steps: int = 6) -> SpikingNetwork:
@@ -101,10 +105,55 @@ def test_batches_of_any_size_and_a_limit() -> None:
     assert whole.synaptic_operations == pytest.approx(pieces.synaptic_operations)
 
 
-def test_the_step_that_reaches_the_network_is_thefirst_to_stay() -> None:
-    assert first_to_stay([0.1, 0.9, 0.5, 0.9, 0.95], 0.9) == 4
-    assert first_to_stay([0.9, 0.8], 0.9) is None
-    assert first_to_stay([0.9, 0.9], 0.9) == 1
+def test_the_step_that_reaches_the_network_is_the_first_to_stay() -> None:
+    assert first_to_stay([1, 9, 5, 9, 10], 9) == 4
+    assert first_to_stay([9, 8], 9) is None
+    assert first_to_stay([9, 9], 9) == 1
+
+
+@settings(max_examples=10, derandomize=True, deadline=None)
+@given(network=networks(), tolerance=st.sampled_from([None, 0.0, 0.1, 1.0]))
+def test_the_headline_is_what_a_run_costs_that_ends_there(network: Network, tolerance: float | None) -> None:
+    """At the step from which on the accuracy stays; a shorter run of so many steps has the same figures."""
+    data = images(network, 60), torch.arange(60) % 4
+    report = measure(spiking_network(network), data, tolerance=tolerance)
+    allowed = by_chance(report.network_accuracy, 60) if tolerance is None else round(60 * tolerance)
+    assert report.decisions == allowed
+    right = [round(60 * accuracy) for accuracy in report.accuracy]
+    stays = [step for step in report.times if min(right[step - 1 :]) >= round(60 * report.network_accuracy) - allowed]
+    assert report.steps_to_network_accuracy == min(stays, default=None)
+    head = report.headline
+    assert head.step == min(stays, default=report.latency)
+    assert (head.low, head.high) == wilson(head.accuracy, 60)
+    shorter = measure(spiking_network(network, head.step), data)
+    assert asdict(head) == pytest.approx(asdict(shorter.end))
+    for step in report.times:
+        assert asdict(report.after(step)) == pytest.approx(asdict(measure(spiking_network(network, step), data).end))
+
+
+def test_an_output_that_comes_at_the_end_has_one_cost() -> None:
+    network = _network()
+    plan = Plan({n.name: Site(0.01, neuron=FewSpikes(6)) for n in network.activations}, Layerwise(6))
+    report = measure(SpikingNetwork(network, plan), (images(network, 20), torch.arange(20) % 4), tolerance=1.0)
+    assert (len(report.accuracy), report.times) == (1, (report.latency,))
+    assert report.steps_to_network_accuracy == report.latency == 6 * len(network.activations)
+    assert report.headline == report.end
+    with pytest.raises(InvalidOption, match="no output after step 1, only after"):
+        report.after(1)
+
+
+@pytest.mark.parametrize("tolerance", [-0.1, 1.5, math.nan])
+def test_a_tolerance_that_is_no_share_is_refused(tolerance: float) -> None:
+    network = _network()
+    with pytest.raises(InvalidOption, match="tolerance must be in"):
+        measure(spiking_network(network), (images(network, 4), torch.zeros(4, dtype=torch.long)), tolerance=tolerance)
+
+
+def test_a_report_survives_json() -> None:
+    network = _network()
+    data = images(network, 20), torch.arange(20) % 4
+    report = measure(spiking_network(network), data, early_exit=Margin(0.5))
+    assert vars(Report.from_json(report.to_json())) == vars(report)
 
 
 BAD_IMAGES = [

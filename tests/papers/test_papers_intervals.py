@@ -8,17 +8,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from papers.intervals import Estimate, Z, accuracy, apart, mean, paired, ratio
+from papers.intervals import Estimate, apart, mean, paired, ratio
 
-
-@given(st.integers(1, 10_000), st.floats(0, 1))
-def test_wilson_s_ends_are_the_shares_that_the_score_test_just_accepts(images: int, share: float) -> None:
-    """|p - p0| = z sqrt(p0 (1 - p0) / n) at both ends p0 (Wilson 1927)."""
-    found = accuracy(share, images)
-    assert found.low - 1e-9 <= found.value <= found.high + 1e-9
-    for end in (found.low / 100, found.high / 100):
-        if 1e-6 < end < 1 - 1e-6:
-            assert abs(share - end) == pytest.approx(Z * sqrt(end * (1 - end) / images), rel=1e-6, abs=1e-9)
+from respike.intervals import Z
 
 
 def test_newcombe_s_own_example() -> None:

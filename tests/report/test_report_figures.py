@@ -11,16 +11,39 @@ import pytest
 from report.samples import REPORT
 from respike.errors import InvalidOption
 from respike.report import accuracy_over_time, save
+from respike.report.figures import Style
 
-LONG = replace(REPORT, method="model_norm", steps=1000, accuracy=[0.1] * 999 + [0.98])
+LONG = replace(
+    REPORT,
+    method="model_norm",
+    steps=1000,
+    latency=1000,
+    accuracy=[0.1] * 999 + [0.98],
+    energy_over_time=[0.1] * 1000,
+    steps_to_network_accuracy=1000,
+)
 
 
 def test_a_panel_for_each_network_and_a_curve_for_each_method() -> None:
     figure = accuracy_over_time([REPORT, LONG, replace(REPORT, network="other")])
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["net", "other"]
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]  # type: ignore[union-attr]
-    assert labels == ["network  98.00 %", "fit  97.50 % at 4", "model_norm  98.00 % at 1000"]
+    assert labels == ["network  98.00 %", "fit  98.00 % at 3", "model_norm  98.00 % at 1000"]
     assert figure.axes[0].get_xlabel() == "time steps"
+
+
+def test_an_output_that_comes_at_the_end_is_drawn_there() -> None:
+    """Few-spikes networks have one step, and their output after K steps for each layer."""
+    few = replace(REPORT, steps=1, latency=16, accuracy=[0.98], energy_over_time=[0.75], steps_to_network_accuracy=16)
+    axes = accuracy_over_time([few]).axes[0]
+    assert [list(line.get_xdata()) for line in axes.lines[1:]] == [[16], [16]]  # type: ignore[arg-type]
+    assert axes.get_xlim() == (1, 16)
+
+
+def test_many_methods_look_different() -> None:
+    styles = [Style.of(number) for number in range(49)]
+    assert len({(style.colour, style.dash) for style in styles}) == 49
+    assert len({(style.colour, style.marker) for style in styles}) == 49
 
 
 def test_steps_are_logarithmic_only_where_they_span_much() -> None:

@@ -87,11 +87,14 @@ def test_what_is_written_into_a_script_can_be_read_and_cannot_end_it(value: obje
     [
         (0.98, 0.5, "no accuracy is lost, for 50 % of the arithmetic energy"),
         (0.975, 2.5, "0.50 points of accuracy are lost, for 2.50 times the arithmetic energy"),
-        (0.99, 1.0, "1.00 points of accuracy are gained, for about the same arithmetic energy"),
+        (0.99, 1.0, "1.00 point of accuracy is gained, for about the same arithmetic energy"),
     ],
 )
 def test_the_headline_says_what_is_lost_and_what_it_costs(accuracy: float, energy: float, words: str) -> None:
-    assert words in headline(replace(REPORT, accuracy=[accuracy], energy_ratio=energy))
+    over_time = {"accuracy": [0.1, 0.2, accuracy, 0.3], "energy_over_time": [0.0, 0.0, energy, 9.0]}
+    report = replace(REPORT, **over_time)  # type: ignore[arg-type]
+    assert words in headline(report)
+    assert "by fit, read after step 3:" in headline(report)
 
 
 def test_an_interrupted_run_is_said_to_be_one() -> None:
@@ -101,4 +104,7 @@ def test_an_interrupted_run_is_said_to_be_one() -> None:
 
 def test_what_was_never_reached_is_said() -> None:
     assert "never comes to stay" in sentences(replace(REPORT, steps_to_network_accuracy=None), 1000)["steps"]
-    assert "from step 3 on" in sentences(REPORT, 1000)["steps"]
+    said = sentences(REPORT, 1000)
+    assert "stays within 3 decisions of 1,000 (0.3 points)" in said["steps"]
+    assert "98.00 % of 1,000 images are classified correctly (96.93 % to 98.70 %: 95 % confidence)" in said["accuracy"]
+    assert "After all steps: 97.50 %" in said["accuracy"]

@@ -3,15 +3,17 @@
 from respike.measure.batches import BATCH_SIZE, Batch, Labelled, batches
 from respike.measure.kept import Kept, discard
 from respike.measure.measure import measure
-from respike.measure.report import Exits, Report
+from respike.measure.report import USELESS, Cost, Exits, Report
 from respike.measure.tally import Tally
 from respike.measure.workers import ALONE, Alone, Torchrun, WorkerLost, Workers, workers
 
 __all__ = [
     "ALONE",
     "BATCH_SIZE",
+    "USELESS",
     "Alone",
     "Batch",
+    "Cost",
     "Exits",
     "Kept",
     "Labelled",

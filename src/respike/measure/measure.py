@@ -31,7 +31,7 @@ def measure(
     *,
     engine: Engine | None = None,
     energy: EnergyModel = HOROWITZ_45NM,
-    tolerance: float = 0.0005,
+    tolerance: float | None = None,
     limit: int | None = None,
     early_exit: EarlyExit | None = None,
     dataset_name: str = "",
@@ -53,7 +53,9 @@ def measure(
             alone.
         engine: who simulates; the fastest that can unless given.
         energy: the energy model behind `energy_ratio`.
-        tolerance: by how much accuracy may fall short of the network's and still count as reached.
+        tolerance: the share of the images by which the right decisions may fall short of the network's and still count
+            as reached, rounded down to whole images; unless given, what chance explains on so many images (half of
+            Wilson's interval of the network's accuracy).
         limit: the number of images at most; all unless said.
         early_exit: also report what exiting early by this rule would give (`cost.early_exit`).
         dataset_name: for the report.
@@ -65,12 +67,15 @@ def measure(
         InvalidData: no images, wrong shapes, NaN or infinite values, labels that are not integers or do not fit.
         InvalidNetwork: the network itself gives NaN or infinite outputs.
         InvalidFile: the folder to resume from holds another run's batches.
-        InvalidOption: a limit below 1, or so many steps that their outputs do not fit into memory.
+        InvalidOption: a limit below 1, a tolerance that is no share, or so many steps that memory cannot hold their
+            outputs.
         InvalidPlan: early exit by a bound, where none can be had.
         WorkerLost: another worker ended, or measures something else.
     """
     if limit is not None:
         Bounds(1, whole=True).check("limit", limit)
+    if tolerance is not None:
+        Bounds(0, 1).check("tolerance", tolerance)
     _check_memory(spiking)
     engine = engine or fastest(spiking.network, spiking.plan)
     fan_out = fan_outs(spiking.network)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -12,10 +13,11 @@ from torch.nn.utils.rnn import pad_sequence
 
 from respike.cost import EnergyModel, analog_macs, interval, latency, macs
 from respike.engines import Engine
+from respike.errors import InvalidOption
+from respike.intervals import by_chance, wilson
 from respike.measure.early_exit import EarlyExit
 from respike.measure.tally import Tally
 from respike.record import INPUT, OUTPUT
-from respike.schedule import Layerwise
 from respike.spiking import SpikingNetwork
 from respike.summarised import Summarised, called
 from respike.version import __version__
@@ -42,9 +44,41 @@ class Exits:
     exits_per_step: list[int]
 
 
+USELESS = 0.05
+"""What loses more accuracy than this is on no front, however little it costs: nobody would use it."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run gives and costs if it ends after a step; counts are per image.
+
+    Args:
+        step: the step.
+        accuracy: the accuracy after it.
+        low: the lower end of the accuracy's 95 % confidence interval (Wilson).
+        high: its upper end.
+        spikes_per_neuron: spikes of a neuron until then, on average over all of them.
+        synaptic_operations: every spike until then times its real fan-out.
+        energy_ratio: the spiking network's energy until then over the network's.
+    """
+
+    step: int
+    accuracy: float
+    low: float
+    high: float
+    spikes_per_neuron: float
+    synaptic_operations: float
+    energy_ratio: float
+
+
 @dataclass(frozen=True, repr=False)
 class Report(Summarised):
     """What was measured. Lists have one value per time step, counts are per image, accuracies are fractions.
+
+    A spiking network can be read after every step, and its answer stands long before the last one as a rule. So a
+    report has two costs: `headline`, at the step from which on the accuracy stays, and `end`, after all steps. Where
+    the output is there only at the end (few-spikes networks, engines without time), both are one, and lists of
+    accuracies and energies have one value.
 
     Args:
         network: where the network came from.
@@ -64,7 +98,7 @@ class Report(Summarised):
         output_error: relative root mean square error of the outputs after the last step against the network's.
         steps_to_network_accuracy: the first step from which on the accuracy stays within `tolerance` of the network's;
             None where it never does.
-        tolerance: by how much the accuracy may fall short and still count as reached.
+        tolerance: by how much the accuracy may fall short and still count as reached; a whole number of decisions.
         neurons: how many spiking neurons there are.
         spikes_per_neuron: spikes of a neuron, on average over all of them.
         spikes_per_layer: spikes of each population.
@@ -73,7 +107,7 @@ class Report(Summarised):
         synaptic_operations_per_step: the same in each step.
         macs: multiply-accumulates of the network itself.
         input_macs: multiply-accumulates of an analog input, once per image: a constant current is computed once.
-        energy_ratio: the spiking network's energy over the network's, under the energy model named.
+        energy_ratio: the spiking network's energy after all steps over the network's, under the energy model named.
         energy_model: the source of the energy model.
         engine: who simulated.
         seconds: how long this run took; what was resumed took its own time.
@@ -84,6 +118,7 @@ class Report(Summarised):
         analog_macs: multiply-accumulates of what the plan lets stay analog.
         labelled: False where the images had no labels: what the network decides then counts as right, so that every
             accuracy is an agreement with it.
+        energy_over_time: the energy ratio of a run that ends after each step; empty in reports of older versions.
     """
 
     network: str
@@ -120,30 +155,108 @@ class Report(Summarised):
     early_exit: Exits | None = None
     analog_macs: float = 0.0
     labelled: bool = True
+    energy_over_time: Sequence[float] = ()
+
+    @property
+    def times(self) -> Sequence[int]:
+        """The steps after which there is an accuracy: all, or the last one alone."""
+        return range(1, self.steps + 1) if len(self.accuracy) == self.steps > 1 else (self.latency,)
+
+    @property
+    def end(self) -> Cost:
+        """What the run gives and costs after all steps."""
+        return self._cost(
+            self.latency, self.accuracy[-1], self.spikes_per_neuron, self.synaptic_operations, self.energy_ratio
+        )
+
+    @property
+    def headline(self) -> Cost:
+        """What it gives and costs at the step from which on the accuracy stays; after all steps where it never does."""
+        step = self.steps_to_network_accuracy
+        return self.end if step is None else self.after(step)
+
+    def after(self, step: int) -> Cost:
+        """What the run gives and costs if it ends after a step.
+
+        Args:
+            step: one of `times`.
+
+        Raises:
+            InvalidOption: there is no output after that step.
+        """
+        if step not in self.times:
+            raise InvalidOption(f"there is no output after step {step}, only after {_range(self.times)}")
+        if step == self.latency or len(self.energy_over_time) < 2:
+            return self.end
+        place = step - self.times[0]
+        spikes = sum(self.spikes_per_step[:step]) / self.neurons if self.neurons else 0.0
+        operations = sum(self.synaptic_operations_per_step[:step])
+        return self._cost(step, self.accuracy[place], spikes, operations, self.energy_over_time[place])
+
+    @property
+    def decisions(self) -> int:
+        """The tolerance as a number of images."""
+        return round(self.tolerance * self.images)
+
+    def _cost(self, step: int, accuracy: float, spikes: float, operations: float, energy: float) -> Cost:
+        return Cost(step, accuracy, *wilson(accuracy, self.images), spikes, operations, energy)
 
     def _summary(self) -> tuple[str, dict[str, str]]:
-        reached = self.steps_to_network_accuracy
-        within = "never within" if reached is None else f"from step {reached} on within"
+        reached, end, head = self.steps_to_network_accuracy, self.end, self.headline
+        allowed = f"{self.decisions:,} of {self.images:,} decisions of the network's"
         part = "" if self.complete else " (interrupted)"
-        network, spiking = 100 * self.network_accuracy, 100 * self.accuracy[-1]
+        later = head.step != end.step
         return f"Report: {called(self.method, self.options.items())} on {self.network}", {
             "measured": f"{self.images:,} images" + (f" of {self.dataset}" if self.dataset else "") + part,
             "accuracy" if self.labelled else "agreement": (
-                f"{spiking:.2f} % after {self.latency} steps, the network {network:.2f} %; "
-                f"{within} {100 * self.tolerance:.3g} points of it"
+                f"{_percent(head)} after {head.step} steps"
+                + (f", {_percent(end)} after {end.step}" if later else "")
+                + f"; the network {100 * self.network_accuracy:.2f} %"
             ),
-            "spikes": f"{self.spikes_per_neuron:.2f} per neuron and image, {self.neurons:,} neurons",
-            "operations": f"{self.synaptic_operations:,.0f} additions per image, the network {self.macs:,} MACs",
-            "energy": f"{self.energy_ratio:.3g} times the network's arithmetic ({self.energy_model})",
+            "stays": (f"never within {allowed}" if reached is None else f"within {allowed} from step {reached} on"),
+            "spikes": (
+                f"{head.spikes_per_neuron:.2f} per neuron and image"
+                + (f" (all steps: {end.spikes_per_neuron:.2f})" if later else "")
+                + f", {self.neurons:,} neurons"
+            ),
+            "operations": (
+                f"{head.synaptic_operations:,.0f} additions per image"
+                + (f" (all steps: {end.synaptic_operations:,.0f})" if later else "")
+                + f", the network {self.macs:,} MACs"
+            ),
+            "energy": (
+                f"{head.energy_ratio:.3g} times the network's arithmetic"
+                + (f" (all steps: {end.energy_ratio:.3g})" if later else "")
+                + f", {self.energy_model}"
+            ),
         }
 
     def to_json(self) -> str:
-        """The report as JSON."""
-        return json.dumps(vars(self), indent=1, default=_plain)
+        """The report as JSON, with its two costs beside what it holds."""
+        return json.dumps(vars(self) | {"headline": self.headline, "end": self.end}, indent=1, default=_plain)
+
+    @classmethod
+    def from_json(cls, text: str) -> Report:
+        """The report that `to_json` wrote.
+
+        Args:
+            text: the JSON.
+        """
+        tree = {name: value for name, value in json.loads(text).items() if name not in ("headline", "end")}
+        exits = tree.get("early_exit")
+        return cls(**tree | {"early_exit": None if exits is None else Exits(**exits)})
 
 
 def _plain(value: object) -> object:
-    return asdict(value) if isinstance(value, Exits) else str(value)
+    return asdict(value) if isinstance(value, Exits | Cost) else str(value)
+
+
+def _percent(cost: Cost) -> str:
+    return f"{100 * cost.accuracy:.2f} % ({100 * cost.low:.2f} to {100 * cost.high:.2f})"
+
+
+def _range(times: Sequence[int]) -> str:
+    return f"{times[0]}" if len(times) == 1 else f"{times[0]} to {times[-1]}"
 
 
 def report(
@@ -152,7 +265,7 @@ def report(
     fan_out: Mapping[str, Tensor],
     *,
     energy: EnergyModel,
-    tolerance: float,
+    tolerance: float | None,
     dataset_name: str,
     engine: Engine,
     seconds: float,
@@ -172,8 +285,18 @@ def report(
     input_macs = 0.0 if plan.coding.spiking else float(fan_out[INPUT].sum())
     kept_macs = analog_macs(network, plan, fan_out)
     network_macs = sum(macs(network).values())
-    accuracy = _over_time(tally, "right", plan.schedule.steps)
-    network_accuracy = tally.number("network right") / images
+    accuracy = _over_time(tally, "right")
+    network_right = tally.number("network right")
+    within = by_chance(network_right / images, images) if tolerance is None else int(tolerance * images + 1e-9)
+    first = first_to_stay(tally.counts["right"].reshape(-1).tolist(), network_right - within)
+    done = latency(network, plan)
+    network_energy = energy(network_macs, 0)
+
+    def ratio(done_so_far: float) -> float:
+        return energy(input_macs + kept_macs, done_so_far) / network_energy
+
+    missing = [0.0] * (len(accuracy) - len(operations))
+    at_each = accumulate(operations.tolist() + missing) if len(accuracy) > 1 else [float(operations.sum())]
     return Report(
         network=network.origin,
         method=plan.title,
@@ -181,16 +304,16 @@ def report(
         dataset=dataset_name,
         images=images,
         steps=plan.schedule.steps,
-        latency=latency(network, plan),
+        latency=done,
         interval=interval(network, plan),
-        network_accuracy=network_accuracy,
+        network_accuracy=network_right / images,
         accuracy=accuracy,
-        top5_accuracy=_over_time(tally, "right5", plan.schedule.steps),
+        top5_accuracy=_over_time(tally, "right5"),
         network_top5_accuracy=tally.number("network right5") / images,
         agreement=tally.number("agreeing") / images,
         output_error=tally.output_error,
-        steps_to_network_accuracy=_reached(spiking, accuracy, network_accuracy - tolerance),
-        tolerance=tolerance,
+        steps_to_network_accuracy=done if first is not None and len(accuracy) == 1 else first,
+        tolerance=within / images,
         neurons=neurons,
         spikes_per_neuron=float(spikes.sum()) / neurons if neurons else 0.0,
         spikes_per_layer={name: float(sums.sum()) / images for name, sums in layers.items()},
@@ -199,7 +322,7 @@ def report(
         synaptic_operations_per_step=operations.tolist(),
         macs=network_macs,
         input_macs=input_macs,
-        energy_ratio=energy(input_macs + kept_macs, float(operations.sum())) / energy(network_macs, 0),
+        energy_ratio=ratio(float(operations.sum())),
         energy_model=energy.source,
         engine=getattr(engine, "__name__", type(engine).__name__),
         seconds=seconds,
@@ -209,12 +332,13 @@ def report(
         early_exit=None if early_exit is None else _exits(tally, early_exit),
         analog_macs=kept_macs,
         labelled=tally.number("labelled") > 0,
+        energy_over_time=[ratio(so_far) for so_far in at_each],
     )
 
 
-def _over_time(tally: Tally, name: str, steps: int) -> list[float]:
-    """A share of the images after each step; an engine without time gives one for all."""
-    shares: list[float] = (tally.counts[name].double() / tally.images).expand(steps).tolist()
+def _over_time(tally: Tally, name: str) -> list[float]:
+    """A share of the images after each step; of an engine without time there is one."""
+    shares: list[float] = (tally.counts[name].double() / tally.images).reshape(-1).tolist()
     return shares
 
 
@@ -235,18 +359,11 @@ def _sum_per_step(parts: Iterable[Tensor]) -> Tensor:
     return pad_sequence([torch.zeros(1, dtype=torch.float64), *parts]).sum(1)
 
 
-def _reached(spiking: SpikingNetwork, accuracy: list[float], wanted: float) -> int | None:
-    """The steps after which the accuracy stays what is wanted; a layerwise network has one output, at its latency."""
-    first = first_to_stay(accuracy, wanted)
-    layerwise = isinstance(spiking.plan.schedule, Layerwise)
-    return latency(spiking.network, spiking.plan) if layerwise and first is not None else first
-
-
-def first_to_stay(accuracy: list[float], wanted: float) -> int | None:
-    """The first step from which on the accuracy never falls below what is wanted."""
+def first_to_stay(right: Sequence[int], wanted: int) -> int | None:
+    """The first step from which on the number of right decisions never falls below what is wanted."""
     first = None
-    for step, value in reversed(list(enumerate(accuracy, start=1))):
-        if value < wanted - 1e-9:
+    for step, value in reversed(list(enumerate(right, start=1))):
+        if value < wanted:
             break
         first = step
     return first

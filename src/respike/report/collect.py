@@ -24,7 +24,7 @@ from respike.report.page_data import (
     Example,
     MethodData,
     PageData,
-    energy_over_time,
+    names,
     pareto_front,
     rounded,
 )
@@ -121,7 +121,7 @@ def collect(
     if len({run.report.network for run in runs}) != 1:
         raise InvalidData("a report needs at least one run, and all runs must be of the same network")
     reports = [run.report for run in runs]
-    front = pareto_front(reports)
+    front, called = pareto_front(reports), names(reports)
     images = images[: sample_size(runs, bounds)]
     layers, methods = None, []
     for number, run in enumerate(runs):
@@ -131,9 +131,12 @@ def collect(
         plan = run.spiking.plan
         methods.append(
             MethodData(
+                name=called[number],
                 report=run.report,
                 pareto=number in front,
-                energy_over_time=energy_over_time(run.report),
+                headline=run.report.headline,
+                end=run.report.end,
+                times=tuple(run.report.times),
                 schedule=_schedule(plan.schedule),
                 coding=_coding(plan.coding),
                 cites=plan.cites,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -15,9 +17,30 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from respike.errors import InvalidOption
 from respike.files import write
 from respike.measure import Report
+from respike.report.page_data import names
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Colours that colour-blind readers can tell apart (Okabe and Ito)."""
+
+DASHES: Sequence[Any] = ("-", (0, (6, 3)), (0, (1, 1.6)), (0, (8, 3, 2, 3)), (0, (12, 4)), (0, (4, 2)), (0, (1, 3)))
+MARKERS = "os^DPXv"
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a method is drawn in all figures; colour and dash, and colour and marker, tell 49 methods apart."""
+
+    colour: str
+    dash: Any
+    marker: str
+
+    @classmethod
+    def of(cls, number: int) -> Style:
+        """The style of the method of that number."""
+        count = len(COLOURS)
+        turn = (number + number // count) % count
+        return cls(COLOURS[number % count], DASHES[turn], MARKERS[turn])
+
 
 FORMATS = {".png": "png", ".svg": "svg"}
 
@@ -27,19 +50,20 @@ _TICKS = (0.1, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 
 
 def accuracy_over_time(reports: Sequence[Report]) -> Figure:
-    """Accuracy after each step: a panel for each network, a curve for each method.
+    """Accuracy after each step: a panel for each network, a curve for each method; points are the headlines.
 
     The axis of accuracy is logarithmic in the error, so that the last tenths of a point can be seen. A dashed line is
     the network's own accuracy.
     """
     networks = list(dict.fromkeys(report.network for report in reports))
-    methods = list(dict.fromkeys(report.method for report in reports))
+    of_each = [[report for report in reports if report.network == network] for network in networks]
+    called = [list(zip(names(chosen), chosen, strict=True)) for chosen in of_each]
+    methods = list(dict.fromkeys(name for chosen in called for name, _ in chosen))
     width = 6.4 if len(networks) == 1 else 3.5 * len(networks) + 0.6
     figure = Figure(figsize=(width, 4.4), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(networks), squeeze=False, sharey=True)[0]
-    for network, axes in zip(networks, panels, strict=True):
-        chosen = [report for report in reports if report.network == network]
+    for chosen, axes in zip(called, panels, strict=True):
         _panel(axes, chosen, methods)
     panels[0].set_ylabel("accuracy (log of the error)", color=INK)
     scale_accuracy(panels[0], [value for report in reports for value in (*report.accuracy, report.network_accuracy)])
@@ -66,17 +90,18 @@ def encoded(figure: Figure, kind: str) -> bytes:
     return content.getvalue()
 
 
-def _panel(axes: Axes, reports: Sequence[Report], methods: Sequence[str]) -> None:
-    first = reports[0]
+def _panel(axes: Axes, reports: Sequence[tuple[str, Report]], methods: Sequence[str]) -> None:
+    first = reports[0][1]
     network = first.network_accuracy
     axes.axhline(drawn(network), color=INK, linestyle=(0, (4, 3)), linewidth=1, label=f"network  {100 * network:.2f} %")
-    for report in reports:
-        colour = COLOURS[methods.index(report.method) % len(COLOURS)]
-        steps = range(1, report.steps + 1)
-        label = f"{report.method}  {100 * report.accuracy[-1]:.2f} % at {report.steps}"
-        axes.plot(steps, [drawn(value) for value in report.accuracy], color=colour, linewidth=1.8, label=label)
-        axes.plot(report.steps, drawn(report.accuracy[-1]), "o", color=colour, markersize=4.5, clip_on=False, zorder=3)
-    _scale_steps(axes, max(report.steps for report in reports))
+    for name, report in reports:
+        style, head = Style.of(methods.index(name)), report.headline
+        label = f"{name}  {100 * head.accuracy:.2f} % at {head.step}"
+        heights = [drawn(value) for value in report.accuracy]
+        axes.plot(report.times, heights, color=style.colour, linestyle=style.dash, linewidth=1.8, label=label)
+        place = (head.step, drawn(head.accuracy))
+        axes.plot(*place, style.marker, color=style.colour, markersize=4.5, clip_on=False, zorder=3)
+    _scale_steps(axes, max(report.latency for _, report in reports))
     axes.set_xlabel("time steps", color=INK)
     axes.set_title(first.network, fontsize=11, color=INK, loc="left", weight="bold")
     axes.set_title(f"{first.images:,} images of {first.dataset}", fontsize=8, color=INK, loc="right")

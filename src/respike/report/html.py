@@ -22,11 +22,11 @@ def page(data: PageData) -> str:
     numbers = {
         **dataclasses.asdict(whole),
         "recommended": first,
-        "sentences": [sentences(report, data.images) for report in reports],
+        "sentences": [sentences(one.report, data.images, one.name) for one in data.methods],
     }
     return Template(_part("shell.html")).substitute(
         title=html.escape(f"{data.network}: what the conversion costs"),
-        description=html.escape(headline(reports[first])),
+        description=html.escape(headline(reports[first], data.methods[first].name)),
         style=_part("style.css"),
         library=_part("vendor/echarts.common.min.js"),
         data=as_script(numbers),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from respike.measure import Report
+from respike.measure import USELESS, Cost, Report
 
 
 @dataclass(frozen=True)
@@ -151,11 +151,18 @@ class Example:
 
 @dataclass(frozen=True)
 class MethodData:
-    """One method: its report, whether it stands on the Pareto front, what was sampled, a raster for each example."""
+    """One method: its name on this page, its report, whether it stands on the Pareto front, what was sampled, a raster
+    for each example.
 
+    `headline` and `end` are the report's two costs, `times` the steps after which there is an accuracy.
+    """
+
+    name: str
     report: Report
     pareto: bool
-    energy_over_time: tuple[float, ...]
+    headline: Cost
+    end: Cost
+    times: tuple[int, ...]
     schedule: str
     coding: str
     cites: tuple[str, ...]
@@ -193,36 +200,45 @@ class PageData:
     versions: tuple[tuple[str, str], ...]
 
 
+def names(reports: Sequence[Report]) -> tuple[str, ...]:
+    """A name for each report: its method, with the options that differ where a method is there twice."""
+    found = []
+    for report in reports:
+        twins = [other for other in reports if other.method == report.method]
+        differ = [
+            name
+            for name, value in report.options.items()
+            if any(str(twin.options.get(name)) != str(value) for twin in twins)
+        ]
+        told = ", ".join(f"{name}={report.options[name]}" for name in differ)
+        found.append(f"{report.method} ({told})" if told else report.method)
+    return tuple(found)
+
+
 def pareto_front(reports: Sequence[Report]) -> set[int]:
-    """The reports that no other one beats: at least as accurate for at most the energy, and one of them better."""
-    found = [(report.accuracy[-1], -report.energy_ratio) for report in reports]
+    """The reports that no other one beats: at least as accurate for at most the energy, and one of them better.
+
+    Compared are the headlines: accuracy and energy at the step from which on the accuracy stays. What loses more than
+    `USELESS` of the network's accuracy is not on the front.
+    """
+    found = {
+        number: (report.headline.accuracy, -report.headline.energy_ratio)
+        for number, report in enumerate(reports)
+        if report.headline.accuracy >= report.network_accuracy - USELESS - 1e-9
+    }
     return {
         number
-        for number, ours in enumerate(found)
-        if not any(other[0] >= ours[0] and other[1] >= ours[1] and other != ours for other in found)
+        for number, ours in found.items()
+        if not any(other[0] >= ours[0] and other[1] >= ours[1] and other != ours for other in found.values())
     }
-
-
-def energy_over_time(report: Report) -> tuple[float, ...]:
-    """Energy over the network's, had the run ended after each step; only the last where steps have no output.
-
-    The price of an addition follows from the report: `energy_ratio · macs = input_macs + price · operations`.
-    """
-    if len(report.accuracy) != len(report.synaptic_operations_per_step) or not report.synaptic_operations:
-        return (report.energy_ratio,)
-    price = (report.energy_ratio * report.macs - report.input_macs) / report.synaptic_operations
-    total, ratios = 0.0, []
-    for operations in report.synaptic_operations_per_step:
-        total += operations
-        ratios.append((report.input_macs + price * total) / report.macs)
-    return rounded(ratios)
 
 
 def recommended(reports: Sequence[Report], margin: float = 0.005) -> int:
     """The report to speak of first: the least energy among those within `margin` of the best accuracy."""
-    best = max(report.accuracy[-1] for report in reports)
-    near = [number for number, report in enumerate(reports) if report.accuracy[-1] >= best - margin - 1e-9]
-    return min(near, key=lambda number: reports[number].energy_ratio)
+    heads = [report.headline for report in reports]
+    best = max(head.accuracy for head in heads)
+    near = [number for number, head in enumerate(heads) if head.accuracy >= best - margin - 1e-9]
+    return min(near, key=lambda number: heads[number].energy_ratio)
 
 
 def rounded(values: Iterable[float]) -> tuple[float, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy
@@ -16,9 +16,9 @@ from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from respike.errors import InvalidFile
 from respike.report.figures import (
-    COLOURS,
     FORMATS,
     INK,
+    Style,
     accuracy_over_time,
     clean,
     drawn,
@@ -29,7 +29,6 @@ from respike.report.page_data import Confusion, Histogram, MethodData, PageData
 
 PANELS = 12
 """Layers that one figure shows; of more, so many at even distances."""
-_MARKERS = "os^DPXv"
 _GREY = "#8a8a8a"
 
 
@@ -54,7 +53,7 @@ def page_figures(data: PageData) -> Iterator[tuple[str, Figure]]:
     yield "activations", activations(data)
     yield "spikes-per-layer", spikes_per_layer(data)
     for number, method in enumerate(data.methods):
-        name = method.report.method
+        name = method.name
         yield f"rates-{name}", rates(data, number)
         yield f"membranes-{name}", membranes(data, number)
         yield f"raster-{name}", raster(data, number)
@@ -63,29 +62,33 @@ def page_figures(data: PageData) -> Iterator[tuple[str, Figure]]:
 
 
 def accuracy_against_energy(data: PageData) -> Figure:
-    """Each method as a point, behind it the line of where it would have stopped earlier; the Pareto front in black."""
+    """A curve over time for each method, a mark at its headline, a small one at its end; the Pareto front in black."""
     figure, (axes,) = _panels(1, (6.4, 4.4))
-    front = sorted(_end(method) for method in data.methods if method.pareto)
+    front = sorted(_headline(method) for method in data.methods if method.pareto)
     axes.step([x for x, _ in front], [y for _, y in front], where="post", color=INK, linewidth=1.1, zorder=2)
     for number, method in enumerate(data.methods):
-        colour, (x, y) = _colour(number), _end(method)
-        if len(method.energy_over_time) == len(method.report.accuracy):
+        style, (x, y) = Style.of(number), _headline(method)
+        curve = method.report.energy_over_time
+        if len(curve) > 1:
             heights = [drawn(value) for value in method.report.accuracy]
-            axes.plot(method.energy_over_time, heights, color=colour, linewidth=1, alpha=0.45, zorder=1)
+            axes.plot(curve, heights, color=style.colour, linestyle=style.dash, linewidth=1.5, alpha=0.7, zorder=1)
+            end = method.end
+            axes.plot(end.energy_ratio, drawn(end.accuracy), style.marker, color=style.colour, markersize=4, zorder=3)
         edge = INK if method.pareto else "white"
         axes.plot(
-            x, y, _marker(number), color=colour, markersize=9, markeredgecolor=edge, markeredgewidth=1.5, zorder=4
+            x, y, style.marker, color=style.colour, markersize=9, markeredgecolor=edge, markeredgewidth=1.5, zorder=4
         )
-        axes.annotate(method.report.method, (x, y), (8, 4), textcoords="offset points", fontsize=9, color=INK)
+        axes.annotate(method.name, (x, y), (8, 4), textcoords="offset points", fontsize=9, color=INK)
     network = data.methods[0].report.network_accuracy
     axes.axhline(drawn(network), color=_GREY, linestyle=(0, (4, 3)), linewidth=1)
     axes.axvline(1, color=_GREY, linestyle=(0, (4, 3)), linewidth=1)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(ScalarFormatter())
-    ends = [x for x, _ in map(_end, data.methods)]
-    axes.set_xlim(min(*ends, 1) / 1.8, max(*ends, 1) * 2.2)
+    costs = [cost for method in data.methods for cost in (method.headline, method.end)]
+    ratios = [cost.energy_ratio for cost in costs]
+    axes.set_xlim(min(*ratios, 1) / 1.8, max(*ratios, 1) * 2.2)
     _label(axes, "energy, as a multiple of the network's", "accuracy (log of the error)", data.network)
-    accuracies = [method.report.accuracy[-1] for method in data.methods]
+    accuracies = [cost.accuracy for cost in costs]
     worst = min(*accuracies, network)
     scale_accuracy(axes, [1 - 2.5 * (1 - worst) if worst > 0.7 else worst, *accuracies, network])
     return figure
@@ -99,10 +102,10 @@ def activations(data: PageData) -> Figure:
         layer = data.layers[place]
         _stairs(axes, layer.activations, _GREY)
         for number, method in enumerate(data.methods):
-            scale = method.layers[place].scale.median
+            scale, style = method.layers[place].scale.median, Style.of(number)
             if scale <= 3 * layer.activations.high:
-                label = method.report.method if place == shown[0] else None
-                axes.axvline(scale, color=_colour(number), linewidth=1.5, linestyle=_dash(number), label=label)
+                label = method.name if place == shown[0] else None
+                axes.axvline(scale, color=style.colour, linewidth=1.5, linestyle=style.dash, label=label)
         _label(axes, "positive activation", "neurons × images", layer.name)
     _legend(figure)
     return figure
@@ -112,7 +115,7 @@ def membranes(data: PageData, number: int) -> Figure:
     """Histograms of what is left on the membranes after the last step (FIT Figure 2)."""
 
     def draw(axes: Axes, place: int) -> None:
-        _stairs(axes, data.methods[number].layers[place].membrane, _colour(number))
+        _stairs(axes, data.methods[number].layers[place].membrane, Style.of(number).colour)
         for level in (0, 1):
             axes.axvline(level, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
         _label(axes, "potential, in thresholds", "neurons × images", data.layers[place].name)
@@ -127,7 +130,7 @@ def rates(data: PageData, number: int) -> Figure:
         run = data.methods[number].layers[place]
         top = max([*run.activations, *run.delivered, 1e-9])
         axes.plot([0, top], [0, top], color=_GREY, linewidth=1, linestyle=(0, (4, 3)))
-        axes.scatter(run.activations, run.delivered, s=7, color=_colour(number), alpha=0.5, linewidths=0)
+        axes.scatter(run.activations, run.delivered, s=7, color=Style.of(number).colour, alpha=0.5, linewidths=0)
         _label(axes, "activation", "spikes deliver", data.layers[place].name)
         if run.correlation is not None:
             axes.set_title(f"r = {run.correlation:.4f}", fontsize=9, color=INK, loc="right")
@@ -143,8 +146,8 @@ def spikes_per_layer(data: PageData) -> Figure:
         spikes = [run.spikes for run in method.layers]
         expected = [run.expected for run in method.layers if run.expected is not None]
         at = places + 0.5 * (number - (len(data.methods) - 1) / 2) / len(data.methods)
-        colour, kind = _colour(number), _marker(number)
-        axes.plot(at, spikes, kind, color=colour, markersize=6, label=method.report.method)
+        colour, kind = Style.of(number).colour, Style.of(number).marker
+        axes.plot(at, spikes, kind, color=colour, markersize=6, label=method.name)
         if len(expected) == len(spikes):
             axes.plot(at, expected, kind, color=colour, markersize=11, markerfacecolor="none")
     axes.set_yscale("log")
@@ -168,10 +171,10 @@ def raster(data: PageData, number: int) -> Figure:
         times = [[layer.first_step + step for step in each] for each in layer.times]
         rows = list(range(row, row + len(times)))
         if times:
-            spikes.eventplot(times, lineoffsets=rows, linelengths=0.8, linewidths=1.2, colors=_colour(number))
+            spikes.eventplot(times, lineoffsets=rows, linelengths=0.8, linewidths=1.2, colors=Style.of(number).colour)
         middles.append(row + max(len(times), 1) / 2)
         row += max(len(times), 1) + 3
-    _label(spikes, "", "", f"{data.methods[number].report.method}, image {example.number}")
+    _label(spikes, "", "", f"{data.methods[number].name}, image {example.number}")
     spikes.set_yticks(middles, [layer.name for layer in found.layers])
     spikes.invert_yaxis()
     spikes.grid(False)
@@ -210,7 +213,7 @@ def _outputs(axes: Axes, data: PageData, number: int) -> None:
     end = numpy.array(found.outputs[-1])
     if len(found.outputs) == 1:
         shown = end.argsort()[::-1][:10]
-        axes.bar(range(len(shown)), end[shown], color=_colour(number), width=0.6)
+        axes.bar(range(len(shown)), end[shown], color=Style.of(number).colour, width=0.6)
         wanted = numpy.array(example.outputs)[shown]
         axes.plot(range(len(shown)), wanted, "D", color="white", markeredgecolor=INK, markersize=5)
         axes.set_xticks(range(len(shown)), [data.classes[place] for place in shown])
@@ -220,7 +223,7 @@ def _outputs(axes: Axes, data: PageData, number: int) -> None:
     for place in end.argsort():
         best = place == end.argmax()
         curve = [outputs[place] for outputs in found.outputs]
-        axes.plot(steps, curve, color=_colour(number) if best else _GREY, linewidth=2.2 if best else 0.8)
+        axes.plot(steps, curve, color=Style.of(number).colour if best else _GREY, linewidth=2.2 if best else 0.8)
     winner = data.classes[int(end.argmax())]
     axes.annotate(winner, (len(steps), end.max()), (4, 0), textcoords="offset points", fontsize=9, color=INK)
     _label(axes, "time steps", "output so far", "")
@@ -273,18 +276,5 @@ def _legend(figure: Figure) -> None:
         figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=9, frameon=False)
 
 
-def _end(method: MethodData) -> tuple[float, float]:
-    return method.report.energy_ratio, drawn(method.report.accuracy[-1])
-
-
-def _colour(number: int) -> str:
-    return COLOURS[number % len(COLOURS)]
-
-
-def _marker(number: int) -> str:
-    return _MARKERS[number % len(_MARKERS)]
-
-
-def _dash(number: int) -> str:
-    dashes: Sequence[str] = ("-", "--", ":", "-.")
-    return dashes[number % len(dashes)]
+def _headline(method: MethodData) -> tuple[float, float]:
+    return method.headline.energy_ratio, drawn(method.headline.accuracy)

@@ -1,4 +1,7 @@
-"""What a search makes better: figures of a report, each with its direction."""
+"""What a search makes better: figures of a report, each with its direction.
+
+Costs are those at the step from which on the accuracy stays within the report's tolerance (`Report.headline`).
+"""
 
 from __future__ import annotations
 
@@ -30,10 +33,10 @@ class Objective:
         return "maximize" if self.larger else "minimize"
 
 
-ACCURACY = Objective("accuracy", True, lambda report: report.accuracy[-1])
-ENERGY = Objective("energy", False, lambda report: report.energy_ratio)
-LATENCY = Objective("latency", False, lambda report: float(report.latency))
-SPIKES = Objective("spikes", False, lambda report: report.spikes_per_neuron)
+ACCURACY = Objective("accuracy", True, lambda report: report.headline.accuracy)
+ENERGY = Objective("energy", False, lambda report: report.headline.energy_ratio)
+LATENCY = Objective("latency", False, lambda report: float(report.headline.step))
+SPIKES = Objective("spikes", False, lambda report: report.headline.spikes_per_neuron)
 
 ALL = (ACCURACY, ENERGY, LATENCY, SPIKES)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from respike import methods
 from respike.errors import InvalidData, InvalidOption
 from respike.ir import Network
-from respike.measure import measure
+from respike.measure import Report, measure
 from respike.measure.fingerprint import fingerprint
 from respike.methods import Method
 from respike.progress import Progress, silent
@@ -23,16 +23,13 @@ from respike.tuning.spaces import Space, plain, spaces
 from respike.tuning.study import Study, Trial
 from respike.version import __version__
 
-_FIGURES = (
-    "accuracy",
-    "network_accuracy",
-    "latency",
-    "spikes_per_neuron",
-    "synaptic_operations",
-    "energy_ratio",
-    "images",
-)
-"""What is kept of each report."""
+
+def _figures(report: Report) -> dict[str, Any]:
+    """What is kept of a report: what it costs at the step from which on the accuracy stays, and at the end."""
+    kept = {name: getattr(report, name) for name in ("network_accuracy", "steps_to_network_accuracy", "images")}
+    head = asdict(report.headline)
+    end = {f"{name}_at_the_end": value for name, value in asdict(report.end).items()}
+    return kept | head | end
 
 
 @dataclass(frozen=True)
@@ -130,8 +127,7 @@ def tune(
         report = measure(SpikingNetwork(network, plan), (images, labels))
         if not report.complete:
             raise KeyboardInterrupt
-        figures = {figure: getattr(report, figure) for figure in _FIGURES} | {"accuracy": report.accuracy[-1]}
-        return tuple(objective.of(report) for objective in objectives), figures
+        return tuple(objective.of(report) for objective in objectives), _figures(report)
 
     complete = True
     try:

@@ -2,47 +2,115 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from rich import box
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from respike.cli.tables.numbers import human
 from respike.measure import Report
+from respike.report.page_data import names
 
-_HEADINGS = ("network\n%", "spiking\n%", "steps", "reached\nat", "spikes/\nneuron", "synaptic\nops", "energy\nratio")
+_HEADINGS = (
+    "spiking\n%",
+    "from\nstep",
+    "spikes/\nneuron",
+    "synaptic\nops",
+    "energy\nratio",
+    "all\nsteps",
+    "then\n%",
+    "then\nenergy",
+)
+_IN_WORDS = (
+    "spiking %",
+    "from step",
+    "spikes/neuron",
+    "synaptic ops",
+    "energy ratio",
+    "all steps",
+    "then spiking %",
+    "then energy ratio",
+)
+
+_ROOMY = 1000  # columns, for asking how many a table would like
 
 
-def summary(reports: Sequence[Report]) -> Group:
+@dataclass(frozen=True)
+class Summary:
+    """The table of reports for a rich console: a row for each network, and one for each of its conversions below it.
+
+    Where the table has no room, each row becomes a few lines; no number is cut.
+    """
+
+    reports: Sequence[Report]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """Draws it."""
+        yield Text(_title(self.reports), "bold")
+        yield ""
+        table = self._table()
+        if Measurement.get(console, options.update_width(_ROOMY), table).maximum <= options.max_width:
+            yield table
+        else:
+            yield from self._lines()
+        yield ""
+        yield Text(_legend(self.reports), "dim")
+
+    def _table(self) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
+        table.add_column("network\n method", no_wrap=True)
+        for heading in _HEADINGS:
+            table.add_column(heading, justify="right", no_wrap=True)
+        for network, rows in self._by_network():
+            table.add_row(network[0].network, *_network_cells(network[0]), style="bold")
+            for name, report in rows:
+                table.add_row(f" {name}", *_cells(report))
+            table.add_section()
+        return table
+
+    def _lines(self) -> Iterator[RenderableType]:
+        for network, rows in self._by_network():
+            yield Text(f"{network[0].network}: {_network_cells(network[0])[0]} %", "bold")
+            for name, report in rows:
+                yield Text(f"  {name}")
+                for heading, cell in zip(_IN_WORDS, _cells(report), strict=True):
+                    yield Text(f"    {heading:17} {cell:>9}", no_wrap=True)
+
+    def _by_network(self) -> Iterator[tuple[list[Report], list[tuple[str, Report]]]]:
+        for network in dict.fromkeys(report.network for report in self.reports):
+            chosen = [report for report in self.reports if report.network == network]
+            called = (
+                name if report.complete else f"{name} *" for name, report in zip(names(chosen), chosen, strict=True)
+            )
+            yield chosen, list(zip(called, chosen, strict=True))
+
+
+def summary(reports: Sequence[Report]) -> Summary:
     """One row for each report, for a rich console; says on how many images, and what the columns mean."""
-    networks = list(dict.fromkeys(report.network for report in reports))
-    # Narrow enough for a terminal of 80 columns, and for a log.
-    gap = 0 if len(networks) > 1 else 1
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, gap, 0, 0), show_edge=False)
-    for heading in (["network"] if len(networks) > 1 else []) + ["method"]:
-        table.add_column(heading, no_wrap=heading == "network")
-    for heading in _HEADINGS:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for network in networks:
-        for number, report in enumerate(report for report in reports if report.network == network):
-            table.add_row(*([network if number == 0 else ""] if len(networks) > 1 else []), *_row(report))
-        table.add_section()
-    return Group(Text(_title(reports), "bold"), "", table, "", Text(_legend(reports), "dim"))
+    return Summary(tuple(reports))
 
 
-def _row(report: Report) -> tuple[str, ...]:
-    reached = report.steps_to_network_accuracy
+def _network_cells(report: Report) -> tuple[str, ...]:
+    """The network itself, under the same headings: multiply-accumulates where its conversions have additions."""
+    accuracy = f"{100 * report.network_accuracy:.2f}" if report.labelled else "-"
+    return (accuracy, "", "", human(report.macs), "1.00", "", "", "")
+
+
+def _cells(report: Report) -> tuple[str, ...]:
+    head, end = report.headline, report.end
     return (
-        report.method if report.complete else f"{report.method} *",
-        f"{100 * report.network_accuracy:.2f}" if report.labelled else "-",
-        f"{100 * report.accuracy[-1]:.2f}",
-        str(report.latency),
-        "never" if reached is None else str(reached),
-        f"{report.spikes_per_neuron:.2f}",
-        human(report.synaptic_operations),
-        f"{report.energy_ratio:.2f}",
+        f"{100 * head.accuracy:.2f}",
+        "never" if report.steps_to_network_accuracy is None else str(head.step),
+        f"{head.spikes_per_neuron:.2f}",
+        human(head.synaptic_operations),
+        f"{head.energy_ratio:.2f}",
+        str(end.step),
+        f"{100 * end.accuracy:.2f}",
+        f"{end.energy_ratio:.2f}",
     )
 
 
@@ -54,16 +122,27 @@ def _title(reports: Sequence[Report]) -> str:
 
 
 def _legend(reports: Sequence[Report]) -> str:
-    tolerances = {f"{100 * report.tolerance:.3g}" for report in reports}
     lines = [
-        "network, spiking: accuracy, the latter after the last step"
-        if all(report.labelled for report in reports)
-        else "spiking: images without labels on which it decides as the network, after the last step",
-        f"reached at: step from which it stays within {' or '.join(sorted(tolerances))} points of the network's",
-        "steps: until the output is complete (few-spikes networks: K for each layer)",
-        "synaptic ops: per image, every spike times its real fan-out",
+        *(
+            ()
+            if all(report.labelled for report in reports)
+            else ("spiking: images without labels on which it decides as the network",)
+        ),
+        f"from step: the first from which the accuracy stays within {_tolerance(reports)}",
+        "  of the network's; spikes, operations and energy are those until then",
+        "never: it does not; they are those of all steps",
+        "all steps, then: until the output is complete (few-spikes networks: K for each",
+        "  layer), and accuracy and energy after them",
+        "synaptic ops: per image, every spike times its real fan-out (network: MACs)",
         "energy ratio: spiking / network, arithmetic alone",
     ]
     if not all(report.complete for report in reports):
         lines.append("* interrupted: over the images that were finished")
     return "\n".join(lines)
+
+
+def _tolerance(reports: Sequence[Report]) -> str:
+    """In decisions, the fewest and the most where networks differ."""
+    allowed = sorted({report.decisions for report in reports})
+    told = f"{allowed[0]}" if len(allowed) == 1 else f"{allowed[0]} to {allowed[-1]}"
+    return f"{told} decision{'' if allowed[-1] == 1 else 's'}"

@@ -21,7 +21,7 @@ def front(found: Tuned, title: str) -> Group:
     rows.add_column("trial", justify="right")
     rows.add_column("method")
     rows.add_column("options")
-    for heading in ("spiking\n%", "steps", "spikes/\nneuron", "synaptic\nops", "energy\nratio"):
+    for heading in ("spiking\n%", "from\nstep", "spikes/\nneuron", "synaptic\nops", "energy\nratio"):
         rows.add_column(heading, justify="right", no_wrap=True)
     for trial in sorted(found.front, key=lambda trial: -trial.report["accuracy"]):
         report = trial.report
@@ -30,7 +30,7 @@ def front(found: Tuned, title: str) -> Group:
             trial.method,
             written(trial.options),
             f"{100 * report['accuracy']:.2f}",
-            str(report["latency"]),
+            str(report["step"]),
             f"{report['spikes_per_neuron']:.2f}",
             human(report["synaptic_operations"]),
             f"{report['energy_ratio']:.3f}",

@@ -10,8 +10,10 @@ const Charts = (() => {
 
   const dark = () => document.documentElement.dataset.theme === "dark";
   const colour = (number) => (dark() ? DARK : LIGHT)[number % LIGHT.length];
-  const symbol = (number) => SYMBOLS[number % SYMBOLS.length];
-  const dash = (number) => DASHES[number % DASHES.length];
+  // Colour and dash, and colour and symbol, tell 49 methods apart.
+  const turn = (number) => (number + Math.floor(number / LIGHT.length)) % LIGHT.length;
+  const symbol = (number) => SYMBOLS[turn(number)];
+  const dash = (number) => DASHES[turn(number)];
   const token = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
 
   /** A new element with properties and children; text is only ever set as text. */

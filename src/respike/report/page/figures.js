@@ -4,7 +4,7 @@
 /** data: the page's; state: what is chosen; cards: where the charts stand. Gives a function for each card. */
 const Figures = (data, state, cards) => {
   const { axis, colour, dash, mark, symbol, token } = Charts;
-  const { brief, last, percent, short, three, tick, whole } = Words;
+  const { brief, last, percent, short, tail, three, tick, whole } = Words;
   const method = () => data.methods[state.method];
   const report = (one) => one.report;
   const layerName = () => data.layers[state.layer].name;
@@ -45,11 +45,11 @@ const Figures = (data, state, cards) => {
   }
 
   function accuracyChart() {
-    const methods = data.methods.map(report);
+    const methods = data.methods.map((one) => ({ ...report(one), method: one.name, times: one.times }));
     const longest = Math.max(...methods.map((one) => one.latency));
     const head = legend("accuracy", methods.map((one) => one.method));
     const values = methods.flatMap((one) => [...one.accuracy, one.network_accuracy]).map(place);
-    const steps = (one) => (one.accuracy.length === 1 ? [one.latency] : one.accuracy.map((_, step) => step + 1));
+    const steps = (one) => one.times;
     const series = methods.map((one, number) => ({
       type: "line", name: one.method, data: steps(one).map((step, index) => [step, place(one.accuracy[index])]),
       color: colour(number), symbol: symbol(number), symbolSize: one.accuracy.length === 1 ? 12 : 7,
@@ -88,21 +88,23 @@ const Figures = (data, state, cards) => {
   }
 
   function energyChart() {
-    const ends = data.methods.map((one) => [report(one).energy_ratio, place(last(report(one).accuracy))]);
-    const ratios = ends.map(([ratio]) => ratio);
+    const cost = ({ energy_ratio: ratio, accuracy }) => [ratio, place(accuracy)];
+    const heads = data.methods.map((one) => cost(one.headline));
+    const ends = data.methods.map((one) => cost(one.end));
+    const ratios = [...heads, ...ends].map(([ratio]) => ratio);
     const [lowest, highest] = [Math.min(...ratios, 1), Math.max(...ratios, 1)];
     const span = highest / lowest > 6;
-    const heights = [...ends.map(([, height]) => height), place(report(data.methods[0]).network_accuracy)];
+    const heights = [...[...heads, ...ends].map(([, height]) => height), place(report(data.methods[0]).network_accuracy)];
     const low = Math.min(...heights) - 0.35;
-    const front = data.methods.map((one, number) => [one, ends[number]]).filter(([one]) => one.pareto).map(([, end]) => end).sort((a, b) => a[0] - b[0]);
+    const front = data.methods.map((one, number) => [one, heads[number]]).filter(([one]) => one.pareto).map(([, head]) => head).sort((a, b) => a[0] - b[0]);
+    const fill = (number) => symbol(number).replace("empty", "").toLowerCase();
     const paths = data.methods.map((one, number) => ({
-      type: "line", silent: true, symbol: "none", name: `${report(one).method}, stopped earlier`, color: colour(number), z: 1,
-      data: one.energy_over_time.length === report(one).accuracy.length && report(one).accuracy.length > 1
-        ? one.energy_over_time.map((ratio, step) => [ratio, place(report(one).accuracy[step])]) : [],
-      lineStyle: { width: 1.3, opacity: 0.4, type: dash(number) },
+      type: "line", silent: true, symbol: "none", name: `${one.name} over time`, color: colour(number), z: 1,
+      data: report(one).energy_over_time.length > 1 ? report(one).energy_over_time.map((ratio, step) => [ratio, place(report(one).accuracy[step])]) : [],
+      lineStyle: { width: number === state.method ? 2.6 : 1.6, opacity: number === state.method ? 0.9 : 0.6, type: dash(number) },
     }));
     return {
-      label: `${data.methods.length} methods by energy and accuracy; on the Pareto front: ${data.methods.filter((one) => one.pareto).map((one) => report(one).method).join(", ")}.`,
+      label: `${data.methods.length} methods by energy and accuracy; on the Pareto front: ${data.methods.filter((one) => one.pareto).map((one) => one.name).join(", ")}.`,
       grid: { left: 70, top: 30 },
       option: {
         xAxis: axis("energy, as a multiple of the original's", {
@@ -112,28 +114,31 @@ const Figures = (data, state, cards) => {
         yAxis: accuracyAxis(low, Math.max(...heights, ...data.methods.flatMap((one) => report(one).accuracy.map(place)))),
         series: [
           { type: "scatter", name: "methods", z: 6,
-            data: ends.map((value, number) => ({
-              value, label: { position: value[0] > Math.sqrt(lowest * highest) && value[0] > 0.6 * highest ? "left" : "right" }, symbol: symbol(number).replace("empty", "").toLowerCase(), symbolSize: number === state.method ? 17 : 13,
+            data: heads.map((value, number) => ({
+              value, label: { position: value[0] > Math.sqrt(lowest * highest) && value[0] > 0.6 * highest ? "left" : "right" }, symbol: fill(number), symbolSize: number === state.method ? 17 : 13,
               itemStyle: { color: colour(number), borderColor: data.methods[number].pareto ? token("ink") : token("card"), borderWidth: data.methods[number].pareto ? 2.5 : 1 },
             })),
-            label: { show: true, color: token("ink"), fontSize: 13, backgroundColor: token("card"), padding: [2, 4], borderRadius: 4, formatter: (point) => short(report(data.methods[point.dataIndex]).method, 14) },
+            label: { show: true, color: token("ink"), fontSize: 13, backgroundColor: token("card"), padding: [2, 4], borderRadius: 4, formatter: (point) => short(data.methods[point.dataIndex].name, 14) },
             labelLayout: { moveOverlap: "shiftY" },
             markLine: { silent: true, animation: false, symbol: ["none", "none"], data: [
               mark({ xAxis: 1 }, "same energy", { place: "end" }),
               mark({ yAxis: place(report(data.methods[0]).network_accuracy) }, ""),
             ] } },
           { type: "line", name: "Pareto front", silent: true, symbol: "none", step: "end", z: 2, data: front, lineStyle: { color: token("ink"), width: 1.2 } },
+          { type: "scatter", name: "after all steps", silent: true, z: 5, data: ends.map((value, number) => ({ value, symbol: fill(number), symbolSize: 7, itemStyle: { color: colour(number) } })) },
           ...paths,
         ],
       },
       tip: (_, dataIndex) => {
         const one = data.methods[dataIndex];
-        return [report(one).method + (one.pareto ? ", on the Pareto front" : ""), ["accuracy", percent(last(report(one).accuracy))],
-          ["energy", `${three(report(one).energy_ratio)} ×`], ["steps", whole(report(one).latency)]];
+        return [one.name + (one.pareto ? ", on the Pareto front" : ""), ["accuracy", percent(one.headline.accuracy)],
+          ["energy", `${three(one.headline.energy_ratio)} ×`], ["step", whole(one.headline.step)],
+          ["after all steps", `${percent(one.end.accuracy)}, ${three(one.end.energy_ratio)} ×, ${whole(one.end.step)}`]];
       },
       table: () => ({
-        columns: ["method", "energy ratio", "accuracy", "Pareto front"],
-        rows: data.methods.map((one) => [report(one).method, three(report(one).energy_ratio), percent(last(report(one).accuracy)), one.pareto ? "yes" : "no"]),
+        columns: ["method", "energy ratio", "accuracy", "step", "Pareto front", "energy ratio at the end", "accuracy at the end"],
+        rows: data.methods.map((one) => [one.name, three(one.headline.energy_ratio), percent(one.headline.accuracy), whole(one.headline.step), one.pareto ? "yes" : "no",
+          three(one.end.energy_ratio), percent(one.end.accuracy)]),
       }),
     };
   }
@@ -143,7 +148,7 @@ const Figures = (data, state, cards) => {
     const top = Math.max(...run.activations, ...run.delivered, 1e-9);
     const low = Math.min(0, ...run.activations, ...run.delivered);
     return {
-      label: `Layer ${layerName()}, ${report(method()).method}: ${run.activations.length} neurons' activations against what their spikes deliver; correlation ${run.correlation === null ? "not defined" : run.correlation.toFixed(4)}.`,
+      label: `Layer ${layerName()}, ${method().name}: ${run.activations.length} neurons' activations against what their spikes deliver; correlation ${run.correlation === null ? "not defined" : run.correlation.toFixed(4)}.`,
       option: {
         xAxis: axis("activation in the original network", { min: low, max: top, axisLabel: { formatter: tick, showMaxLabel: false } }),
         yAxis: axis("what the spikes deliver", { min: low, max: top, nameGap: 42, axisLabel: { formatter: tick, showMaxLabel: false } }),
@@ -202,9 +207,9 @@ const Figures = (data, state, cards) => {
     return histogramChart(histogram, {
       x: "positive activations", y: "neurons × images", noun: "activations", tint: token("soft"),
       max: seen ? Math.max(histogram.high, 1.06 * scale.largest) : histogram.high, min: 0,
-      marks: seen ? [mark({ xAxis: scale.median }, `${short(report(method()).method, 12)}: ${three(scale.median)}`, { colour: colour(state.method), type: "solid", width: 2.4, place: "end", align: near(scale.median) ? "right" : "center" })] : [],
+      marks: seen ? [mark({ xAxis: scale.median }, `${short(method().name, 12)}: ${three(scale.median)}`, { colour: colour(state.method), type: "solid", width: 2.4, place: "end", align: near(scale.median) ? "right" : "center" })] : [],
       areas: seen && scale.largest > scale.least ? [[{ xAxis: scale.least, itemStyle: { color: colour(state.method), opacity: 0.12 } }, { xAxis: scale.largest }]] : [],
-      label: `Histogram of the positive activations of ${layer.name}, and the scale that ${report(method()).method} chose: ${three(scale.median)}.`,
+      label: `Histogram of the positive activations of ${layer.name}, and the scale that ${method().name} chose: ${three(scale.median)}.`,
     });
   }
 
@@ -216,7 +221,7 @@ const Figures = (data, state, cards) => {
       x: "potential after the last step, in thresholds", y: "neurons × images", noun: "neurons", tint: colour(state.method),
       marks: [mark({ xAxis: 0 }, ""), mark({ xAxis: 1 }, beyond ? "threshold" : "", { place: "end", align: 1 - membrane.low < 0.2 * (membrane.high - membrane.low) ? "left" : "center" })],
       areas: beyond ? [[{ xAxis: 1, itemStyle: { color: token("soft"), opacity: 0.1 } }, { xAxis: membrane.high }]] : [],
-      label: `Histogram of the potentials left in ${layerName()} under ${report(method()).method}; ${percent(run.stored, 1)} at the threshold or above.`,
+      label: `Histogram of the potentials left in ${layerName()} under ${method().name}; ${percent(run.stored, 1)} at the threshold or above.`,
     });
   }
 
@@ -231,11 +236,11 @@ const Figures = (data, state, cards) => {
     const wants = { type: "scatter", name: "activations would send", symbol: "diamond", symbolSize: 13, z: 5,
       itemStyle: { color: token("card"), borderColor: token("ink"), borderWidth: 2 }, data: runs.map((run) => (run.expected === null ? null : shown(run.expected))) };
     return {
-      label: `Spikes per image of ${names.length} layers under ${report(method()).method}.`,
+      label: `Spikes per image of ${names.length} layers under ${method().name}.`,
       grid: { top: head.top, left: 64 }, zoomX: true,
       option: {
         legend: head.legend,
-        xAxis: axis("", { type: "category", data: names, splitLine: { show: false }, axisLabel: { formatter: (name) => short(name, names.length > 6 ? 9 : 16), rotate: names.length > 6 ? 40 : 0, interval: Math.ceil((19 * names.length) / Math.max(1, width("spikes") - 80)) - 1 } }),
+        xAxis: axis("", { type: "category", data: names, splitLine: { show: false }, axisLabel: { formatter: (name) => tail(name, names.length > 6 ? 9 : 16), rotate: names.length > 6 ? 40 : 0, interval: Math.ceil((19 * names.length) / Math.max(1, width("spikes") - 80)) - 1 } }),
         yAxis: axis("spikes of an image", { type: log ? "log" : "value", ...(log ? { min: 0.7 } : {}), nameGap: 46, axisLabel: { formatter: (value) => (log && value < 1 ? "" : brief(value)) } }),
         series: [{ type: "bar", name: "sent", barMaxWidth: 54, color: colour(state.method), itemStyle: { color: colour(state.method), borderRadius: [4, 4, 0, 0] },
           data: runs.map((run, number) => ({ value: shown(run.spikes), itemStyle: { opacity: number === state.layer ? 1 : 0.62 } })) }, ...(known ? [wants] : [])],
@@ -261,13 +266,13 @@ const Figures = (data, state, cards) => {
     }
     const points = raster.layers.map((layer, number) => layer.times.flatMap((times, row) => times.map((step) => [layer.first_step + step, rows[number] + row + 0.5])));
     const middles = raster.layers.map((layer, number) => rows[number] + Math.max(layer.neurons.length, 1) / 2);
-    const names = new Map(middles.map((middle, number) => [middle, short(raster.layers[number].name, 11)]));
+    const names = new Map(middles.map((middle, number) => [middle, tail(raster.layers[number].name, 11)]));
     const crowded = raster.layers.length > 14;
     const left = 18 + Math.max(...[...names.values()].map(textWidth), 20);
     const height = Math.max(2, Math.min(9, 340 / Math.max(top, 1)));
     const across = Math.max(1.5, Math.min(14, (0.55 * (width("raster") - left)) / raster.steps));
     return {
-      label: `Spikes of ${raster.layers.length} layers over ${raster.steps} steps for image ${data.examples[state.example].number}, ${report(method()).method}.`,
+      label: `Spikes of ${raster.layers.length} layers over ${raster.steps} steps for image ${data.examples[state.example].number}, ${method().name}.`,
       grid: { left },
       option: {
         xAxis: axis("time steps", { min: 0.5, max: raster.steps + 0.5, minInterval: 1, axisLabel: { formatter: (value) => (Number.isInteger(value) ? String(value) : "") }, splitLine: { show: false } }),

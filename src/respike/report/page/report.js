@@ -20,26 +20,27 @@
     const layer = data.layers[state.layer];
     at("interrupted").hidden = !words.complete;
     at("interrupted").textContent = words.complete;
-    const points = 100 * (last(one.accuracy) - one.network_accuracy);
+    const { headline } = method();
+    const points = 100 * (headline.accuracy - one.network_accuracy);
     at("tiles").replaceChildren(
-      ...[["Accuracy", percent(last(one.accuracy)), Math.abs(points) < 0.005 ? "nothing lost" : `${points > 0 ? "+" : "−"}${Math.abs(points).toFixed(2)} points`, words.accuracy],
-        ["Time", whole(one.latency), "steps", words.steps],
-        ["Spikes", three(one.spikes_per_neuron), "per neuron", words.spikes],
-        ["Energy", `${three(one.energy_ratio)} ×`, "the original’s", words.energy],
+      ...[["Accuracy", percent(headline.accuracy), Math.abs(points) < 0.005 ? "nothing lost" : `${points > 0 ? "+" : "−"}${Math.abs(points).toFixed(2)} points`, words.accuracy],
+        ["Time", whole(headline.step), `of ${whole(one.latency)} steps`, words.steps],
+        ["Spikes", three(headline.spikes_per_neuron), "per neuron", words.spikes],
+        ["Energy", `${three(headline.energy_ratio)} ×`, "the original’s", words.energy],
       ].map(([title, value, unit, note]) => element("div", {}, element("dt", {}, title),
         element("dd", { className: "value" }, value, element("small", {}, unit)), element("dd", { className: "note" }, note))));
-    at("layer-lead").textContent = `${layer.name}: ${plural(layer.neurons, "neuron")}, under ${one.method}. Looked into on the first ${plural(data.sampled, "image")} of ${whole(one.images)}.`;
+    at("layer-lead").textContent = `${layer.name}: ${plural(layer.neurons, "neuron")}, under ${method().name}. Looked into on the first ${plural(data.sampled, "image")} of ${whole(one.images)}.`;
     at("rates-text").textContent = `${run.correlation === null ? "No correlation is defined" : `Correlation ${run.correlation.toFixed(4)}`}${run.error === null ? "" : `, error ${percent(run.error, 1)} of the activations’ size`}. On the dashed line spikes say what the activation was. ${whole(run.activations.length)} points of ${whole(layer.values)}; the ${percent(run.silent, 0)} silent in both are left out.`;
     const hidden = run.scale.largest > 3 * layer.activations.high;
     at("activations-text").textContent = `The scale is the most that a neuron delivers per step of input: ${three(run.scale.median)}${run.scale.largest > run.scale.least ? ` in the middle, ${three(run.scale.least)} to ${three(run.scale.largest)} over the channels` : ""}${hidden ? " (far to the right of this chart)" : ""}. Activations beyond it saturate. ${percent(layer.zero, 0)} are zero and not drawn.`;
     at("membrane-text").textContent = `What neurons still hold at the end was never said. ${percent(run.stored, run.stored < 0.01 ? 2 : 1)} hold a threshold or more, which are spikes held back; ${percent(run.overdrawn, 1)} are below zero after spikes: they sent too much. Neurons that never fired and hold less than nothing are right to be silent, and left out.`;
-    at("spikes-text").textContent = `${report(method()).method}, mean of ${plural(data.sampled, "image")}.${run.expected === null ? " Few-spikes neurons send the bits of a number, so that few spikes say much." : " Diamonds: the spikes that would say each activation exactly."} Choose a bar to look into its layer.`;
+    at("spikes-text").textContent = `${method().name}, mean of ${plural(data.sampled, "image")}.${run.expected === null ? " Few-spikes neurons send the bits of a number, so that few spikes say much." : " Diamonds: the spikes that would say each activation exactly."} Choose a bar to look into its layer.`;
     const example = data.examples[state.example];
     const raster = method().rasters[state.example];
     const decided = last(raster.outputs).indexOf(Math.max(...last(raster.outputs)));
     const right = decided === example.label;
     at("example-text").replaceChildren("It is ", element("strong", {}, className(example.label)), `. The original network says `,
-      element("strong", {}, className(example.outputs.indexOf(Math.max(...example.outputs)))), `, the spiking one, by ${one.method}, `, element("strong", {}, className(decided)), right ? "." : ", which is wrong.");
+      element("strong", {}, className(example.outputs.indexOf(Math.max(...example.outputs)))), `, the spiking one, by ${method().name}, `, element("strong", {}, className(decided)), right ? "." : ", which is wrong.");
     at("picture").hidden = !example.picture;
     if (example.picture) at("picture").src = `data:image/png;base64,${example.picture}`;
     at("picture").alt = `Image ${example.number}: ${className(example.label)}`;
@@ -54,7 +55,7 @@
   function confusionTable() {
     const network = state.confusion < 0;
     const { matrix, worst, images } = network ? data.confusion : data.methods[state.confusion].confusion;
-    const who = network ? "the original network" : report(data.methods[state.confusion]).method;
+    const who = network ? "the original network" : data.methods[state.confusion].name;
     const total = images.reduce((sum, count) => sum + count, 0);
     const wrong = matrix ? total - matrix.reduce((sum, row, number) => sum + row[number], 0) : null;
     at("confusion-text").textContent = matrix
@@ -79,10 +80,10 @@
   }
 
   function resultsTable() {
-    const methods = data.methods.map(report);
-    fill(at("results"), "", ["method", "accuracy", "lost, points", "steps", "reached at", "spikes per neuron", "synaptic operations", "energy ratio"],
-      methods.map((one) => [one.method, percent(last(one.accuracy)), (100 * (one.network_accuracy - last(one.accuracy))).toFixed(2).replace("-", "−"), whole(one.latency),
-        one.steps_to_network_accuracy === null ? "never" : whole(one.steps_to_network_accuracy), three(one.spikes_per_neuron), brief(one.synaptic_operations), `${three(one.energy_ratio)} ×`]));
+    fill(at("results"), "", ["method", "accuracy", "lost, points", "at step", "spikes per neuron", "synaptic operations", "energy ratio", "all steps", "accuracy then", "energy ratio then"],
+      data.methods.map(({ name, headline, end, report: one }) => [name, percent(headline.accuracy), (100 * (one.network_accuracy - headline.accuracy)).toFixed(2).replace("-", "−"),
+        one.steps_to_network_accuracy === null ? "never" : whole(headline.step), three(headline.spikes_per_neuron), brief(headline.synaptic_operations), `${three(headline.energy_ratio)} ×`,
+        whole(one.latency), percent(end.accuracy), `${three(end.energy_ratio)} ×`]));
     at("results").querySelectorAll("tbody tr").forEach((tr, number) => {
       const dot = element("i", { ariaHidden: "true" });
       dot.style.setProperty("--dot", colour(number));
@@ -96,7 +97,7 @@
   function setupTable() {
     const options = (one) => Object.entries(one.options).map(([name, value]) => `${name} = ${value}`).join(", ");
     fill(at("setup"), "", ["method", "options", "schedule and input", "simulated by"], data.methods.map((one) => [
-      report(one).method, options(report(one)) || "none", `${one.schedule}; ${one.coding}${report(one).seed === null ? "" : `, seed ${report(one).seed}`}`,
+      one.name, options(report(one)) || "none", `${one.schedule}; ${one.coding}${report(one).seed === null ? "" : `, seed ${report(one).seed}`}`,
       `${report(one).engine}, ${report(one).seconds.toFixed(1)} s`]));
     at("sources").replaceChildren(...[...new Set(data.methods.flatMap((one) => one.cites))].map((cite) => element("li", {}, cite)));
     at("versions").textContent = `${data.network}, ${plural(data.images, "test image")} of ${data.dataset}, in order from the first. ${data.versions.map((pair) => pair.join(" ")).join(", ")}. Energy: ${report(data.methods[0]).energy_model}.`;
@@ -144,7 +145,7 @@
     for (const dot of document.querySelectorAll(".pills i")) dot.style.setProperty("--dot", dot.dataset.number < 0 ? token("soft") : colour(Number(dot.dataset.number)));
   }
 
-  const names = data.methods.map((one, number) => [number, report(one).method]);
+  const names = data.methods.map((one, number) => [number, one.name]);
   pills("methods", names, state.method, (method) => choose({ method }));
   pills("confusion-of", [[-1, "original network"], ...names], state.confusion, (confusion) => choose({ confusion }));
   at("layer").append(...data.layers.map((layer, number) => element("option", { value: number }, layer.name)));
@@ -161,10 +162,9 @@
   try { stored = localStorage.getItem("respike-theme"); } catch { /* as above */ }
   theme(stored || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
 
-  const first = report(method());
   at("subject").textContent = `${data.network}, ${plural(data.images, "test image")} of ${data.dataset}, ${data.methods.length === 1 ? "one method" : `${data.methods.length} methods`}`;
   at("headline").textContent = data.sentences[data.recommended].headline;
-  at("why").textContent = data.methods.length === 1 ? "" : `${first.method} is the method with the least energy among those within half a point of the best accuracy. Choose another one below; everything on this page follows.`;
+  at("why").textContent = data.methods.length === 1 ? "" : `${method().name} is the method with the least energy among those within half a point of the best accuracy. Choose another one below; everything on this page follows.`;
   setupTable();
   choose({ method: state.method });
   document.documentElement.dataset.ready = "yes";

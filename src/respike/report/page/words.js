@@ -14,6 +14,8 @@ const Words = (() => {
   };
   const tick = (number) => three(Number(number.toPrecision(6)));
   const short = (text, size = 16) => (text.length > size ? `${text.slice(0, size - 1)}…` : text);
+  /** The end of a name, where layers differ. */
+  const tail = (text, size = 16) => (text.length > size ? `…${text.slice(text.length - size + 1)}` : text);
   const last = (list) => list[list.length - 1];
-  return { brief, last, percent, plural, short, three, tick, whole };
+  return { brief, last, percent, plural, short, tail, three, tick, whole };
 })();
