@@ -324,7 +324,7 @@ def chosen(bench: Workbench, subject: Subject) -> tuple[Plan, tuple[int, int]]:
 
     def choose() -> tuple[int, int]:
         with bench.task(f"{subject.name} choosing T1 and T2", None):
-            schedule = methods.fit(subject.network, calibration).schedule
+            schedule = methods.fit(subject.network, calibration, tolerance=0.0005).schedule
         return schedule.input_steps, schedule.steps - schedule.input_steps
 
     identity = {"images": len(calibration)}

@@ -6,6 +6,7 @@ import ast
 import inspect
 import itertools
 import pydoc
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,19 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import respike
 from networks import Builder, images, networks, perceptrons, suited
-from respike import engines, methods
+from respike import engines, methods, wilson
 from respike.calibrate import observe
 from respike.errors import DeadLayerWarning, InvalidData, InvalidOption, InvalidPlan, UnknownName
 from respike.ir import Activation, Linear, Network, ReLU
 from respike.methods import Method
+from respike.methods.fit import not_against
 from respike.neurons import IntegrateFire, ToValue
 from respike.plan import Plan, Site
+from respike.progress import listening
 from respike.schedule import InputThenDrain, Steady
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -130,11 +134,48 @@ def test_fit_chooses_the_shortest_schedule_that_holds() -> None:
             assert any(differing(InputThenDrain(steps, later)) > 0.05 for later in range(drain, 41))
 
 
-def test_fit_says_when_no_schedule_holds() -> None:
-    with pytest.raises(InvalidPlan, match="allow more tolerance"):
-        methods.fit(_network(seed=3), images(_network(), 300), longest=1)
+def test_fit_says_when_no_schedule_holds_and_which_is_the_best() -> None:
+    network, calibration = _network(seed=3), images(_network(), 300)
+    with pytest.raises(InvalidPlan, match="allow more tolerance") as told:
+        methods.fit(network, calibration, longest=1, tolerance=0.0)
+    found = re.search(r"changes (\d+): take it with input_steps=(\d+) and drain_steps=(\d+)", str(told.value))
+    assert found is not None
+    lost, given, drained = map(int, found.groups())
+    plan = methods.fit(network, input_steps=given, drain_steps=drained)
+    decided = engines.batched(network, plan, calibration).outputs.argmax(-1)
+    assert int((decided != network(calibration).argmax(-1)).sum()) <= lost
+    assert methods.fit(network, calibration, longest=1, tolerance=lost / 300).schedule.steps <= given + drained
     with pytest.raises(InvalidOption, match="give input_steps"):
         methods.fit(_network(), input_steps=3)
+
+
+def test_fit_does_not_search_where_no_schedule_can_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While draining, a layer that clips would send more than its clip."""
+    network = _network()
+    clipped = [replace(n, function=ReLU(6.0)) if isinstance(n, Activation) else n for n in network.nodes]
+    searched = methods.fit.function.__globals__
+    monkeypatch.setitem(searched, "_shortest", lambda *_: pytest.fail("a schedule was searched"))
+    with pytest.raises(InvalidPlan, match=r"'relu' clips at 6: while draining .* such as max_norm"):
+        methods.fit(replace(network, nodes=tuple(clipped)), images(network, 20))
+
+
+@given(st.floats(0, 1), st.integers(1, 2000))
+def test_so_many_decisions_do_not_contradict_a_share(share: float, count: int) -> None:
+    allowed = not_against(share, count)
+    assert allowed >= int(share * count)
+    assert allowed == count or wilson((allowed + 1) / count, count)[0] > share
+    if allowed > share * count:
+        assert wilson(allowed / count, count)[0] <= share
+    assert not_against(0.002, 600) == 3
+
+
+def test_a_search_tells_how_far_it_is() -> None:
+    told: list[tuple[str, int, int | None]] = []
+    with listening(lambda *news: told.append(news)):
+        methods.fit(_network(), images(_network(), 20), longest=5, tolerance=1.0)
+    assert told[0] == ("fit: trying schedules", 0, 5)
+    methods.fit(_network(), images(_network(), 20), longest=5, tolerance=1.0)
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize("method", [m for m in methods.ALL if m.needs_calibration], ids=lambda m: m.name)

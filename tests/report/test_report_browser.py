@@ -196,7 +196,7 @@ def test_a_table_stands_behind_each_chart(view: Page) -> None:
         assert table.locator("thead th").count() > 1
     first = view.locator("[data-chart=energy] details tbody tr").first.inner_text().split("\t")
     assert first[0] == "steady"
-    assert float(first[1]) == pytest.approx(page_data().methods[0].report.energy_ratio, rel=0.005)
+    assert float(first[1]) == pytest.approx(page_data().methods[0].headline.energy_ratio, rel=0.005)
 
 
 def test_everything_has_a_label(view: Page) -> None:

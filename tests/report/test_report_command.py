@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from cli.running import Runner
-from respike import Report
+from respike import Report, SpikingNetwork
 from respike.cli import reporting, running
 from respike.cli.reporting import Witness
 from respike.engines import fastest
+from respike.errors import InvalidNetwork
 
 WORDS = ("report", "mnist-mlp", "--methods", "direct_copy,model_norm", "--steps", 6, "--limit", 70)
 
@@ -67,8 +68,44 @@ def test_an_option_that_the_last_method_refuses_is_told_before_anything_is_measu
     respike: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reporting, "measured", lambda *_: pytest.fail("a method was measured"))
-    words = ("report", "mnist-mlp", "-m", "model_norm,few_spikes", "--steps", 32, "--out", tmp_path / "report.html")
-    assert "--steps must be 1 to 24, got 32" in respike.refused(*words)
+    words = (
+        "report",
+        "mnist-mlp",
+        "-m",
+        "model_norm,few_spikes",
+        "--steps",
+        32,
+        "--out",
+        tmp_path / "report.html",
+    )
+    assert "few_spikes: --steps must be 1 to 24, got 32" in respike.refused(*words)
+
+
+def test_a_method_that_fails_is_named_and_the_others_are_reported(
+    respike: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(spiking: SpikingNetwork, *more: Any) -> Report:
+        if spiking.plan.method == "max_norm":
+            raise InvalidNetwork("the network gives NaN")
+        return running.measured(spiking, *more)
+
+    monkeypatch.setattr(reporting, "measured", measured)
+    page = tmp_path / "report.html"
+    outcome = respike("report", "mnist-mlp", "-m", "max_norm,model_norm", "--steps", 4, "-n", 8, "-o", page)
+    assert outcome.code == 2
+    assert "max_norm: the network gives NaN" in outcome.err
+    assert "left out: max_norm" in outcome.err
+    assert [method["name"] for method in _data(page)["methods"]] == ["model_norm"]
+
+
+def test_options_of_one_method_stand_with_it(respike: Runner, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    methods = "few_spikes:steps=3,model_norm:steps=4,model_norm"
+    outcome = respike("report", "mnist-mlp", "-m", methods, "--steps", 5, "-n", 8, "-o", page)
+    assert outcome.code == 0
+    assert "for few_spikes the steps K of each layer, for model_norm the time steps" in outcome.err
+    found = [(method["name"], method["report"]["latency"]) for method in _data(page)["methods"]]
+    assert found == [("few_spikes", 6), ("model_norm (steps=4)", 4), ("model_norm (steps=5)", 5)]
 
 
 def test_force_writes_over_what_is_there(respike: Runner, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -212,7 +213,8 @@ def _methods_named(words: Sequence[str]) -> list[str]:
     """The methods that a command line names."""
     after = [value for word, value in pairwise(words) if word in _METHOD_FLAGS]
     joined = [word.partition("=")[2] for word in words if word.partition("=")[0] in _METHOD_FLAGS and "=" in word]
-    return ",".join([*after, *joined]).split(",")
+    # What stands with a method, `name:option=X`, is no part of its name.
+    return [re.sub(r":[\w-]+=.*", "", name) for name in ",".join([*after, *joined]).split(",")]
 
 
 def _explained(misuse: typer.TyperException, words: Sequence[str]) -> str:

@@ -28,6 +28,15 @@ METHOD = typer.Option(
     help="The conversion method (respike methods lists them), or a method of your own as module:function.",
     show_default=False,
 )
+MethodNames: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--methods",
+        "-m",
+        metavar="A,B:OPTION=X,C",
+        help="The methods, separated by commas. :OPTION=X is an option for this method alone.",
+    ),
+]
 Refine: TypeAlias = Annotated[
     str | None,
     typer.Option(

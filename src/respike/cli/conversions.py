@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from respike import methods, refine
 from respike.cli import options
 from respike.cli.importing import imported, is_own
+from respike.errors import InvalidOption, RespikeError
 from respike.methods import Method, published
 from respike.refine import Refinement, Step
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """One of the methods that are compared, with the options that it is to have."""
+
+    method: Method[Any]
+    options: Mapping[str, Any]
 
 
 def method(name: str, refinements: str | None = None) -> Method[Any]:
@@ -19,6 +31,46 @@ def method(name: str, refinements: str | None = None) -> Method[Any]:
     found = imported(name, "method") if is_own(name) else methods.find(name)
     chosen = found if isinstance(found, Method) else published()(found)
     return chosen.refined(*steps(refinements))
+
+
+def chosen(text: str, refinements: str | None, given: Mapping[str, str | bool]) -> list[Chosen]:
+    """The methods that `--methods` names, each with its options: `fit,few_spikes:steps=6,module:function`.
+
+    An option that stands with a method is for it alone; one that is `given` as a flag is for all methods that have it
+    and do not have their own. A flag that no method has goes to all, so that the first refuses it.
+    """
+    named = [_named(one.strip(), refinements) for one in text.split(",")]
+    found = []
+    for one, own in named:
+        shared = {
+            name: value
+            for name, value in given.items()
+            if name in one.options or not any(name in other.options for other, _ in named)
+        }
+        with naming(one.name):
+            found.append(Chosen(one, options.read(one, shared | own)))
+    return found
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Says in an error of a method that is one of several which it was."""
+    try:
+        yield
+    except RespikeError as error:
+        error.args = (f"{name}: ", *error.args)
+        raise
+
+
+def _named(text: str, refinements: str | None) -> tuple[Method[Any], dict[str, str | bool]]:
+    """`name`, `name:option=X:other=Y`; the name may be `module:function`."""
+    head, *rest = text.split(":")
+    if rest and "=" not in rest[0]:
+        head = f"{head}:{rest.pop(0)}"
+    found = method(head, refinements)
+    if bad := next((part for part in rest if "=" not in part), None):
+        raise InvalidOption(f"{found.name}: after a colon comes option=value, not {bad!r}")
+    return found, {name.replace("-", "_"): value for name, _, value in (part.partition("=") for part in rest)}
 
 
 def steps(text: str | None) -> tuple[Step, ...]:

@@ -20,6 +20,7 @@ from respike.cli.arguments import (
     JsonFile,
     Limit,
     MethodName,
+    MethodNames,
     NetworkName,
     PlotFile,
     Rate,
@@ -29,6 +30,7 @@ from respike.cli.arguments import (
 from respike.cli.networks import Subject, find
 from respike.cli.outputs import STDOUT
 from respike.cli.running import (
+    Trials,
     converted,
     exits_line,
     finished,
@@ -118,7 +120,7 @@ def evaluate(
 
 def compare(
     network: NetworkName,
-    names: Annotated[str, typer.Option("--methods", "-m", metavar="A,B,C", help="The methods, separated by commas.")],
+    names: MethodNames,
     refine: Refine = None,
     limit: Limit = None,
     engine: EngineName = None,
@@ -134,25 +136,24 @@ def compare(
 ) -> None:
     """Convert a network by several methods and compare the results in one table.
 
-    Each option applies to all methods that have it. Ctrl-C keeps the methods that are finished.
+    Each option applies to all methods that have it, unless it stands with one of them (--methods fit,ecc:steps=32). A
+    method that fails is named and left out. Ctrl-C keeps the methods that are finished.
     """
     outputs = numbers_and_plot(json, plot, force=force)
     simulator = choices.engine(engine)
     chosen = choices.coding(coding, rate=rate, seed=seed)
-    named = [conversions.method(name.strip(), refine) for name in names.split(",")]
-    arguments = [options.read(method, share(method, named, given)) for method in named]
+    wanted = conversions.chosen(names, refine, given)
     with shared() as workers:
         subject = unconverted(find(network, source))
         subject = replace(subject, network=subject.network.to(workers.device))
         images = subject.test_images
-        reports = finished(
-            measured(converted(subject, method, own, chosen), images, limit, simulator, workers=workers)
-            for method, own in zip(named, arguments, strict=True)
-        )
+        trials = Trials.of(subject, wanted, chosen)
+        reports = finished(trials.each(lambda spiking: measured(spiking, images, limit, simulator, workers=workers)))
         if workers.rank:
             return
     keep(reports, outputs, as_list=True)
-    stop_if_interrupted(reports, len(named))
+    stop_if_interrupted(reports, len(wanted) - len(trials.failed))
+    trials.stop_if_failed()
 
 
 def exit_rule(text: str | None) -> EarlyExit | None:
@@ -208,15 +209,6 @@ def spiking_network(
     if unwanted:
         raise InvalidOption(f"the network is converted already, by {subject.plan.method}: leave {unwanted[0]} out")
     return SpikingNetwork(subject.network, subject.plan)
-
-
-def share(method: Method[Any], named: list[Method[Any]], given: Given) -> Given:
-    """The flags that are for this method. One that no method has goes to all, so that the first refuses it."""
-    return {
-        name: value
-        for name, value in given.items()
-        if name in method.options or not any(name in other.options for other in named)
-    }
 
 
 def unconverted(subject: Subject) -> Subject:

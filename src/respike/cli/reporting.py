@@ -5,26 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
 from torch import Tensor
 
-from respike.cli import choices, console, conversions, options
-from respike.cli.arguments import CodingName, Force, Limit, NetworkName, Rate, Refine, Seed
-from respike.cli.evaluating import share, unconverted
-from respike.cli.networks import Subject, find
+from respike.cli import choices, console, conversions
+from respike.cli.arguments import CodingName, Force, Limit, MethodNames, NetworkName, Rate, Refine, Seed
+from respike.cli.evaluating import unconverted
+from respike.cli.networks import find
 from respike.cli.outputs import Outputs
-from respike.cli.running import converted, measured, stop_if_interrupted
+from respike.cli.running import Trials, measured, stop_if_interrupted
 from respike.cli.sources import Source
 from respike.cli.tables import summary
-from respike.coding import Coding
 from respike.data import Dataset
 from respike.engines import Engine, fastest
 from respike.files import check_folder
 from respike.ir import Network
-from respike.methods import Method
 from respike.plan import Plan
 from respike.record import Probe, Recording
 from respike.report import (
@@ -37,11 +35,12 @@ from respike.report import (
     save_figures,
     worth_showing,
 )
+from respike.spiking import SpikingNetwork
 
 
 def report(
     network: NetworkName,
-    names: Annotated[str, typer.Option("--methods", "-m", metavar="A,B,C", help="The methods, separated by commas.")],
+    names: MethodNames,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The page to write (.html).")],
     refine: Refine = None,
     limit: Limit = None,
@@ -60,18 +59,19 @@ def report(
     """Convert a network by several methods, measure them, and write an HTML report.
 
     The page shows accuracy over time and against energy, what each layer does, the spikes of single images, and which
-    classes are confused. It needs no internet access. Each option applies to all methods that have it. Ctrl-C keeps the
+    classes are confused. It needs no internet access. Each option applies to all methods that have it, unless it stands
+    with one of them (--methods ecc,few_spikes:steps=6). A method that fails is named and left out. Ctrl-C keeps the
     methods that are finished.
     """
     outputs = Outputs({"--out": out}, force)
     if figures is not None:
         check_folder(figures, force=force)
     chosen = choices.coding(coding, rate=rate, seed=seed)
-    named = [conversions.method(name.strip(), refine) for name in names.split(",")]
-    arguments = [options.read(method, share(method, named, given)) for method in named]
+    wanted = conversions.chosen(names, refine, given)
     subject = unconverted(find(network, source))
     images = subject.test_images
-    runs, decisions = _runs(subject, list(zip(named, arguments, strict=True)), chosen, images, limit)
+    trials = Trials.of(subject, wanted, chosen)
+    runs, decisions = _runs(trials, images, limit)
     reports = [run.report for run in runs]
     outputs.console.print(summary(reports))
     try:
@@ -87,7 +87,8 @@ def report(
             stop.add_note("the page is complete, but some figures are missing")
             raise
         console.note(f"wrote the figures to {figures}")
-    stop_if_interrupted(reports, len(named))
+    stop_if_interrupted(reports, len(wanted) - len(trials.failed))
+    trials.stop_if_failed()
 
 
 class Witness:
@@ -124,31 +125,28 @@ class Witness:
         return torch.cat(self._network)[:images]
 
 
-def _runs(
-    subject: Subject,
-    wanted: Sequence[tuple[Method[Any], Mapping[str, Any]]],
-    coding: Coding | None,
-    images: Dataset,
-    limit: int | None,
-) -> tuple[list[Run], Tensor]:
+def _runs(trials: Trials, images: Dataset, limit: int | None) -> tuple[list[Run], Tensor]:
     """The methods one after the other, and what the network itself decides; Ctrl-C keeps those that are finished."""
     runs: list[Run] = []
-    network_decisions = torch.empty(0)
+    network_decisions = [torch.empty(0)]
+
+    def run(spiking: SpikingNetwork) -> Run:
+        witness = Witness(fastest(spiking.network, spiking.plan), network_too=not runs)
+        found = measured(spiking, images, limit, witness)
+        if not runs:
+            network_decisions[0] = witness.network_decisions(found.images)
+        return Run(spiking, found, witness.decisions(found.images))
+
     try:
-        # All plans first: an option that a method refuses is told before any method is measured.
-        for spiking in [converted(subject, method, own, coding) for method, own in wanted]:
-            witness = Witness(fastest(spiking.network, spiking.plan), network_too=not runs)
-            found = measured(spiking, images, limit, witness)
-            if not runs:
-                network_decisions = witness.network_decisions(found.images)
-            runs.append(Run(spiking, found, witness.decisions(found.images)))
-            if not found.complete:
+        for one in trials.each(run):
+            runs.append(one)
+            if not one.report.complete:
                 break
     except KeyboardInterrupt as stop:
         if not runs:
             stop.add_note("no page was written")
             raise
-    return runs, network_decisions
+    return runs, network_decisions[0]
 
 
 def _collected(runs: Sequence[Run], network_decisions: Tensor, images: Dataset) -> PageData:

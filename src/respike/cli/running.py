@@ -3,47 +3,118 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 from respike import Report, SpikingNetwork, measure
 from respike.cli import console
-from respike.cli.app import INTERRUPTED
+from respike.cli.app import FAILED, INTERRUPTED
+from respike.cli.conversions import Chosen, naming
 from respike.cli.estimate import announce
 from respike.cli.networks import Subject
 from respike.cli.outputs import Outputs
 from respike.cli.tables import summary
+from respike.cli.wording import told
 from respike.coding import Coding
 from respike.data import Dataset
 from respike.engines import Engine
-from respike.errors import InvalidOption
+from respike.errors import InvalidOption, RespikeError
 from respike.measure import ALONE, Exits, WorkerLost, Workers, workers
 from respike.measure.early_exit import EarlyExit
 from respike.methods import Method
-from respike.schedule import InputThenDrain
+from respike.progress import listening
+from respike.schedule import InputThenDrain, Layerwise
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+T = TypeVar("T")
 
 
 def converted(
     subject: Subject, method: Method[Any], options: Mapping[str, Any], coding: Coding | None = None
 ) -> SpikingNetwork:
     """The network as the method converts it, with the input coding that was asked for, or the method's own."""
-    with console.busy(f"{method.name}: planning"):
+    with console.progress() as progress, listening(progress):
+        progress(f"{method.name}: planning", 0, None)
         calibration = subject.calibration if method.needs_calibration else None
         plan = method.plan(subject.network, calibration, **options)
     match plan.schedule:
-        case InputThenDrain(input_steps=given, drain_steps=drained) if None in plan.options.values():
+        case InputThenDrain(input_steps=given, drain_steps=drained) if not {"input_steps", "drain_steps"} <= {*options}:
             console.note(f"{method.name} chose {given} steps with input and {drained} without")
         case _:
             pass
     return SpikingNetwork(subject.network, plan if coding is None else replace(plan, coding=coding))
+
+
+@dataclass(frozen=True)
+class Trials:
+    """The conversions of one network by several methods. Those that fail are told at once, and left out.
+
+    Args:
+        planned: the methods whose plans were made, with the networks that they gave.
+        failed: the names of those that failed; more are added when conversions are tried.
+    """
+
+    planned: Sequence[tuple[Chosen, SpikingNetwork]]
+    failed: list[str]
+
+    @classmethod
+    def of(cls, subject: Subject, wanted: Sequence[Chosen], coding: Coding | None) -> Trials:
+        """All plans first: an option that a method refuses is told before any method is measured."""
+        planned, failed = [], list[str]()
+        for one in wanted:
+            try:
+                with naming(one.method.name):
+                    planned.append((one, converted(subject, one.method, one.options, coding)))
+            except InvalidOption:
+                raise
+            except RespikeError as error:
+                console.error(told(error))
+                failed.append(one.method.name)
+        _tell_steps_apart(planned)
+        return cls(planned, failed)
+
+    def each(self, run: Callable[[SpikingNetwork], T]) -> Iterator[T]:
+        """What `run` gives for each conversion; it may fail for some of them."""
+        for one, spiking in self.planned:
+            try:
+                with naming(one.method.name):
+                    found = run(spiking)
+            except WorkerLost:
+                raise
+            except RespikeError as error:
+                console.error(told(error))
+                self.failed.append(one.method.name)
+            else:
+                yield found
+
+    def stop_if_failed(self) -> None:
+        """Ends the program with the code of bad input where a method failed; what others gave is kept by then."""
+        if self.failed:
+            every = len(self.failed) == len(self.planned) + len(self.failed)
+            console.note(f"left out: {', '.join(self.failed)}" if not every else "all methods failed")
+            raise typer.Exit(FAILED)
+
+
+def _tell_steps_apart(planned: Sequence[tuple[Chosen, SpikingNetwork]]) -> None:
+    """`--steps` counts time steps for most methods, and the steps of each layer (K) for few-spikes neurons."""
+    layerwise = {
+        one.method.name: isinstance(spiking.plan.schedule, Layerwise)
+        for one, spiking in planned
+        if "steps" in one.options
+    }
+    if len(set(layerwise.values())) == 2:
+        few, others = ([name for name, is_few in layerwise.items() if is_few == kind] for kind in (True, False))
+        console.note(
+            f"--steps: for {', '.join(few)} the steps K of each layer, for {', '.join(others)} the time steps of the "
+            f"whole network; a method's own stand with it: --methods {few[0]}:steps=6"
+        )
 
 
 def measured(

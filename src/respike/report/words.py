@@ -45,7 +45,7 @@ def _accuracy(report: Report) -> str:
     interval = f"({_percent(at.low)} to {_percent(at.high)}: 95 % confidence)"
     if not report.labelled:
         return (
-            f"{_percent(at.accuracy)} of {report.images:,} images are classified as by the original network {interval}; "
+            f"{_percent(at.accuracy)} of {report.images:,} images are classified as the original does {interval}; "
             "they have no labels, so nobody knows whether it is right."
         )
     return (
