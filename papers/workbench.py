@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import base64
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -25,6 +26,8 @@ from respike import Plan, Probe, Recording, Report, SpikingNetwork, data, engine
 from respike.data import Dataset
 from respike.engines import Engine
 from respike.ir import Network
+from respike.tensor_file import parse
+from respike.zoo.records import fill
 
 BATCH_SIZE = 64
 MOST_STEPS = 256
@@ -126,6 +129,14 @@ class Workbench:
         network = respike.load(zoo.load(name), test.take(8).images)
         calibration = self.images(dataset, "calibration").images
         return Subject(name, network, test, calibration, zoo.record(name).sha256)
+
+    def epoch(self, subject: Subject, weights: Path) -> Subject:
+        """The same network of the zoo with the weights after one epoch."""
+        content = weights.read_bytes()
+        model = zoo.find(subject.name).build()
+        fill(model, parse(content, weights)[0], weights)
+        network = respike.load(model.eval(), subject.test.take(8).images)
+        return replace(subject, network=network, weights=hashlib.sha256(content).hexdigest())
 
     def images(self, dataset: str, split: str) -> Dataset:
         """A split of a data set, which is fetched where it is not on this machine."""

@@ -199,6 +199,17 @@ def test_the_record_tells_what_was_done(images: Dataset, tmp_path: Path) -> None
     assert {str(weight.dtype) for weight in kept.values()} == {f"torch.{record.weights_dtype}"}
 
 
+def test_the_weights_of_the_last_epochs_are_kept_on_demand(images: Dataset, tmp_path: Path) -> None:
+    record = _train(zoo.find("mnist-cnn"), tmp_path, images, epochs=3, keep_epochs=2)
+    kept = sorted((tmp_path / "epochs").iterdir())
+    assert [path.name for path in kept] == ["mnist-cnn.002.safetensors", "mnist-cnn.003.safetensors"]
+    last = zoo.find("mnist-cnn").build()
+    last.load_state_dict(load_file(kept[-1]))
+    assert zoo.evaluate(last.eval(), images.take(50)).accuracy == pytest.approx(record.accuracy, abs=2e-2)
+    first = load_file(kept[0])
+    assert not all(torch.equal(first[name], value) for name, value in load_file(kept[1]).items())
+
+
 def test_a_device_that_torch_does_not_have_is_refused(images: Dataset, tmp_path: Path) -> None:
     for device in ("gpu", "cuda:99"):
         with pytest.raises(InvalidOption, match=rf"torch cannot use the device '{device}' here: .*train on 'cpu'"):

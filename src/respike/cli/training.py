@@ -24,6 +24,9 @@ def train(
     directory: Annotated[
         Path, typer.Option(metavar="D", help="The folder for the weights and the training record.")
     ] = Path("trained"),
+    keep_epochs: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Keep the weights after each of the last N epochs, too.")
+    ] = 0,
     device: Annotated[
         str, typer.Option(metavar="DEVICE", help="Where it is trained: cpu, or a device of torch such as cuda.")
     ] = "cpu",
@@ -34,7 +37,13 @@ def train(
     """
     with console.progress() as progress:
         record = zoo.train(
-            zoo.find(name), directory=directory, seed=seed, epochs=epochs, device=device, progress=progress
+            zoo.find(name),
+            directory=directory,
+            seed=seed,
+            epochs=epochs,
+            keep_epochs=keep_epochs,
+            device=device,
+            progress=progress,
         )
     weights = directory / f"{name}.safetensors"
     console.OUT.print(

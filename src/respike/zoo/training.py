@@ -68,6 +68,7 @@ def train(
     seed: int | None = None,
     epochs: int | None = None,
     resume: bool = True,
+    keep_epochs: int = 0,
     device: str | torch.device = "cpu",
     progress: Progress = silent,
     on_epoch: Callable[[Epoch], None] | None = None,
@@ -87,6 +88,8 @@ def train(
         seed: of all that is random; that of the recipe unless given.
         epochs: those of the recipe unless given.
         resume: continue from the checkpoint that an interrupted training left in `directory`.
+        keep_epochs: the weights after each of so many last epochs are kept too, in half precision, in the folder
+            `epochs` of `directory`.
         device: where the network and all images lie while it is trained.
         progress: called after each step with the number of steps.
         on_epoch: called with each finished epoch.
@@ -109,7 +112,17 @@ def train(
     checkpoint = Checkpoint(directory / f"{entry.name}.checkpoint.safetensors", run.identity)
     if not resume:
         checkpoint.path.unlink(missing_ok=True)
-    weights, history = run.follow(checkpoint, progress, on_epoch or (lambda _: None))
+    last = run.epochs - keep_epochs
+
+    def keep(weights: _Weights, epoch: Epoch) -> None:
+        if epoch.number > last:
+            halves = {name: value.half().cpu().contiguous() for name, value in weights.network.state_dict().items()}
+            (directory / "epochs").mkdir(parents=True, exist_ok=True)
+            write(directory / "epochs" / f"{entry.name}.{epoch.number:03d}.safetensors", pack_tensors(halves))
+        if on_epoch is not None:
+            on_epoch(epoch)
+
+    weights, history = run.follow(checkpoint, progress, keep)
     result = _keep(run, run.result(weights), history, directory)
     checkpoint.path.unlink()
     return result
@@ -142,7 +155,7 @@ class _Run:
         return self.train_set.labels.device
 
     def follow(
-        self, checkpoint: Checkpoint, progress: Progress, on_epoch: Callable[[Epoch], None]
+        self, checkpoint: Checkpoint, progress: Progress, on_epoch: Callable[[_Weights, Epoch], None]
     ) -> tuple[_Weights, tuple[Epoch, ...]]:
         recipe = self.entry.recipe
         weights = _Weights(_seeded_network(self.entry, self.seed, self.device), bool(recipe.averaged_epochs))
@@ -160,7 +173,7 @@ class _Run:
                 )
                 history = (*history, epoch)
                 checkpoint.save(weights, optimizer, history)
-                on_epoch(epoch)
+                on_epoch(weights, epoch)
             except KeyboardInterrupt as stop:
                 stop.add_note(f"{checkpoint.path} holds all finished epochs: train again to continue from there")
                 raise
