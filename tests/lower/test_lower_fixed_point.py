@@ -375,6 +375,30 @@ def test_a_batch_norm_alone_is_a_scale() -> None:
     )
 
 
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_images_standardised_in_front_of_padding(per_channel: bool) -> None:
+    model = torch.nn.Sequential(
+        torch.nn.BatchNorm2d(3, affine=False),
+        torch.nn.Conv2d(3, 4, 3, padding=1),
+        torch.nn.ReLU(),
+        torch.nn.Flatten(),
+        torch.nn.Linear(4 * 36, 5),
+    )
+    torch.manual_seed(4)
+    pixels = torch.rand(40, 3, 6, 6)
+    model(pixels)
+    network = respike.load(model.eval(), pixels[:2]).to(torch.float64)
+    assert any(isinstance(node, BatchNorm) for node in network.nodes)
+    batch = (pixels * 255).round().double() / 255
+    plan = max_norm(network, batch, steps=32)
+    fixed = fixed_point(network, plan, bits=16, per_channel=per_channel, membrane_bits=32)
+    exact = engines.reference(network, plan, batch).outputs
+    found = fixed.decode(fixed.run(batch).recording.outputs)
+    assert torch.allclose(found, exact / plan.schedule.steps, atol=0.02)
+    again = engines.batched(fixed.network, fixed.plan, fixed.encode(batch)).outputs
+    assert torch.equal(again, fixed.run(batch).recording.outputs)
+
+
 def test_windows_of_different_sizes() -> None:
     pool = AdaptiveAvgPool("pool", ("x",), (2, 2))
     with pytest.raises(InvalidPlan, match=r"'pool' averages \[5, 4\] into \[2, 2\].*use a size that divides"):

@@ -30,7 +30,7 @@ from respike.ir import (
     SiLU,
     Tanh,
 )
-from respike.passes import drop_unused, fold_batchnorm, fuse_gates, move_max_pool, prepare
+from respike.passes import drop_unused, fold_batchnorm, fuse_gates, move_max_pool, move_shifts, prepare
 
 
 def avg_pool(name: str, source: str, kernel: int = 2, padding: int = 0, divisor: int | None = None) -> AvgPool:
@@ -157,6 +157,33 @@ def test_kept_where_folding_would_be_wrong(name: str) -> None:
     after = fold_batchnorm(before)
     assert scales(after) == 1
     assert_same(before, after)
+
+
+@pytest.mark.parametrize("stride", [(1, 1), (2, 2)])
+def test_a_shift_in_front_of_padding_moves_behind_the_convolutions(stride: tuple[int, int]) -> None:
+    torch.manual_seed(3)
+    before = network(
+        (3, 5, 4),
+        batch_norm("n", "x", 3),
+        conv("c", "n", (4, 3, 3, 3), padding=1),
+        relu("r", "c"),
+        dataclasses.replace(conv("d", "n", (4, 3, 3, 3), padding=1), stride=stride),
+        outputs=("r", "d"),
+    )
+    after = move_shifts(before)
+    assert [node.name for node in after.nodes] == ["x", "c", "c.shift", "r", "d", "d.shift"]
+    moved = after["c.shift"]
+    assert isinstance(moved, ElementwiseAffine)
+    assert bool((moved.scale == 1).all())
+    # Inside, where nothing is padded, the constant is the same everywhere; at the border it is another.
+    assert torch.allclose(moved.shift[:, :, 1:-1, 1:-1], moved.shift[:, :, 1:2, 1:2])
+    assert not torch.allclose(moved.shift[:, :, 0], moved.shift[:, :, 1])
+    assert_same(before, after)
+
+
+def test_shifts_that_others_read_stay() -> None:
+    before = keeps()["norm, a conv and a relu"]
+    assert [node.name for node in move_shifts(before).nodes] == [node.name for node in before.nodes]
 
 
 def test_folding_leaves_the_network_it_was_given() -> None:

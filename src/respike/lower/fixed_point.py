@@ -29,7 +29,8 @@ from respike.ir import (
 )
 from respike.lower.regauge import Gauge, regauge
 from respike.lower.unit_spikes import thresholds
-from respike.lower.units import handed_on, uniform
+from respike.lower.units import handed_on, shifts_only, uniform
+from respike.passes import move_shifts
 from respike.plan import Plan, Quantity, Site, SpikeCount
 from respike.record import OUTPUT, Probe
 
@@ -138,7 +139,8 @@ def fixed_point(
         raise InvalidOption(f"potentials can have 2 to 32 bits, got {membrane_bits}")
     plan.check(network)
     unit = input_unit or _input_unit(plan.coding)
-    exact = replace(network, nodes=tuple(_elementwise(node, network) for node in network.to(torch.float64).nodes))
+    whole = move_shifts(network.to(torch.float64))
+    exact = replace(whole, nodes=tuple(_elementwise(node, whole) for node in whole.nodes))
     ones, unit_plan = regauge(exact, plan, Gauge(thresholds(plan), unit, sums=True))
     largest = _largest_weights(ones, per_channel)
     steps = {name: _plain(size / (2 ** (bits - 1) - 1)) for name, size in largest.items()}
@@ -177,6 +179,9 @@ def _largest_weights(network: Network, per_channel: bool) -> dict[str, Tensor]:
             case Activation():
                 found[node.name] = _per_channel(sizes[node.inputs[0]]) if per_channel else sizes[node.inputs[0]].max()
                 sizes[node.name] = uniform(1.0, shape)
+            case ElementwiseAffine() if node.inputs[0] in weighted and shifts_only(node):
+                sizes[node.name] = sizes[node.inputs[0]]
+                weighted.add(node.name)
             case Linear() | Conv() | ElementwiseAffine():
                 if node.inputs[0] in weighted:
                     raise InvalidPlan(

@@ -117,8 +117,15 @@ def asked_for(node: Node, unit: Tensor, number: int, shapes: Sequence[Shape], sh
             return unit if unit.shape[dim] == 1 else None
         case Pad(amounts=amounts):
             return unit if _is_uniform(unit, len(amounts) // 2) else None
+        case ElementwiseAffine():
+            return unit if shifts_only(node) else None
         case _:
             return None
+
+
+def shifts_only(node: ElementwiseAffine) -> bool:
+    """Whether a node only adds a constant."""
+    return bool((node.scale == 1).all())
 
 
 def _is_uniform(unit: Tensor, dimensions: int) -> bool:

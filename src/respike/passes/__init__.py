@@ -1,7 +1,7 @@
 """Passes: functions from `Network` to `Network` that change its form and not what it computes."""
 
 from respike.passes.drop_final_softmax import drop_final_softmax
-from respike.passes.fold_batchnorm import fold_batchnorm
+from respike.passes.fold_batchnorm import fold_batchnorm, move_shifts
 from respike.passes.fuse_gates import fuse_gates
 from respike.passes.fuse_levels import fuse_levels
 from respike.passes.join import join_inputs, join_outputs
@@ -20,6 +20,7 @@ __all__ = [
     "join_inputs",
     "join_outputs",
     "move_max_pool",
+    "move_shifts",
     "prepare",
     "skip_concat",
 ]

@@ -29,6 +29,15 @@ class Draft:
         """Put a node in the place of the one with its name."""
         self.nodes[node.name] = node
 
+    def follow(self, name: str, node: Node) -> None:
+        """Put a new node behind a value: what read the value reads the node."""
+        self.redirect(name, node.name)
+        order = list(self.nodes)
+        order.insert(order.index(name) + 1, node.name)
+        known = {**self.nodes, node.name: node}
+        self.nodes = {each: known[each] for each in order}
+        self.shapes[node.name] = self.shapes[name]
+
     def redirect(self, old: str, new: str) -> None:
         """Let every reader of one value read another instead."""
         for node in self.readers(old):

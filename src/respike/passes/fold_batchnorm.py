@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import torch
 from torch import Tensor
 
 from respike.ir import (
@@ -21,6 +22,7 @@ from respike.ir import (
     Node,
     Permute,
     Reshape,
+    apply,
     batch_norm_scale,
     batch_norm_shift,
     channelwise,
@@ -41,6 +43,41 @@ def fold_batchnorm(network: Network) -> Network:
     while any(_fold(draft, name) for name in tuple(draft.nodes)):
         pass
     return draft.network()
+
+
+def move_shifts(network: Network) -> Network:
+    """What `fold_batchnorm` leaves in front of convolutions with zero padding, as weights and a constant behind them.
+
+    With zero padding P, `conv(P(scale · x + shift)) = conv'(P(x)) + conv(P(shift))`, where conv' has the weights
+    `W · scale`. The constant differs at the border, where the padding is not shifted: it becomes an `ElementwiseAffine`
+    of scale 1 behind the convolution, with one number for each position. Exports say a shift in front more easily, so
+    this is for what must have no two layers of weights in a row (`lower.fixed_point`). Sums are formed in float64.
+    """
+    draft = Draft(network)
+    for name in tuple(draft.nodes):
+        gain = _gain(draft, draft.nodes[name])
+        readers = draft.readers(name)
+        channels = None if gain is None else gain.along(1, draft.shapes[name][0])
+        if channels is None or name in draft.outputs or not all(isinstance(node, Conv) for node in readers):
+            continue
+        (source,) = draft.nodes[name].inputs
+        for conv in readers:
+            assert isinstance(conv, Conv)
+            _move(draft, conv, channels)
+        draft.remove(name, becomes=source)
+    return draft.network()
+
+
+def _move(draft: Draft, conv: Conv, gain: _Gain) -> None:
+    """The gain in front of a convolution into its weights, and its shift behind it."""
+    shape = draft.shapes[conv.inputs[0]]
+    bare = dataclasses.replace(map_tensors(conv, Tensor.double), bias=None)
+    shift = apply(bare, (channelwise(gain.shift, len(shape) + 1).expand(1, *shape),))
+    scaled = _preceded(conv, _Gain(gain.scale, torch.zeros_like(gain.shift)))
+    draft.replace(dataclasses.replace(scaled, bias=conv.bias))
+    kind = conv.weight.dtype
+    moved = f"{conv.name}.shift"
+    draft.follow(conv.name, ElementwiseAffine(moved, (conv.name,), torch.ones_like(shift, dtype=kind), shift.to(kind)))
 
 
 Weighted: TypeAlias = Linear | Conv | ConvTranspose
