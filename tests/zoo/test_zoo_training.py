@@ -15,7 +15,6 @@ from respike import data, zoo
 from respike.data import Dataset
 from respike.errors import InvalidData, InvalidFile, InvalidOption
 from respike.zoo import Entry, Epoch, Recipe, TrainingRecord
-from respike.zoo.muon import Muon, orthogonalised
 
 _RECIPE = Recipe(3, batch_size=32, weight_decay=0.01)
 
@@ -231,35 +230,3 @@ def test_a_record_with_other_fields_is_refused(change: dict[str, object], images
     (tmp_path / "mnist-cnn.json").write_text(json.dumps(asdict(record) | change))
     with pytest.raises(InvalidFile, match=r"mnist-cnn\.json"):
         zoo.record("mnist-cnn", tmp_path)
-
-
-@pytest.mark.parametrize(("rows", "columns"), [(16, 144), (40, 40), (64, 27)])
-def test_an_update_is_orthogonalised(rows: int, columns: int) -> None:
-    """The singular vectors stay, the values become nearly equal; an independent decomposition is the judge."""
-    matrix = torch.randn(rows, columns, generator=torch.Generator().manual_seed(rows), dtype=torch.float64)
-    result = orthogonalised(matrix) / max(1, rows / columns) ** 0.5
-    left, values, right = torch.linalg.svd(matrix, full_matrices=False)
-    rotated = left.T @ result @ right.T
-    assert torch.allclose(rotated, torch.diag(rotated.diagonal()), atol=1e-9)
-    large = rotated.diagonal()[values > 0.3 * values.max()]
-    assert large.min() > 0.6
-    assert large.max() < 1.3
-
-
-def test_muon_follows_its_equation() -> None:
-    torch.manual_seed(0)
-    kernel, bias = torch.nn.Parameter(torch.randn(4, 2, 3, 3)), torch.nn.Parameter(torch.randn(4))
-    optimizer = Muon([kernel, bias], weight_decay=0.5)
-    optimizer.param_groups[0]["lr"] = 0.1
-    wanted = [kernel.detach().clone(), bias.detach().clone()]
-    momenta = [torch.zeros_like(kernel), torch.zeros_like(bias)]
-    for _ in range(3):
-        kernel.grad, bias.grad = torch.randn_like(kernel), torch.randn_like(bias)
-        gradients = [kernel.grad, bias.grad]
-        momenta = [0.9 * momentum + gradient for momentum, gradient in zip(momenta, gradients, strict=True)]
-        updates = [gradient + 0.9 * momentum for momentum, gradient in zip(momenta, gradients, strict=True)]
-        wanted[0] = 0.95 * wanted[0] - 0.1 * orthogonalised(updates[0].reshape(4, 18)).reshape(4, 2, 3, 3)
-        wanted[1] = wanted[1] - 0.3 * updates[1]
-        optimizer.step()
-    assert torch.allclose(kernel, wanted[0], atol=1e-5)
-    assert torch.allclose(bias, wanted[1], atol=1e-5)

@@ -26,8 +26,6 @@ class Descent(StrEnum):
     """Adam with decoupled weight decay."""
     NESTEROV = "nesterov"
     """Stochastic gradient descent with Nesterov's momentum of 0.9; weight decay is part of the gradient."""
-    MUON = "muon"
-    """Nesterov's momentum with the updates of kernels orthogonalised; weight decay acts on kernels alone."""
 
 
 @dataclass(frozen=True)

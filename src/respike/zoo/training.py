@@ -29,7 +29,6 @@ from respike.files import write
 from respike.progress import Progress, silent
 from respike.zoo.checkpoint import Checkpoint
 from respike.zoo.entries import Descent, Entry, Recipe
-from respike.zoo.muon import Muon
 from respike.zoo.records import Epoch, TrainingRecord
 
 _HALF_TOLERANCE = 2e-4
@@ -242,8 +241,6 @@ def _optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
             return AdamW(parameters, weight_decay=decay, fused=True)
         case Descent.NESTEROV:
             return SGD(parameters, momentum=0.9, nesterov=True, weight_decay=decay, fused=True)
-        case Descent.MUON:
-            return Muon(parameters, decay)
         case _:
             assert_never(recipe.descent)
 
