@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from torch import Tensor
 
 from respike import SpikingNetwork, methods
 from respike.cli import choices, console, conversions, options
@@ -19,6 +20,7 @@ from respike.cli.sources import Source
 from respike.coding import Coding
 from respike.errors import InvalidOption
 from respike.export import targets
+from respike.export.folder import GOLDEN_IMAGES
 from respike.lower.fixed_point import BITS
 from respike.methods import Method
 
@@ -82,6 +84,17 @@ def convert(
             help="Write integers, with weights of N bits.",
         ),
     ] = None,
+    membrane_bits: Annotated[
+        int | None,
+        typer.Option(
+            "--membrane-bits",
+            min=2,
+            max=32,
+            metavar="N",
+            rich_help_panel=_EXPORT,
+            help="With --bits: potentials of N bits, which saturate. Default: 24.",
+        ),
+    ] = None,
     allow_metadata: Annotated[
         bool,
         typer.Option(
@@ -97,7 +110,7 @@ def convert(
 
     Read a .respike file with `respike evaluate` or `respike.SpikingNetwork.load`. It gives the same spikes everywhere.
     """
-    export = Export(*_place(out, to), target, bits, allow_metadata, force)
+    export = Export(*_place(out, to), target, bits, membrane_bits, allow_metadata, force)
     export.check()
     subject = find(network, source)
     chosen = choices.coding(coding, rate=rate, seed=seed)
@@ -113,11 +126,19 @@ def convert(
         raise InvalidOption("--trial and --study-name need --from-study")
     else:
         spiking = _spiking(subject, method, refine, chosen, given)
-    export.write(spiking)
+    export.write(spiking, _golden_images(subject) if export.format is Format.FOLDER else None)
     plan = spiking.plan
     console.OUT.print(
         f"wrote {out or to}: {subject.network.origin} by {plan.title}, {plan.schedule.steps} steps", soft_wrap=True
     )
+
+
+def _golden_images(subject: Subject) -> Tensor | None:
+    """The first test images; None where nobody said which, or where they are not for this network."""
+    if subject.source.dataset is None:
+        return None
+    images = subject.test_images.take(GOLDEN_IMAGES).images
+    return images if tuple(images.shape[1:]) == subject.network.inputs[0].shape else None
 
 
 def _place(out: Path | None, to: str | None) -> tuple[Path, Format]:

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from torch import Tensor
+
 from respike import SpikingNetwork
+from respike.cli import console
 from respike.cli.networks import CONVERTED
 from respike.errors import InvalidOption
 from respike.export import Converted, Pooling, targets, write_folder, write_nir, write_torch_archive
 from respike.files import check_new
 from respike.lower import fixed_point
+from respike.lower.fixed_point import MEMBRANE_BITS
 
 
 class Format(Enum):
@@ -31,6 +35,7 @@ class Export:
         path: the file or folder.
         target: the simulator that a NIR file is for, None for most of them.
         bits: of a weight, for a conversion in integers; None for floats.
+        membrane_bits: of a potential, for a conversion in integers; None for the usual number.
         allow_metadata: write what NIR cannot say as metadata.
         force: replace what is there.
     """
@@ -39,6 +44,7 @@ class Export:
     format: Format
     target: str | None = None
     bits: int | None = None
+    membrane_bits: int | None = None
     allow_metadata: bool = False
     force: bool = False
 
@@ -50,22 +56,29 @@ class Export:
             raise InvalidOption(f"{flag} does not apply to {self.path.name}; it is for files that end in .nir")
         if self.bits is not None and kind not in (Format.NIR, Format.FOLDER):
             raise InvalidOption(f"--bits does not apply to {self.path.name}; it is for .nir files and folders")
+        if self.membrane_bits is not None and self.bits is None:
+            raise InvalidOption("--membrane-bits is for integers: give --bits too")
         if self.target is not None:
             targets.find(self.target)
         check_new(self.path, force=self.force, folder=kind is Format.FOLDER)
 
-    def write(self, spiking: SpikingNetwork) -> None:
-        """Writes it."""
+    def write(self, spiking: SpikingNetwork, images: Tensor | None = None) -> None:
+        """Writes it. Of the images a folder has golden vectors."""
         converted: Converted = spiking
         if self.bits is not None:
-            converted = fixed_point(spiking.network, spiking.plan, bits=self.bits)
+            width = self.membrane_bits or MEMBRANE_BITS
+            converted = fixed_point(spiking.network, spiking.plan, bits=self.bits, membrane_bits=width)
         match self.format:
             case Format.RESPIKE:
                 spiking.save(self.path)
             case Format.TORCH:
                 write_torch_archive(self.path, spiking, force=self.force)
             case Format.FOLDER:
-                write_folder(self.path, converted, force=self.force)
+                without = write_folder(self.path, converted, images=images, force=self.force)
+                if images is None:
+                    console.note("no golden vectors were written: name images that the network takes by --dataset")
+                if without is not None:
+                    console.note(f"run.py and run.c were not written: {without}")
             case Format.NIR:
                 pooling = Pooling.SUM if self.target is None else targets.find(self.target).pooling
                 write_nir(self.path, converted, pooling=pooling, allow_metadata=self.allow_metadata, force=self.force)

@@ -1,13 +1,15 @@
 """A folder for engineers: every number of a conversion as .npy, and a manifest in JSON that says what it is.
 
 Nothing in it depends on respike, torch or a simulator. Spikes are 1; thresholds are 1, or whole numbers of a
-fixed-point conversion, whose numbers are integers.
+fixed-point conversion, whose numbers are integers. With images, the folder also has golden vectors (what goes in, every
+spike, what comes out), and two short programs that compute the same, one in numpy and one in C (`runners`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from respike.export.portable import Converted, Portable, portable
+from respike.engines import integers, reference
+from respike.export.portable import CannotExport, Converted, Portable, portable
+from respike.export.program import NONE, Save, program_of
 from respike.files import check_new, new
 from respike.ir import Activation, Node
-from respike.plan import AccumulatedMax, Membrane, Quantity, Site
-from respike.record import OUTPUT
+from respike.plan import AccumulatedMax, Membrane, Quantity, Site, SpikeCount
+from respike.record import OUTPUT, Probe
 from respike.version import __version__
 
-FORMAT = "respike folder 1"
+FORMAT = "respike folder 2"
 MANIFEST = "manifest.json"
+GOLDEN_IMAGES = 10
+"""How many images the golden vectors are of, at most."""
+_RUNNERS = Path(__file__).parent / "runners"
 _SEMANTICS = (
     "In each time step, nodes are computed in the order in which they stand here; spikes cross all of them (delay 0). "
     "A population adds what its input gives to its potential, then fires and resets as its neuron says; a spike is 1. "
@@ -31,17 +38,24 @@ _SEMANTICS = (
 )
 
 
-def write_folder(path: str | Path, converted: Converted, *, force: bool = False) -> None:
+def write_folder(
+    path: str | Path, converted: Converted, *, images: Tensor | None = None, force: bool = False
+) -> str | None:
     """Writes the folder, whole or not at all.
 
     Its `manifest.json` lists the nodes in order, each with its type, inputs, shape and geometry; arrays are entries
     `{file, shape, dtype, unit}`. Units are activation units (`unit` 1 is one of the original network's), steps, or
-    thresholds.
+    thresholds. Integers are stored in the smallest type that holds them: weights of up to 8 bits as int8, up to 16 as
+    int16, thresholds, biases and potentials as int32.
 
     Args:
         path: the folder.
         converted: the conversion, in floats or in fixed point.
+        images: of which the first ten become golden vectors, `[batch, *shape]` as the original network takes them.
         force: replace what is there.
+
+    Returns:
+        Why there are no runners in the folder; None where there are, or where no images were given.
 
     Raises:
         CannotExport: a layer that is not portable.
@@ -53,7 +67,15 @@ def write_folder(path: str | Path, converted: Converted, *, force: bool = False)
     with new(target, force=force, folder=True) as partial:
         writer = _Writer(partial, lowered)
         manifest = writer.manifest()
+        without = None
+        if images is not None:
+            manifest["golden"] = writer.golden(images[:GOLDEN_IMAGES])
+            try:
+                writer.runners(manifest["golden"])
+            except CannotExport as error:
+                without = str(error)
         (partial / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+    return without
 
 
 class _Writer:
@@ -62,6 +84,7 @@ class _Writer:
     def __init__(self, root: Path, lowered: Portable) -> None:
         self.root, self.lowered = root, lowered
         self.folders: dict[str, str] = {}
+        self.files: dict[tuple[str, str], str] = {}
 
     def manifest(self) -> dict[str, Any]:
         """Writes the arrays and gives what the manifest says."""
@@ -81,12 +104,83 @@ class _Writer:
             "method": plan.method,
             "semantics": _SEMANTICS,
             "weight_bits": self.lowered.bits,
+            "membrane_bits": self.lowered.membrane_bits,
             "phases": [vars(phase) for phase in plan.schedule.phases],
             "input": {"unit": self.lowered.input_unit, "coding": repr(plan.coding)},
             "max_pooling": "accumulated" if isinstance(plan.max_pooling, AccumulatedMax) else "momentary",
             "nodes": nodes,
             "readout": readout,
         }
+
+    def golden(self, images: Tensor) -> dict[str, Any]:
+        """Runs images by the definition, and writes what goes in, every spike and what comes out."""
+        lowered, plan = self.lowered, self.lowered.plan
+        network = lowered.network.to(torch.float64)
+        given = lowered.encode(images)
+        names = [node.name for node in network.activations]
+        probe = Probe(spike_counts=False, spikes=names + ([OUTPUT] if isinstance(plan.readout, SpikeCount) else []))
+        with torch.no_grad():
+            if lowered.membrane_bits is None:
+                record = reference(network, plan, given, probe)
+            else:
+                record = integers.run(network, plan, given, probe, membrane_bits=lowered.membrane_bits).recording
+        outputs = (record.outputs.double() / lowered.decoding).float()
+        return {
+            "inputs": self._save("golden/inputs", _smallest(self._inputs(given))),
+            "spikes": {
+                name: self._save(f"golden/spikes {name}", sent.movedim(0, 1).to(torch.int8))
+                for name, sent in record.spikes.items()
+            },
+            "outputs": self._save("golden/outputs", outputs),
+        }
+
+    def _inputs(self, given: Tensor) -> Tensor:
+        """What goes in, `[images, *shape]`; `[images, steps, *shape]` where the input is spikes."""
+        plan = self.lowered.plan
+        if not plan.coding.spiking:
+            return given
+        stream = plan.coding.stream(given)
+        parts = [
+            stream.take(phase.steps) if phase.input_on else torch.zeros(phase.steps, *given.shape, dtype=given.dtype)
+            for phase in plan.schedule.phases
+        ]
+        return torch.cat(parts).movedim(0, 1)
+
+    def runners(self, golden: Mapping[str, Any]) -> None:
+        """Writes the two programs, and what they compute."""
+        lowered, plan = self.lowered, self.lowered.plan
+        save: Save = lambda name, values: self._save(f"program/{name}", values)  # noqa: E731
+        program = program_of(lowered, self.files, save)
+        readout = NONE
+        if isinstance(plan.readout, SpikeCount):
+            readout = save("spike value", torch.as_tensor(plan.readout.site.value, dtype=torch.float64).flatten())
+        lines = [
+            *map(str, program.operations),
+            *(f"phase {phase.steps} {int(phase.input_on)} {int(phase.bias_on)}" for phase in plan.schedule.phases),
+            f"readout {program.readout} {lowered.decoding!r} {readout}",
+            f"inputs {golden['inputs']}",
+            *(f"spikes {program.places[name]} {file}" for name, file in golden["spikes"].items()),
+            f"outputs {golden['outputs']}",
+        ]
+        (self.root / "program.txt").write_text("\n".join(lines) + "\n")
+        (self.root / "arithmetic.h").write_text(_arithmetic(lowered.membrane_bits))
+        for name in ("run.py", "run.c", "README.txt"):
+            (self.root / name).write_bytes((_RUNNERS / name).read_bytes())
+
+    def _save(self, name: str, values: Tensor) -> str:
+        """Saves an array below a folder of the folder, numbered, and gives its file."""
+        folder, _, plain = name.partition("/")
+        count = len(self.files)
+        readable = "".join(letter if letter.isalnum() or letter in "._" else "_" for letter in plain)
+        file = (
+            f"{folder}/{readable}.npy"
+            if folder == "golden" and " " not in plain
+            else f"{folder}/{count:03}_{readable[:80]}.npy"
+        )
+        self.files[name, ""] = file
+        (self.root / folder).mkdir(exist_ok=True)
+        np.save(self.root / file, np.array(values.detach().cpu().numpy(), order="C"), allow_pickle=False)
+        return file
 
     def _node(self, node: Node) -> dict[str, Any]:
         described: dict[str, Any] = {
@@ -128,11 +222,12 @@ class _Writer:
         plain = not isinstance(quantity, Tensor)
         values = torch.as_tensor(quantity, dtype=torch.float64 if plain else None).detach().cpu()
         if self.lowered.bits is not None and unit != "activation units":
-            values = values.round().to(torch.int32)
+            values = values.round().to(_integers(self.lowered.bits) if part == "weight" else torch.int32)
         file = f"{self._folder(node)}/{part}.npy"
         (self.root / file).parent.mkdir(parents=True, exist_ok=True)
         array = np.array(values.numpy(), order="C")
         np.save(self.root / file, array, allow_pickle=False)
+        self.files[node, part] = file
         return {"file": file, "shape": list(values.shape), "dtype": str(array.dtype), "unit": unit}
 
     def _folder(self, node: str) -> str:
@@ -141,3 +236,28 @@ class _Writer:
             plain = "".join(letter if letter.isalnum() or letter in "._" else "_" for letter in node)
             self.folders[node] = f"{len(self.folders):03}_{plain[:80]}"
         return self.folders[node]
+
+
+def _integers(bits: int) -> torch.dtype:
+    """The smallest type that holds signed integers of so many bits."""
+    return next(kind for size, kind in ((8, torch.int8), (16, torch.int16), (32, torch.int32)) if bits <= size)
+
+
+def _smallest(values: Tensor) -> Tensor:
+    """The same numbers in the smallest of some types that holds all of them."""
+    for kind in (torch.int8, torch.int16, torch.int32, torch.float32):
+        if bool((values.to(kind).double() == values.double()).all()):
+            return values.to(kind)
+    return values
+
+
+def _arithmetic(membrane_bits: int | None) -> str:
+    """What a value is, for C."""
+    if membrane_bits is None:
+        what, kind, low, high, whole = "floats: potentials have no bounds", "double", 0, 0, "floor(x)"
+    else:
+        what, kind, whole = f"integers: potentials of {membrane_bits} bits saturate", "int64_t", "(x)"
+        low, high = -(2 ** (membrane_bits - 1)), 2 ** (membrane_bits - 1) - 1
+    return (
+        f"/* {what} */\ntypedef {kind} value;\n#define LOW ({low})\n#define HIGH ({high})\n#define WHOLE(x) {whole}\n"
+    )

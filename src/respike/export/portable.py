@@ -31,7 +31,7 @@ from respike.lower import FixedPoint
 from respike.lower.pooling import summing
 from respike.lower.regauge import Gauge, regauge
 from respike.lower.unit_spikes import thresholds
-from respike.plan import Plan, Quantity, Site
+from respike.plan import Plan, Quantity, Site, SpikeCount
 from respike.record import OUTPUT
 from respike.spiking import SpikingNetwork
 
@@ -65,6 +65,7 @@ class Portable:
         input_unit: the network takes `images / input_unit`.
         decoding: by what a readout is divided to be in the units of the original network's outputs.
         bits: of a weight, where weights are integers; else None.
+        membrane_bits: of a potential, where it is an integer; else None.
     """
 
     network: Network
@@ -73,6 +74,16 @@ class Portable:
     input_unit: float
     decoding: float
     bits: int | None = None
+    membrane_bits: int | None = None
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Images as the network takes them, float64; a current is whole numbers where the network computes in integers.
+
+        Args:
+            images: as the original network takes them, `[batch, *shape]`.
+        """
+        scaled = images.double() / self.input_unit
+        return scaled.round() if self.bits is not None and not self.plan.coding.spiking else scaled
 
 
 def portable(converted: Converted, pooling: Pooling = Pooling.SUM) -> Portable:
@@ -94,10 +105,16 @@ def _lowered(converted: Converted, pooling: Pooling) -> Portable:
         case FixedPoint():
             if pooling is Pooling.AVERAGE:
                 raise CannotExport("average pools do not give integers: use a target with sum pools")
-            plan, unit = converted.plan, float(torch.as_tensor(converted.units[OUTPUT]))
-            decoding = plan.schedule.input_steps * plan.coding.gain / unit
+            plan = converted.plan
+            unit = 1.0 if isinstance(plan.readout, SpikeCount) else float(torch.as_tensor(converted.units[OUTPUT]))
             return Portable(
-                converted.network, plan, converted.units, converted.input_unit, decoding, bits=converted.bits
+                converted.network,
+                plan,
+                converted.units,
+                converted.input_unit,
+                plan.output_decoding / unit,
+                bits=converted.bits,
+                membrane_bits=converted.membrane_bits,
             )
         case SpikingNetwork(network=network, plan=plan):
             unit = _input_unit(plan.coding)

@@ -35,6 +35,8 @@ from respike.plan import Plan, Quantity, Site, SpikeCount
 from respike.record import OUTPUT, Probe
 
 BITS = range(4, 17)
+MEMBRANE_BITS = 24
+"""Bits of a potential unless given."""
 PIXEL = 1 / 255
 
 
@@ -105,7 +107,7 @@ def fixed_point(
     *,
     bits: int = 8,
     per_channel: bool = False,
-    membrane_bits: int = 24,
+    membrane_bits: int = MEMBRANE_BITS,
     input_unit: float | None = None,
 ) -> FixedPoint:
     """The conversion in integers: weights of `bits`, thresholds by the same scale.

@@ -1,0 +1,1 @@
+"""The programs that `write_folder` puts beside the arrays: they need neither respike nor torch."""
