@@ -1,0 +1,127 @@
+"""Numbers in pages: each comes from a file of the repository, which the page names, and is the same there."""
+
+from __future__ import annotations
+
+import json
+import re
+import runpy
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
+SOURCE = re.compile(r"`((?:papers|benchmarks)/[\w./-]+\.(?:toml|json))`")
+NAMED = re.compile(r"`((?:papers|benchmarks|src|tests|docs)/[\w./-]+)`")
+NUMBER = re.compile(r"(?<![\w.])[-−]?\d[\d,]*\.\d+(?![\w.]*\w)")
+CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
+TO_BE_MADE = {"src/respike/methods/half_start.py", "docs/methods/half_start.md"}
+"""What the reader of a page makes."""
+WITHOUT_SOURCE = {
+    *("docs/early-exit.md", "docs/refine.md", "docs/scale.md"),
+    *(f"docs/methods/{name}.md" for name in ("ecc", "percentile_norm", "rmp", "threshold_balancing")),
+}
+"""Pages whose section on measured numbers names no file yet. No page is to be added."""
+
+
+def sections(page: Path) -> Iterator[str]:
+    """The sections of a page, under headings of the second level."""
+    yield from re.split(r"^## ", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+
+
+def number(text: str) -> float:
+    return float(text.replace(",", "").replace("−", "-"))
+
+
+def numbers(value: Any) -> Iterator[float]:
+    """All numbers in a source, shares as percentages too; intervals in brackets are left out."""
+    match value:
+        case bool():
+            return
+        case int() | float():
+            yield from (float(value), 100 * value)
+        case str():
+            yield from map(number, re.findall(r"[-−]?\d[\d,]*\.?\d*", re.sub(r"\[.*?\]", "", value)))
+        case dict():
+            yield from (found for one in value.values() for found in numbers(one))
+        case list():
+            yield from (found for one in value for found in numbers(one))
+        case _:
+            return
+
+
+def entries(file: Path) -> list[tuple[str, set[float]]]:
+    """The entries of a source: what each is about, as a text, and its numbers."""
+    content = file.read_text(encoding="utf-8")
+    if file.suffix == ".toml":
+        claims = tomllib.loads(content)["claim"]
+        kept = ("ours", "value", "steps", "images")
+        return [(claim["claim"], set(numbers({name: claim[name] for name in kept}))) for claim in claims]
+    tree = json.loads(content)
+    named = tree.items() if isinstance(tree, dict) else ((str(one), one) for one in tree)
+    return [(name, set(numbers(one))) for name, one in named]
+
+
+def is_there(text: str, known: set[float]) -> bool:
+    """Whether a number, as it is printed, is one of those, rounded as it is."""
+    decimals = len(text.rpartition(".")[2])
+    return any(abs(round(value, decimals) - number(text)) < 1e-9 for value in known)
+
+
+CITING = [
+    pytest.param(section, id=f"{page.relative_to(ROOT)}: {section.partition(chr(10))[0]}")
+    for page in PAGES
+    for section in sections(page)
+    if SOURCE.search(section) and "Measured" in section.partition("\n")[0]
+]
+
+
+@pytest.mark.parametrize("section", CITING)
+def test_every_number_of_a_section_is_in_the_file_that_it_names(section: str) -> None:
+    """A row of a table that begins with the name of a network has the numbers of that network."""
+    found = [entry for name in SOURCE.findall(section) for entry in entries(ROOT / name)]
+    wrong = []
+    for line in section.splitlines():
+        written = NUMBER.findall(CODE.sub("", line))
+        about = [cell.strip(" `") for cell in line.split("|")[1:3]] if line.startswith("|") else []
+        own = [known for text, known in found if any(cell and text.startswith(f"{cell}:") for cell in about)]
+        known = set().union(*own) if own else {value for _, values in found for value in values}
+        wrong += [f"{text} in {line}" for text in written if not is_there(text, known)]
+    assert not wrong
+
+
+def test_there_are_such_sections() -> None:
+    assert len(CITING) >= 6
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    named = set(NAMED.findall(page.read_text(encoding="utf-8")))
+    assert not [name for name in named - TO_BE_MADE if not (ROOT / name).exists()]
+
+
+def test_measured_numbers_name_their_source() -> None:
+    without = {
+        str(page.relative_to(ROOT))
+        for page in PAGES
+        for section in sections(page)
+        if section.startswith("Measured") and NUMBER.search(CODE.sub("", section)) and not SOURCE.search(section)
+    }
+    assert without == WITHOUT_SOURCE
+
+
+def test_the_readme_s_table_is_that_of_the_demo_s_numbers() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text == runpy.run_path(str(ROOT / "benchmarks" / "readme.py"))["with_table"](text)
+
+
+def test_the_readme_s_headlines_on_speed_are_those_of_the_benchmark() -> None:
+    page = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    ahead = sorted(float(found) for found in re.findall(r"takes \*\*([\d.]+) times\*\* as long", page))
+    assert f"it is {ahead[0]:.0f} to {ahead[-1]:.0f} times faster" in text
+    (one_pass,) = re.findall(r"takes \*\*([\d.]+) times\*\* the network's own time", page)
+    assert f"takes {one_pass} times the plain network's time" in text
