@@ -34,7 +34,7 @@ sanitize: $(READY)  ## tests of the event engine under AddressSanitizer and Unde
 	LD_PRELOAD="$(foreach library,$(SANITIZERS),$(shell c++ -print-file-name=$(library)))" \
 	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 OMP_NUM_THREADS=1 \
 	PYTHONPATH=build/sanitize:$(SITE) $(BIN)/python -S -m pytest --capture=sys -p no:cacheprovider \
-		tests/engines/test_event.py tests/engines/test_golden.py tests/laws
+		tests/engines/test_event.py tests/engines/test_event_kernels.py tests/engines/test_golden.py tests/laws
 
 papers: $(READY)  ## the papers' tables and figures again (some hours)
 	for run in papers/*/run.py; do $(BIN)/python $$run || exit 1; done

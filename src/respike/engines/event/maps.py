@@ -170,7 +170,7 @@ def _moved(node: Reshape | Permute | Slice | Pad, value: Value, shape: tuple[int
             scale = events.scale.reshape((1,) * (1 + len(shape)))
         else:
             scale = apply(node, [events.scale.expand(1, *events.shape)], bias=False)
-        parts.append(Part(replace(events, words=words, scale=scale, key=key), None, key))
+        parts.append(Part(Events(words, scale, events.steps, key), None, key))
     rest = value.whole_rest()
     if rest is None and isinstance(node, Pad) and node.value and bias:
         rest = torch.zeros(1, 1, *value.shape, dtype=_dtype(value))

@@ -95,7 +95,8 @@ class Events:
     @cached_property
     def activity(self) -> float:
         """Spikes per neuron and step, measured."""
-        return _native.count(lent(self.flat(channels_last=False))) / max(1, self.words[0, 0].numel() * self.steps)
+        spikes = _native.count(lent(self.flat(channels_last=False)), self.shared)
+        return spikes / max(1, self.words[0, 0].numel() * self.steps)
 
     def dense(self) -> Tensor:
         """What the spikes deliver, `[steps, batch, *shape]`."""

@@ -128,7 +128,7 @@ inline bool idle(const Real* current, const Real* potential, const Real* thresho
 // Several steps, the state in registers.
 template <class Real, Dynamics KIND>
 void fire(const Tile<Real>& tile, int64_t stride, int from, int until, Real reset) {
-    constexpr int wide = KIND == Dynamics::tracer ? 1 : 4;
+    constexpr int wide = KIND == Dynamics::tracer ? 1 : RESPIKE_VECTOR == 64 ? 8 : 4;
     const bool steady = !stride && until - from > 1 && KIND != Dynamics::tracer;  // much of an image is often background
     while (from < until) {
         const int part = from / chunk<Real>, stop = (part + 1) * chunk<Real>;

@@ -13,6 +13,9 @@
 //     column 1, channel 0  . . 1 1         step 2: (1, 0)
 //     column 1, channel 1  1 1 . .         step 3: (0, 0) (1, 0)
 //
+// Silent neurons are left out first. Where those that are left send few spikes, each spike goes to its list by itself;
+// else 64 words at a time are turned, and read step by step.
+//
 // Tiles. A worker takes a tile of the population behind the map: some rows of one image, and a block of its channels, so
 // few that their potentials and currents stay in the first cache. It runs all steps of the chunk before it takes the
 // next tile (tiles.hpp). In each step the lists of all input rows that the tile can see add to its currents
@@ -46,6 +49,7 @@ constexpr int MOST_BURST_BITS = 8;   // of an amplitude of burst neurons
 constexpr int MOST_WINDOW = 24;      // steps of a few-spikes neuron
 constexpr int PLANES = 48;           // bits of a number of spikes
 constexpr int AHEAD = 4;             // an image's list has room for so many more behind its end
+constexpr int64_t FEW_SPIKES = 2;    // of a neuron that sends any: below, lists are made spike by spike
 constexpr int PADDING = 16;          // blocks of channels are multiples of so many, so that no vector is cut
 constexpr int MOST_MATRIX_BLOCK = 4 * PADDING;
 constexpr int64_t TILE_BYTES = 8192; // of a tile's potentials: a quarter of a first-level cache of 32 KB

@@ -10,8 +10,10 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <tuple>
 #include <vector>
 
@@ -34,21 +36,43 @@ void require(bool condition, const char* what) {
     if (!condition) throw std::invalid_argument(what);
 }
 
-const Set& kernels() {
+// The kernels for one instruction set.
+struct Named {
+    const char* name;
+    const Set* set;
+};
+
+// Those that this processor has, the fastest first.
+std::vector<Named> sets() {
+    std::vector<Named> all;
 #if defined(RESPIKE_X86)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) return kernels_avx512;
-    if (__builtin_cpu_supports("avx2")) return kernels_avx2;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) all.push_back({"avx512", &kernels_avx512});
+    if (__builtin_cpu_supports("avx2")) all.push_back({"avx2", &kernels_avx2});
 #endif
-    return kernels_default;
+    all.push_back({"default", &kernels_default});
+    return all;
 }
 
-const char* instruction_set() {
-#if defined(RESPIKE_X86)
-    if (&kernels() == &kernels_avx512) return "avx512";
-    if (&kernels() == &kernels_avx2) return "avx2";
-#endif
-    return "default";
+Named chosen = sets().front();
+
+const Set& kernels() { return *chosen.set; }
+
+const char* instruction_set() { return chosen.name; }
+
+std::vector<std::string> instruction_sets() {
+    std::vector<std::string> names;
+    for (const Named& each : sets()) names.push_back(each.name);
+    return names;
+}
+
+void choose(const std::string& name) {
+    for (const Named& each : sets())
+        if (name == each.name) {
+            chosen = each;
+            return;
+        }
+    throw std::invalid_argument("this processor has no such instruction set");
 }
 
 template <class Real>
@@ -74,9 +98,20 @@ Spikes spikes(const Words& words) {
             int64_t(words.shape(3))};
 }
 
-// What the readers of some spikes share: the lists, made by the first of them.
+// What the readers of some spikes share: how many there are and their lists, made by the first of them.
 struct Shared {
+    std::vector<int64_t> counts;      // of each image, whatever their amplitude
     std::shared_ptr<void> sorted[2];  // Sorted<float>, Sorted<double>
+
+    const std::vector<int64_t>& counted(const Words& words, int threads) {
+        const Spikes s = spikes(words);
+        if (counts.empty()) {
+            counts.resize(s.images);
+            parallel(threads, s.images, [&](int, int64_t i) { counts[i] = kernels().count(s, i); });
+        }
+        require(int64_t(counts.size()) == s.images, "these are other spikes");
+        return counts;
+    }
 };
 
 // A map of spikes, without the spikes.
@@ -135,12 +170,12 @@ struct Sorted {
     Words words;  // kept, so that no others take their place in memory
     std::array<int64_t, 4> made_for;
 
-    Sorted(const Words& given, const Source& source, int steps, bool flat, int threads)
+    Sorted(const Words& given, Shared& shared, const Source& source, int steps, bool flat, int threads)
         : image(given.shape(2) + 1), words(given), made_for(key(source, steps, flat)) {
         const Spikes s = spikes(words);
         const int planes = s.signs * s.bits;
-        parallel(threads, s.images, [&](int, int64_t i) { image[i + 1] = kernels().count(s, i); });
-        for (int64_t i = 0; i < s.images; ++i) image[i + 1] += image[i] + AHEAD;
+        const std::vector<int64_t>& counts = shared.counted(words, threads);
+        for (int64_t i = 0; i < s.images; ++i) image[i + 1] = image[i] + counts[i] + AHEAD;
         const int64_t spikes = image[s.images], steps_all = s.images * s.neurons * steps;
         // A matrix is walked in blocks of rows that stay in the first cache, where spikes are many enough to gain by it.
         const bool many = double(spikes) > REUSED_ACTIVITY * double(steps_all);
@@ -155,7 +190,7 @@ struct Sorted {
         std::vector<uint32_t> names(padded);
         for (int64_t n = 0; n < lists.size; ++n)
             names[n] = flat ? uint32_t(n) : uint32_t(n / source.channels << COLUMN | n % source.channels);
-        std::vector<std::vector<uint64_t>> scratch(threads, std::vector<uint64_t>((planes + 1) * padded));
+        std::vector<std::vector<uint64_t>> scratch(threads, std::vector<uint64_t>((planes + 2) * padded));
         parallel(threads, s.images, [&](int worker, int64_t i) {
             kernels_of<Real>().sort(s, i, steps, lists.size, names.data(), where.get() + image[i],
                                     amplitude ? amplitude.get() + image[i] : nullptr, begin.get() + i * stride,
@@ -180,7 +215,7 @@ std::shared_ptr<Sorted<Real>> sorted_of(const Part& part, int steps, bool flat, 
     auto known = std::static_pointer_cast<Sorted<Real>>(kept);
     if (known && known->words.data() == words.data() && known->made_for == Sorted<Real>::key(map->source, steps, flat))
         return known;
-    kept = known = std::make_shared<Sorted<Real>>(words, map->source, steps, flat, threads);
+    kept = known = std::make_shared<Sorted<Real>>(words, *shared, map->source, steps, flat, threads);
     return known;
 }
 
@@ -279,25 +314,27 @@ void currents(const std::vector<Part>& parts, const std::optional<Array>& rest, 
 }
 
 // How many spikes (of whatever amplitude) there are, over all images and steps.
-int64_t count(Words words) {
-    const Spikes s = spikes(words);
-    int64_t sum = 0;
-    for (int64_t image = 0; image < s.images; ++image) sum += kernels().count(s, image);
-    return sum;
+int64_t count(Words words, Shared& shared) {
+    const std::vector<int64_t>& counts = shared.counted(words, 1);
+    return std::accumulate(counts.begin(), counts.end(), int64_t(0));
 }
 
 // Neurons that have the same number of targets, and how many spikes they send in each step, as bits of words.
 struct Class {
     std::vector<uint32_t> neurons;
+    std::vector<uint64_t> some;  // words that have yet to be added: many at a time cost less
     std::array<uint64_t, PLANES> spikes{};
 
     void add(const uint64_t* words) {
-        uint64_t some[WORD];
-        for (size_t start = 0; start < neurons.size(); start += WORD) {
-            const size_t count = std::min<size_t>(WORD, neurons.size() - start);
-            for (size_t n = 0; n < count; ++n) some[n] = words[neurons[start + n]];
-            kernels().add_up(some, int64_t(count), spikes.data());
-        }
+        constexpr size_t most = 1024;
+        for (const uint32_t neuron : neurons)
+            if (words[neuron]) some.push_back(words[neuron]);
+        if (some.size() > most) settle();
+    }
+
+    void settle() {
+        kernels().add_up(some.data(), int64_t(some.size()), spikes.data());
+        some.clear();
     }
 
     double in_step(int t) const {
@@ -333,6 +370,7 @@ void tally(Words words, Doubles fan_out, int steps, Doubles out) {
         kernels().add_up(from, s.neurons, all.spikes.data());
         for (auto& [each, members] : classes) members.add(from);
     }
+    for (auto& [each, members] : classes) members.settle();
     for (int t = 0; t < steps; ++t) {
         const double spikes = all.in_step(t);
         double operations = spikes * commonest;
@@ -435,7 +473,7 @@ NB_MODULE(_native, m) {
           "potential"_a.noconvert(), "total"_a.none().noconvert(), "out"_a.noconvert(), "threads"_a);
     m.def("currents", &currents, "parts"_a.noconvert(), "rest"_a.none().noconvert(), "steps"_a, "shape"_a, "block"_a,
           "out"_a.noconvert(), "threads"_a);
-    m.def("count", &count, "words"_a.noconvert());
+    m.def("count", &count, "words"_a.noconvert(), "shared"_a);
     m.def("tally", &tally, "words"_a.noconvert(), "fan_out"_a.noconvert(), "steps"_a, "out"_a.noconvert());
     m.def("few", &few, "current"_a.noconvert(), "offset"_a.noconvert(), "threshold"_a.noconvert(), "value"_a.noconvert(),
           "thresholds"_a.noconvert(), "resets"_a.noconvert(), "values"_a.noconvert(), "above"_a, "delivered"_a.noconvert(),
@@ -454,4 +492,6 @@ NB_MODULE(_native, m) {
     m.attr("MOST_KERNEL_ROWS") = MOST_KERNEL_ROWS;
     m.attr("PADDING") = PADDING;
     m.def("instruction_set", &instruction_set);
+    m.def("instruction_sets", &instruction_sets);
+    m.def("choose", &choose, "instruction_set"_a);
 }
