@@ -13,8 +13,24 @@ from torch import Tensor
 
 from respike.coding import Coding, ConstantCurrent
 from respike.errors import BiasScaleWarning, InvalidPlan
-from respike.ir import Activation, Analog, BatchNorm, Conv, Linear, Network, ReLU, channelwise
+from respike.ir import (
+    Activation,
+    AdaptiveMaxPool,
+    Analog,
+    BatchNorm,
+    Conv,
+    Identity,
+    Input,
+    Linear,
+    MatMul,
+    MaxPool,
+    Multiply,
+    Network,
+    ReLU,
+    channelwise,
+)
 from respike.neurons import IntegrateFire, Neuron
+from respike.passes.edges import Made, made_of, place
 from respike.schedule import InputThenDrain, Layerwise, Schedule, Steady
 from respike.summarised import Summarised, called, listed
 
@@ -136,7 +152,9 @@ class Plan(Summarised):
     """All that a conversion decides.
 
     Args:
-        sites: a population for each activation, by the activation's name.
+        sites: a population for each activation, by the activation's name. Others stand on edges: `VALUE@spikes` sends
+            the value of a node to the linear layers, convolutions and products that read it (`on`); sums, norms and
+            outputs still read the value itself.
         schedule: how long, and when input and biases are on.
         coding: how an image becomes input over time.
         readout: what counts as the output.
@@ -144,6 +162,10 @@ class Plan(Summarised):
         analog: the nodes that stay as they are in the network and do not spike: analog ones (attention, gates,
             normalisation by statistics of the sample), or activations. They act on decoded values and are counted as
             multiply-accumulates.
+        products: the products of two signals (matrix products, gates) that take one input as spikes: that input's
+            number, by the product's name. Each of its spikes adds the value of the other input, which is held.
+        held: affine nodes whose value is held in accumulators. Spikes are added there, once, and the value goes on to
+            its readers as a number.
         method: the name of the method that made the plan.
         options: the options that it was called with.
         cites: where the method and the refinements were published.
@@ -156,6 +178,8 @@ class Plan(Summarised):
     readout: Readout = field(default_factory=Membrane)
     max_pooling: MaxPooling = field(default_factory=AccumulatedMax)
     analog: tuple[str, ...] = ()
+    products: Mapping[str, int] = field(default_factory=dict)
+    held: tuple[str, ...] = ()
     method: str = ""
     options: Mapping[str, object] = field(default_factory=dict)
     cites: tuple[str, ...] = ()
@@ -195,6 +219,7 @@ class Plan(Summarised):
             "readout": type(self.readout).__name__,
             "refined by": ", ".join(map(str, self.refinements)),
             "analog": listed(self.analog),
+            "products": listed(self.products),
         }
         title = f"Plan by {called(self.method, self.options.items())}" if self.method else "Plan"
         return title, {name: text for name, text in rows.items() if text}
@@ -203,8 +228,16 @@ class Plan(Summarised):
         """The same plan, run for another time."""
         return replace(self, schedule=schedule)
 
+    def on(self, network: Network) -> Network:
+        """The network with the populations on edges that the plan has sites for, as activations of the identity.
+
+        Engines and `SpikingNetwork` run this network; it is the given one where all populations are there.
+        """
+        return place(network, self.sites)
+
     def check(self, network: Network) -> None:
         """Raises `InvalidPlan`, naming the layer, where the plan does not fit the network."""
+        network = self.on(network)
         if len(network.inputs) != 1:
             inputs = ", ".join(node.name for node in network.inputs)
             raise InvalidPlan(
@@ -218,7 +251,10 @@ class Plan(Summarised):
         if missing := sorted(names - self.sites.keys()):
             raise InvalidPlan(f"the plan has no site for {', '.join(missing)}")
         if unknown := sorted(self.sites.keys() - names):
-            raise InvalidPlan(f"the plan has sites for {', '.join(unknown)}, which are not activations of the network")
+            raise InvalidPlan(
+                f"the plan has sites for {', '.join(unknown)}, which are neither activations of the network nor the "
+                "edge of a value that a layer or a product reads (VALUE@spikes)"
+            )
         for node in spiking:
             site = self.sites[node.name]
             _check_channels(node.name, site, network.shapes[node.name])
@@ -253,18 +289,43 @@ class Plan(Summarised):
             if name not in known or not isinstance(known[name], Activation | Analog):
                 what = "an affine map or a max pool, which needs no leave to be one" if name in known else "not a node"
                 raise InvalidPlan(f"the plan lets {name!r} stay analog, which is {what}")
-        analog = [node for node in network.nodes if isinstance(node, Analog)]
+        self._check_products(network)
+        analog = [node for node in network.nodes if isinstance(node, Analog) and node.name not in self.products]
         if silent := [node for node in analog if node.name not in self.analog]:
             listed = ", ".join(f"{node.name} ({network.kind(node.name)})" for node in silent)
             kinds = ", ".join(repr(node.name) for node in silent)
             raise InvalidPlan(
                 f"no spiking neurons compute {listed}; to let them stay analog, name them (or patterns of their names) "
-                f"in the method few_spikes: analog=({kinds},)"
+                f"in the method few_spikes: analog=({kinds},), or use the method every_edge"
             )
         if self.analog and not isinstance(self.schedule, Layerwise):
             raise InvalidPlan(
                 f"{self.analog[0]!r} stays analog, so what reaches it must be a value and not spikes over time: only "
                 "few-spikes neurons decode to values layer by layer, use the method few_spikes"
+            )
+
+    def _check_products(self, network: Network) -> None:
+        """What is sent as spikes must be spikes, and what is held must be a sum that others read."""
+        made = made_of(network)
+        for name, position in self.products.items():
+            node = network[name] if name in network.shapes else None
+            if not isinstance(node, MatMul | Multiply):
+                raise InvalidPlan(f"the plan has a product {name!r}, which is no product of two signals")
+            if position not in (0, 1) or name in self.analog:
+                raise InvalidPlan(f"the product {name!r} takes input 0 or 1 as spikes, or stays analog")
+            if made[node.inputs[position]] is not Made.SPIKES:
+                raise InvalidPlan(
+                    f"the product {name!r} cannot take {node.inputs[position]!r} as spikes, since no population sends "
+                    f"it: give the plan a site for '{node.inputs[position]}@spikes'"
+                )
+        for name in self.held:
+            node = network[name] if name in network.shapes else None
+            if node is None or isinstance(node, Input | Activation | MaxPool | AdaptiveMaxPool | Analog):
+                raise InvalidPlan(f"the plan holds {name!r}, which is no affine map of the network")
+        if (self.products or self.held) and not isinstance(self.schedule, Layerwise):
+            raise InvalidPlan(
+                "products of signals and held values need values that are there at once, and not spikes over time: "
+                "only few-spikes neurons decode to values layer by layer, use the method every_edge"
             )
 
     def _check_neuron(self, name: str, neuron: Neuron) -> None:
@@ -291,6 +352,11 @@ class Plan(Summarised):
                 pass
             case ReLU(ceiling=math.inf), ReLU(ceiling=ceiling):
                 self._check_ceiling(node.name, site, ceiling)
+            case ReLU(ceiling=math.inf), Identity():
+                raise InvalidPlan(
+                    f"layer {node.name!r} sends values of both signs, which {site.neuron.describe()} cannot: use "
+                    "neurons.SignedDigits"
+                )
             case ReLU(ceiling=math.inf), wanted:
                 raise InvalidPlan(
                     f"layer {node.name!r} computes {wanted}, which needs a fitted neuron: use the method few_spikes, "

@@ -22,6 +22,8 @@ from respike.training import SpikingModule, Surrogate, Triangle
 class SpikingNetwork(Summarised):
     """A converted network. The constructor checks that the plan fits (`InvalidPlan` names the layer where not).
 
+    `network` is the given one, with the populations that the plan has on edges (`Plan.on`).
+
     Only the network's first output spikes; a `RespikeWarning` says so where there are more.
     """
 
@@ -29,6 +31,7 @@ class SpikingNetwork(Summarised):
     plan: Plan
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "network", self.plan.on(self.network))
         self.plan.check(self.network)
         first, *others = self.network.outputs
         if others:

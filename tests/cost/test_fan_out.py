@@ -208,7 +208,9 @@ def test_analog_nodes_end_synapses_and_begin_their_own() -> None:
         assert torch.equal(counts[name], probed_fan_out(network, name))
     assert macs(network) == {"fc": 15, "gate": 5, "out": 10}
     kept = Plan({"relu": Site(1.0, neuron=FewSpikes(3))}, Layerwise(3), analog=("gate", "norm"))
-    assert analog_macs(network, kept, counts) == 5 + 5 * 1 + 5 * 2  # products, what norm reads, what out reads
+    assert (
+        analog_macs(network, kept, counts) == 5 + 5 * 1 + 5 * 4 + 5 * 2
+    )  # products, what norm reads, its arithmetic, what out reads
 
 
 def test_macs_of_matrix_products() -> None:

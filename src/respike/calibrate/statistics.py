@@ -15,7 +15,7 @@ from torch import Tensor
 
 from respike.calibrate.batches import Calibration, image_batches
 from respike.errors import InvalidOption
-from respike.ir import Activation, Network
+from respike.ir import Activation, Identity, Network
 
 _MANTISSA_BITS = 6
 _LOWEST_EXPONENT = -24  # smaller activations share the first bin
@@ -84,6 +84,8 @@ def together(parts: Sequence[ActivationStatistics]) -> ActivationStatistics:
 def observe(network: Network, calibration: Calibration, *, per_channel: bool = False) -> Statistics:
     """The statistics of every activation of the network over a calibration set, by the activation's name.
 
+    Where a population stands for the identity, on an edge, they are those of the magnitudes.
+
     Args:
         network: the network to look into.
         calibration: images `[images, *shape]`, or batches of them.
@@ -94,7 +96,7 @@ def observe(network: Network, calibration: Calibration, *, per_channel: bool = F
         for images in image_batches(network, calibration):
             for node, value in network.stream((images,)):
                 if isinstance(node, Activation):
-                    collectors[node.name].add(value)
+                    collectors[node.name].add(value.abs() if isinstance(node.function, Identity) else value)
     return {name: collector.finish() for name, collector in collectors.items()}
 
 

@@ -4,6 +4,10 @@ A synapse is a pair (source neuron, target neuron) that the affine maps between 
 pooling and the map behind it are one map; weights that happen to be zero count; two paths between the same pair are one
 synapse. Targets are the neurons of populations, what max pools and analog nodes read, and outputs.
 
+Where a plan says so (`Plan.products`, `Plan.held`), spikes go through a product of two signals, each of them to all
+outputs that its value is multiplied into; the spikes of the other input end there, where its values are held, and so do
+those that reach a value that is held.
+
 Convolutions and pools connect dimensions independently, so what a neuron reaches is a Kronecker product of one small
 boolean matrix per dimension, and a network's fan-outs follow from products of such matrices. Where branches are added,
 a neuron reaches the union of what several products reach. Networks that are not of this kind (a reshape that splits
@@ -15,9 +19,9 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeGuard, assert_never
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
@@ -40,7 +44,9 @@ from respike.ir import (
     FixedLinear,
     Input,
     Linear,
+    MatMul,
     MaxPool,
+    Multiply,
     Network,
     Node,
     Pad,
@@ -50,6 +56,7 @@ from respike.ir import (
     apply,
     map_tensors,
 )
+from respike.plan import Plan
 from respike.record import INPUT
 
 MOST_TERMS = 32
@@ -58,27 +65,40 @@ MOST_TERMS = 32
 _PATIENCE_S = 10.0
 
 
-def fan_outs(network: Network) -> dict[str, Tensor]:
-    """Each neuron's number of targets, `[*shape]` in float64, per activation and analog node.
+def fan_outs(network: Network, plan: Plan | None = None) -> dict[str, Tensor]:
+    """Each neuron's number of targets, `[*shape]` in float64, per activation and analog node, and per held value.
 
     The input's stand under `INPUT`; those of several inputs one behind the other, `[elements]`.
+
+    Args:
+        network: the network, with the populations that the plan has on edges (`Plan.on`), as a `SpikingNetwork` has it.
+        plan: says which products and held values there are; none unless given.
     """
-    inputs = [fan_out(network, node.name) for node in network.inputs]
+    inputs = [fan_out(network, node.name, plan) for node in network.inputs]
     whole = inputs[0] if len(inputs) == 1 else torch.cat([counts.flatten() for counts in inputs])
-    sources = (node.name for node in network.nodes if isinstance(node, Activation | Analog))
-    return {name: fan_out(network, name) for name in sources} | {INPUT: whole}
+    spiking, held = ({}, ()) if plan is None else (plan.products, plan.held)
+    sources = (
+        node.name
+        for node in network.nodes
+        if (isinstance(node, Activation | Analog) and node.name not in spiking) or node.name in held
+    )
+    return {name: fan_out(network, name, plan) for name in sources} | {INPUT: whole}
 
 
-def fan_out(network: Network, source: str) -> Tensor:
-    """The number of targets of each neuron of the node `source`, `[*shape]` in float64."""
+def fan_out(network: Network, source: str, plan: Plan | None = None) -> Tensor:
+    """The number of targets of each neuron of the node `source`, `[*shape]` in float64; see `fan_outs`."""
+    wires = _Wires.of(network, source, plan)
     try:
-        reached = _reach(network, source)
-        return sum((_count(reached[name]) for name in _targets(network, reached)), start=_zeros(network, source))
+        reached = _reach(wires)
+        return sum(
+            (_count(reached[name]).reshape(network.shapes[source]) for name in wires.targets(reached)),
+            start=_zeros(network, source),
+        )
     except _NotFactorisedError:
-        return probed_fan_out(network, source)
+        return probed_fan_out(network, source, plan)
 
 
-def probed_fan_out(network: Network, source: str, neurons_at_once: int = 64) -> Tensor:
+def probed_fan_out(network: Network, source: str, plan: Plan | None = None, neurons_at_once: int = 64) -> Tensor:
     """The same as `fan_out`, by sending a one through each neuron alone: slow, and true by definition.
 
     A `SlowWarning` tells how long it is going to take where that is more than some seconds.
@@ -86,15 +106,16 @@ def probed_fan_out(network: Network, source: str, neurons_at_once: int = 64) -> 
     Args:
         network: the network.
         source: the activation or input whose neurons are probed.
+        plan: says which products and held values there are; none unless given.
         neurons_at_once: how many of them go through the network as one batch.
     """
-    shape = network.shapes[source]
+    wires, shape = _Wires.of(network, source, plan), network.shapes[source]
     neurons = math.prod(shape)
     counts: list[Tensor] = []
     started = time.perf_counter()
     for start in range(0, neurons, neurons_at_once):
         numbers = torch.arange(start, min(start + neurons_at_once, neurons))
-        counts.append(_probed(network, source, one_hot(numbers, neurons).double().reshape(-1, *shape)))
+        counts.append(_probed(wires, one_hot(numbers, neurons).double().reshape(-1, *shape)))
         left = (time.perf_counter() - started) * (neurons / (start + len(numbers)) - 1)
         if start == 0 and left > _PATIENCE_S:
             warnings.warn(
@@ -106,23 +127,75 @@ def probed_fan_out(network: Network, source: str, neurons_at_once: int = 64) -> 
     return torch.cat(counts).reshape(shape)
 
 
-def _probed(network: Network, source: str, ones: Tensor) -> Tensor:
+@dataclass(frozen=True, eq=False)
+class _Wires:
+    """How far the spikes of `source` go.
+
+    Args:
+        network: the network.
+        source: where they come from.
+        products: the input of a product that spikes go through, by the product's name.
+        held: the values at which they end.
+    """
+
+    network: Network
+    source: str
+    products: Mapping[str, int]
+    held: Collection[str]
+
+    @classmethod
+    def of(cls, network: Network, source: str, plan: Plan | None) -> _Wires:
+        if plan is None:
+            return cls(network, source, {}, ())
+        return cls(network, source, plan.products, [name for name in plan.held if name != source])
+
+    def through(self, node: Node, position: int) -> bool:
+        """Whether spikes that a node reads as its input `position` go through it."""
+        if isinstance(node, MatMul | Multiply):
+            return self.products.get(node.name) == position
+        return _carries(node) and node.inputs[position] not in self.held
+
+    def reading(self, node: Node, reached: Container[str]) -> list[int]:
+        """The inputs by which what was reached goes on through a node."""
+        return [
+            position for position, name in enumerate(node.inputs) if name in reached and self.through(node, position)
+        ]
+
+    def targets(self, reached: Container[str]) -> Iterator[str]:
+        """The reached values that are accumulated, once for each node or output that does so, or that holds them."""
+        for node in self.network.nodes:
+            if node.name in self.held and node.name in reached:
+                yield node.name
+            for position, name in enumerate(node.inputs):
+                ends = not _carries(node) and not self.through(node, position)
+                if ends and name in reached and name not in self.held:
+                    yield name
+        yield from (name for name in self.network.outputs if name in reached and name not in self.held)
+
+
+def _probed(wires: _Wires, ones: Tensor) -> Tensor:
     """How many targets the ones of each sample reach, `[samples]`."""
-    values = {source: ones}
+    network, values = wires.network, {wires.source: ones}
     for node in network.nodes:
-        if _carries(node) and not values.keys().isdisjoint(node.inputs):
-            inputs = [values.get(name, ones.new_zeros(len(ones), *network.shapes[name])) for name in node.inputs]
+        if reading := wires.reading(node, values):
+            shapes = [network.shapes[name] for name in node.inputs]
+            other = torch.ones if isinstance(node, Analog) else torch.zeros
+            inputs = [
+                values[name] if position in reading else other(len(ones), *shape, dtype=torch.float64)
+                for position, (name, shape) in enumerate(zip(node.inputs, shapes, strict=True))
+            ]
             values[node.name] = (apply(_connections(node), inputs, bias=False) != 0).double()
-    return sum((values[name].flatten(1).sum(1) for name in _targets(network, values)), start=ones.new_zeros(len(ones)))
+    return sum((values[name].flatten(1).sum(1) for name in wires.targets(values)), start=ones.new_zeros(len(ones)))
 
 
 def _carries(node: Node) -> TypeGuard[Affine]:
-    """Whether spikes go through a node."""
+    """Whether a node is an affine map, through which spikes go."""
     return not isinstance(node, Input | Activation | MaxPool | AdaptiveMaxPool | Analog)
 
 
-def _connections(node: Affine) -> Affine:
+def _connections(node: Node) -> Affine | Analog:
     """The node with ones where its weights stand: what is connected, whatever the weights are."""
+    assert not isinstance(node, Input | Activation | MaxPool | AdaptiveMaxPool)
     if isinstance(node, FixedLinear):
         return replace(node, matrix=(node.matrix != 0).double().cpu())
     return map_tensors(node, lambda t: torch.ones_like(t, dtype=torch.float64, device="cpu"))
@@ -160,7 +233,8 @@ class _Term:
     def comparable(self, other: _Term) -> bool:
         """Whether the same rows make up the same targets in both."""
         dims = range(len(self.sizes))
-        return self.layout == other.layout and all(self.rows(dim) == other.rows(dim) for dim in dims)
+        same = self.layout == other.layout and self.sizes == other.sizes
+        return same and all(self.rows(dim) == other.rows(dim) for dim in dims)
 
     def within(self, other: _Term) -> bool:
         """Whether `other` has all connections of this one; False where that takes more than comparing factors."""
@@ -195,39 +269,60 @@ class _Term:
             term = term.set(dim, self._any(dim))
         return replace(term, layout=(*self.layout[:target_dim], (first,), *self.layout[target_dim + 1 :]))
 
+    def split(self, dim: int, rows: int) -> tuple[_Term, int]:
+        """The same connections with the rows of a dimension as `rows` times so many, and where the latter are.
+
+        The layout is the caller's to set. Rows that are all reached alike become two dimensions, one of which belongs
+        to no source dimension; where they are the source's own, the source dimension becomes two.
+        """
+        if self.rows(dim) % rows:
+            raise _NotFactorisedError
+        size, factor = self.rows(dim) // rows, self.factors[dim]
+        if factor is None:
+            sizes = (*self.sizes[:dim], rows, size, *self.sizes[dim + 1 :])
+            return replace(self, sizes=sizes, factors=(*self.factors[:dim], None, *self.factors[dim:])), dim + 1
+        if bool((factor != factor[:1]).any()):
+            raise _NotFactorisedError
+        alone = torch.ones(size, 1, dtype=torch.bool)
+        sizes, factors = (*self.sizes, 1), (*self.set(dim, factor[:1].expand(rows, -1)).factors, alone)
+        return replace(self, sizes=sizes, factors=factors), len(self.sizes)
+
     def _any(self, dim: int) -> Tensor:
         factor = self.factors[dim]
         return torch.ones(1, self.sizes[dim], dtype=torch.bool) if factor is None else factor.any(0, keepdim=True)
 
 
-def _reach(network: Network, source: str) -> dict[str, list[_Term]]:
-    """The connections from `source` to every node that affine maps lead to."""
-    shape = network.shapes[source]
+def _reach(wires: _Wires) -> dict[str, list[_Term]]:
+    """The connections from the source to every node that spikes get to."""
+    network, shape = wires.network, wires.network.shapes[wires.source]
     identity = _Term(shape, (None,) * len(shape), tuple((dim,) for dim in range(len(shape))))
-    reached = {source: [identity]}
+    reached = {wires.source: [identity]}
     for node in network.nodes:
-        if not _carries(node) or reached.keys().isdisjoint(node.inputs):
-            continue
-        terms: list[_Term] = []
-        for position, name in enumerate(node.inputs):
-            terms += [_through(network, node, position, term) for term in reached.get(name, ())]
-        reached[node.name] = _maximal(terms)
+        terms = [
+            _through(network, node, position, term)
+            for position in wires.reading(node, reached)
+            for term in reached[node.inputs[position]]
+        ]
+        if terms:
+            reached[node.name] = _maximal(terms)
     return reached
 
 
-def _through(network: Network, node: Affine, position: int, term: _Term) -> _Term:
+def _through(network: Network, node: Node, position: int, term: _Term) -> _Term:
     """Connections continued through one node."""
     given, result = network.shapes[node.inputs[position]], network.shapes[node.name]
     match node:
         case Linear():
             return term.all_to_all(len(given) - 1, result[-1])
+        case MatMul():
+            return _through_product(position, term, given, result)
         case Conv():
             return _through_conv(node, term, given, result)
         case ConvTranspose():
             return _through_transposed(node, term, given, result)
         case FixedLinear():
             return term.times(node.dim - 1, (node.matrix != 0).cpu())
-        case BatchNorm() | ElementwiseAffine() | Add():
+        case BatchNorm() | ElementwiseAffine() | Add() | Multiply():
             return _broadcast(term, given, result)
         case AvgPool():
             windows = [
@@ -251,7 +346,7 @@ def _through(network: Network, node: Affine, position: int, term: _Term) -> _Ter
             before = sum(network.shapes[name][node.dim - 1] for name in node.inputs[:position])
             return term.times(node.dim - 1, _shifted(given[node.dim - 1], result[node.dim - 1], before))
         case Reshape():
-            return replace(term, layout=_regroup(term, node.shape))
+            return _regrouped(term, node.shape)
         case Permute():
             return replace(term, layout=tuple(term.layout[dim - 1] for dim in node.dims[1:]))
         case Slice():
@@ -263,7 +358,17 @@ def _through(network: Network, node: Affine, position: int, term: _Term) -> _Ter
                 term = term.times(dim, _shifted(given[dim], result[dim], node.amounts[2 * number]))
             return term
         case _:
-            assert_never(node)
+            raise TypeError(f"no spikes go through {node.name!r}")
+
+
+def _through_product(position: int, term: _Term, given: tuple[int, ...], result: tuple[int, ...]) -> _Term:
+    """A matrix product: the first input meets all columns of the second one, the second all rows of the first one."""
+    if len(given) != len(result):
+        raise _NotFactorisedError
+    contracted = len(given) - 1 - position
+    term = term.all_to_all(contracted, result[contracted])
+    kept = (*given[:contracted], result[contracted], *given[contracted + 1 :])
+    return _broadcast(term, kept, result)
 
 
 def _through_conv(node: Conv, term: _Term, given: tuple[int, ...], result: tuple[int, ...]) -> _Term:
@@ -320,18 +425,27 @@ def _broadcast(term: _Term, given: tuple[int, ...], result: tuple[int, ...]) -> 
     return term
 
 
-def _regroup(term: _Term, shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
-    """The layout behind a reshape that merges dimensions, or takes apart what was merged."""
-    atoms = iter([dim for group in term.layout for dim in group])
-    layout: list[tuple[int, ...]] = []
+def _regrouped(term: _Term, shape: tuple[int, ...]) -> _Term:
+    """The connections behind a reshape that merges dimensions, or takes them apart where that can be said."""
+    rest = [dim for group in term.layout for dim in group]
+    layout: list[list[int]] = []
     for size in shape:
         group: list[int] = []
         while math.prod(map(term.rows, group)) < size:
-            group.append(next(atoms))
+            wanted, left = divmod(size, math.prod(map(term.rows, group)))
+            dim = rest.pop(0)
+            if term.rows(dim) > wanted and not left:
+                term, other = term.split(dim, wanted)
+                # Where a dimension was put between, those behind it have moved.
+                layout = [[place + (place >= other) for place in done] for done in layout]
+                rest, group = ([place + (place >= other) for place in done] for done in (rest, group))
+                rest.insert(0, other)
+            group.append(dim)
         if math.prod(map(term.rows, group)) != size:
             raise _NotFactorisedError
-        layout.append(tuple(group))
-    return (*layout[:-1], (*layout[-1], *atoms))
+        layout.append(group)
+    layout[-1] += rest
+    return replace(term, layout=tuple(map(tuple, layout)))
 
 
 def _maximal(terms: list[_Term]) -> list[_Term]:
@@ -387,14 +501,6 @@ def _outer(columns: list[Tensor]) -> Tensor:
     for column in columns:
         product = product.unsqueeze(-1) * column
     return product
-
-
-def _targets(network: Network, reached: dict[str, list[_Term]] | dict[str, Tensor]) -> Iterator[str]:
-    """The reached nodes whose values are accumulated, once for each node or output that does so."""
-    for node in network.nodes:
-        if not _carries(node):
-            yield from (name for name in node.inputs if name in reached)
-    yield from (name for name in network.outputs if name in reached)
 
 
 def _zeros(network: Network, source: str) -> Tensor:

@@ -7,7 +7,25 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from respike.ir import Conv, ConvTranspose, Divide, Linear, MatMul, Multiply, Network
+from respike.ir import (
+    ELU,
+    GELU,
+    Activation,
+    Conv,
+    ConvTranspose,
+    Divide,
+    GroupNorm,
+    Hardswish,
+    LayerNorm,
+    Linear,
+    MatMul,
+    Multiply,
+    Network,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Tanh,
+)
 from respike.plan import Plan
 
 
@@ -36,15 +54,43 @@ def macs(network: Network) -> dict[str, int]:
 
 
 def analog_macs(network: Network, plan: Plan, fan_outs: Mapping[str, Tensor]) -> float:
-    """Multiply-accumulates for one sample of what the plan lets stay analog (`Plan.analog`).
+    """Multiply-accumulates for one sample of all that does not spike: the sum of `analog_operations`."""
+    return sum(analog_operations(network, plan, fan_outs).values())
 
-    The products that these nodes are, and one for each connection that their values cross: unlike a spike, a value has
-    to be multiplied by its weight.
+
+def analog_operations(network: Network, plan: Plan, fan_outs: Mapping[str, Tensor]) -> dict[str, float]:
+    """Multiply-accumulates for one sample of each node that the plan lets stay analog, or holds.
+
+    They are those of the products that a node is, those of its own arithmetic (`evaluations`), and one for each
+    connection that its values cross: unlike a spike, a value has to be multiplied by its weight. A value that is held
+    (`Plan.held`) has no arithmetic of its own.
 
     Args:
-        network: the network that the plan is for.
-        plan: says which nodes stay analog.
-        fan_outs: those of `cost.fan_outs`.
+        network: the network that the plan is for, with its populations on edges (`Plan.on`).
+        plan: says which nodes stay analog, and which values are held.
+        fan_outs: those of `cost.fan_outs`, for this plan.
     """
     products = macs(network)
-    return sum(products.get(name, 0) + float(fan_outs[name].sum()) for name in plan.analog)
+    counts = {
+        name: products.get(name, 0) + evaluations(network, name) + float(fan_outs[name].sum()) for name in plan.analog
+    }
+    return counts | {name: float(fan_outs[name].sum()) for name in plan.held}
+
+
+def evaluations(network: Network, name: str) -> int:
+    """Multiply-accumulates that a node which is neither a map nor a product takes for one sample, as we count them.
+
+    For each element: 4 for norms (mean, variance, normalising, scaling); 8 for a softmax and for each sigmoid, tanh,
+    SiLU, GELU and ELU (5 for an exponential, by a polynomial of degree 5; the rest for a sum, a quotient and a
+    product); 2 for Hardswish. No one counts these for the network itself, so a ratio of energies is against spikes.
+    """
+    match network[name]:
+        case LayerNorm() | GroupNorm():
+            each = 4
+        case Softmax() | Activation(function=Sigmoid() | Tanh() | SiLU() | GELU() | ELU()):
+            each = 8
+        case Activation(function=Hardswish()):
+            each = 2
+        case _:
+            each = 0
+    return each * network.neurons(name)

@@ -74,6 +74,7 @@ def pipelined(network: Network, plan: Plan, images: Tensor, *, interval: int | N
         InvalidOption: the interval is so short that a population would have to fire for two images at once.
         InvalidData: no images, or such that do not fit the network.
     """
+    network = plan.on(network)
     plan.check(network)
     if not isinstance(plan.schedule, Layerwise):
         raise InvalidPlan(

@@ -75,6 +75,7 @@ def reference(
         probe: what to keep; spike counts and outputs unless given.
         first_image: the number of the batch's first image in its data set, on which random codings depend.
     """
+    network = plan.on(network)
     recorder = Recorder(probe or Probe())
     inputs = network.check_inputs((images,))
     (entry,) = network.inputs

@@ -49,7 +49,7 @@ class Walk(ABC, Generic[V]):
     """
 
     def __init__(self, network: Network, plan: Plan) -> None:
-        self.network = network
+        self.network = plan.on(network)
         self.plan = plan
 
     @abstractmethod

@@ -89,8 +89,14 @@ class ELU:
     alpha: float = 1.0
 
 
-Function: TypeAlias = ReLU | QuantisedReLU | Floor | Sigmoid | Tanh | SiLU | GELU | Hardswish | ELU
-"""Every integrate-and-fire neuron computes a `ReLU`; the others need fitted few-spikes neurons."""
+@dataclass(frozen=True)
+class Identity:
+    """`f(x) = x`: a population on an edge, which sends a value that no activation has made."""
+
+
+Function: TypeAlias = ReLU | QuantisedReLU | Identity | Floor | Sigmoid | Tanh | SiLU | GELU | Hardswish | ELU
+"""Every integrate-and-fire neuron computes a `ReLU`, `SignedDigits` compute the `Identity`; the others need fitted
+few-spikes neurons."""
 
 
 def ceiling(function: Function) -> float:
@@ -120,7 +126,7 @@ def whole(x: Tensor) -> Tensor:
 def never_falls(function: Function) -> bool:
     """Whether a function never falls, so that it and a maximum can change places."""
     match function:
-        case ReLU() | Floor() | Sigmoid() | Tanh():
+        case ReLU() | Identity() | Floor() | Sigmoid() | Tanh():
             return True
         case ELU(alpha=alpha):
             return alpha >= 0
@@ -139,6 +145,8 @@ def apply_function(function: Function, x: Tensor) -> Tensor:
             return x.clamp(0.0, ceiling)
         case Floor():
             return whole(x)
+        case Identity():
+            return x
         case Sigmoid():
             return torch.sigmoid(x)
         case Tanh():

@@ -78,7 +78,7 @@ def measure(
         Bounds(0, 1).check("tolerance", tolerance)
     _check_memory(spiking)
     engine = engine or fastest(spiking.network, spiking.plan)
-    fan_out = fan_outs(spiking.network)
+    fan_out = fan_outs(spiking.network, spiking.plan)
     rule = exiting(early_exit, spiking.network, spiking.plan) if early_exit is not None else None
 
     def simulated(batch: Batch) -> Tally:

@@ -9,6 +9,7 @@ from respike.methods.canonic_spikes import canonic_spikes as canonic_spikes
 from respike.methods.data_norm import data_norm as data_norm
 from respike.methods.direct_copy import direct_copy as direct_copy
 from respike.methods.ecc import ecc as ecc
+from respike.methods.every_edge import every_edge as every_edge
 from respike.methods.few_spikes import few_spikes as few_spikes
 from respike.methods.fit import fit as fit
 from respike.methods.max_norm import max_norm as max_norm
@@ -42,6 +43,7 @@ ALL: tuple[Method[Any], ...] = (
     canonic_spikes,
     time_to_first_spike,
     quantised,
+    every_edge,
     calibrated,
 )
 

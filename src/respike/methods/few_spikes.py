@@ -16,7 +16,7 @@ from respike.calibrate import Calibration, first_images, largest_units, observe,
 from respike.citations import FEW_SPIKES
 from respike.errors import InvalidOption
 from respike.fitting import Density, fit_activation
-from respike.ir import Activation, Analog, Network, ReLU, ceiling
+from respike.ir import Activation, Analog, Identity, Network, ReLU, ceiling
 from respike.methods.method import published
 from respike.methods.remedy import Remedy
 from respike.methods.search import SWITCH, Whole
@@ -89,11 +89,11 @@ def few_spikes(
         correct_bias: correct each channel's mean error.
         analog: names of nodes that stay analog, or patterns of names (`*gate*`).
     """
-    images = first_images(network, calibration, _limit(network))
-    kept = _matching(network, analog)
+    images = first_images(network, calibration, limit(network))
+    kept = matching(network, analog)
     spiking = {node.name: Site(1.0, neuron=FewSpikes(steps)) for node in network.activations if node.name not in kept}
     plan = Plan(sites=spiking, schedule=Layerwise(steps), analog=kept)
-    plan = _fitted(plan, network, images, steps)
+    plan = fitted(plan, network, images, steps)
     if alpha is not None:
         plan = _in_units(plan, network, dict.fromkeys(spiking, alpha * 2.0**-steps))
     elif not least_squares:
@@ -109,7 +109,7 @@ def few_spikes(
     return plan
 
 
-def _matching(network: Network, patterns: tuple[str, ...]) -> tuple[str, ...]:
+def matching(network: Network, patterns: tuple[str, ...]) -> tuple[str, ...]:
     """The activations and analog nodes that the patterns name."""
     names = [node.name for node in network.nodes if isinstance(node, Activation | Analog)]
     for pattern in patterns:
@@ -140,12 +140,12 @@ def _largest(plan: Plan, network: Network, calibration: Calibration, per_channel
 
 
 @torch.no_grad()
-def _fitted(plan: Plan, network: Network, images: Tensor, steps: int) -> Plan:
+def fitted(plan: Plan, network: Network, images: Tensor, steps: int) -> Plan:
     """The plan with fitted neurons for other functions than ReLU, fitted to the inputs that each population sees."""
     sites = dict(plan.sites)
     for nodes in groups(network, plan):
         function = nodes[0].function
-        if isinstance(function, ReLU):
+        if isinstance(function, ReLU | Identity):
             continue
         inputs = network.values((images,), keep=[node.inputs[0] for node in nodes])
         samples = torch.cat([value.flatten() for value in inputs.values()])
@@ -157,7 +157,7 @@ def _fitted(plan: Plan, network: Network, images: Tensor, steps: int) -> Plan:
     return replace(plan, sites=sites)
 
 
-def _limit(network: Network) -> int:
+def limit(network: Network) -> int:
     """How many images fit into memory with all that is alive at one time."""
     largest = max(network.neurons(node.name) for node in network.nodes)
     return max(16, _MEMORY // (8 * largest * network.dtype.itemsize))

@@ -12,6 +12,7 @@ from respike.neurons.multi_threshold import MultiThreshold
 from respike.neurons.phase import PhaseCoded
 from respike.neurons.registry import KNOWN, register
 from respike.neurons.signed import SignedIntegrateFire, TracedState, TracingNeuron
+from respike.neurons.signed_digits import SignedDigits
 from respike.neurons.thresholds import Above, AtOrAbove, Firing
 
 ALL: tuple[type[Neuron], ...] = (
@@ -25,6 +26,7 @@ ALL: tuple[type[Neuron], ...] = (
     PhaseCoded,
     TimeToFirstSpike,
     LevelSpikes,
+    SignedDigits,
 )
 """The neurons that come with respike."""
 for _neuron in ALL:
@@ -50,6 +52,7 @@ __all__ = [
     "PhaseCoded",
     "Reset",
     "SequenceNeuron",
+    "SignedDigits",
     "SignedIntegrateFire",
     "State",
     "Subtract",

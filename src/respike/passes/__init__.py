@@ -1,6 +1,7 @@
 """Passes: functions from `Network` to `Network` that change its form and not what it computes."""
 
 from respike.passes.drop_final_softmax import drop_final_softmax
+from respike.passes.edges import spike_edges
 from respike.passes.fold_batchnorm import fold_batchnorm, move_shifts
 from respike.passes.fuse_gates import fuse_gates
 from respike.passes.fuse_levels import fuse_levels
@@ -23,4 +24,5 @@ __all__ = [
     "move_shifts",
     "prepare",
     "skip_concat",
+    "spike_edges",
 ]

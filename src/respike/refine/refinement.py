@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ParamSpec
@@ -26,9 +27,13 @@ class Refinement(Published[P, Plan]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Plan:
         """The refined plan."""
         before: Any = args[0] if args else kwargs["plan"]
+        bound = inspect.signature(self.function).bind(*args, **kwargs)
+        if "network" in bound.arguments:
+            bound.arguments["network"] = before.on(bound.arguments["network"])
         done = Refined(self.name, self.chosen(*args, **kwargs))
         cites = tuple(dict.fromkeys((*before.cites, *self.cites)))
-        return replace(self.function(*args, **kwargs), refinements=(*before.refinements, done), cites=cites)
+        refined = self.function(*bound.args, **bound.kwargs)
+        return replace(refined, refinements=(*before.refinements, done), cites=cites)
 
     @property
     def needs_calibration(self) -> bool:

@@ -14,6 +14,7 @@ from respike.engines.event import _native
 from respike.engines.event.memo import Memo
 from respike.engines.event.record import EventRecorder
 from respike.engines.event.values import LONGEST, Layout, packed
+from respike.ir import Identity
 from respike.neurons import (
     Above,
     CanonicFewSpikes,
@@ -24,6 +25,7 @@ from respike.neurons import (
     Neuron,
     PhaseCoded,
     SequenceNeuron,
+    SignedDigits,
     TimeToFirstSpike,
 )
 from respike.plan import Site
@@ -80,8 +82,8 @@ SEQUENCES: Mapping[type[Neuron], Callable[[Any], Sequences]] = {
 """By the neuron's class. A neuron that has no entry takes its steps by its definition."""
 
 
-QUANTISERS: frozenset[type[Neuron]] = frozenset({CanonicFewSpikes, TimeToFirstSpike})
-"""Neurons that deliver `clip(floor(v / unit), 0, largest)` units, whose spikes are looked up by that number."""
+QUANTISERS: frozenset[type[Neuron]] = frozenset({CanonicFewSpikes, SignedDigits, TimeToFirstSpike})
+"""Neurons that deliver `clip(floor(v / unit), lowest, largest)` units, whose spikes are looked up by that number."""
 _MOST_LEVELS = 2**12
 """Numbers that are looked up, at most; beyond, neurons take their steps."""
 
@@ -94,14 +96,14 @@ def _by_levels(name: str, site: Site, current: Tensor, recorder: EventRecorder) 
     numbers, neuron = site.like(current), site.neuron
     charge = current + (numbers.initial_potential + numbers.extra_current)
     units = charge / numbers.threshold
-    levels = units.floor().clamp_(0.0, neuron.largest)
+    levels = units.floor().clamp_(lowest(neuron), neuron.largest)
     close = (units - units.round()).abs() <= 4 * torch.finfo(units.dtype).eps * units.abs()
     _, amplitudes, delivered = neuron.fire_window(charge[close], numbers.threshold.expand_as(charge)[close])
     levels[close] = delivered
     if recorder.counts(name):
         layout = Layout(tuple(current.shape[1:]), channels_last=True)
         potential = (charge - levels * numbers.threshold).flatten(1)
-        whole, at = levels.flatten(1).long(), close.flatten(1)
+        whole, at = (levels - lowest(neuron)).flatten(1).long(), close.flatten(1)
         for codes, chunk in zip(_codes(neuron), torch.split(amplitudes, LONGEST), strict=True):
             words = codes[:, whole]
             words[:, at] = _words(chunk)
@@ -109,10 +111,15 @@ def _by_levels(name: str, site: Site, current: Tensor, recorder: EventRecorder) 
     return levels * numbers.spike_value
 
 
+def lowest(neuron: Neuron) -> float:
+    """The fewest units that a quantiser delivers: 0, unless it stands for a function that has values below."""
+    return -neuron.largest if isinstance(neuron.computes, Identity) else 0.0
+
+
 @functools.cache
 def _codes(neuron: Neuron) -> tuple[Tensor, ...]:
-    """The words that deliver 0, 1, 2, … units, `[signs, levels]`; one for every 64 steps of the window."""
-    levels = torch.arange(neuron.largest + 1, dtype=torch.float64)
+    """The words that deliver each number of units, `[signs, levels]`; one for every 64 steps of the window."""
+    levels = torch.arange(lowest(neuron), neuron.largest + 1, dtype=torch.float64)
     _, amplitudes, _ = neuron.fire_window(levels, torch.ones((), dtype=torch.float64))
     return tuple(_words(chunk) for chunk in torch.split(amplitudes, LONGEST))
 

@@ -1,0 +1,77 @@
+"""Transformers with spikes on every edge: what they lose and cost on the test images; makes docs/transformers.md.
+
+`python benchmarks/transformers.py` measures all, `python benchmarks/transformers.py fashion-vit 4 6` some; other rows
+stay (benchmarks/transformers.json). Needs the zoo's trained weights.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from respike import SpikingNetwork, data, load, measure, methods, zoo
+from respike.cost import HOROWITZ_45NM, analog_operations, fan_outs, macs
+from respike.data import Split
+
+ROWS = Path(__file__).with_suffix(".json")
+STEPS = {"fashion-vit": (8, 6, 5, 4, 3), "cifar10-vit": (6, 5, 4), "cifar10-convnext": (6, 5, 4)}
+CALIBRATION = 512
+"""Images of the training set, the first ones."""
+
+
+def row(name: str, steps: int, limit: int | None) -> dict[str, Any]:
+    """What one network loses and costs in so many steps."""
+    entry = zoo.find(name)
+    calibration = data.load(entry.dataset, Split.TRAIN).take(CALIBRATION).images
+    network = load(zoo.load(name), calibration[:8])
+    started = time.perf_counter()
+    plan = methods.every_edge(network, calibration, steps=steps)
+    spiking = SpikingNetwork(network, plan)
+    report = measure(spiking, data.load(entry.dataset, Split.TEST), limit=limit)
+    kinds: Counter[str] = Counter()
+    for node, count in analog_operations(spiking.network, plan, fan_outs(spiking.network, plan)).items():
+        kinds["held" if node in plan.held else spiking.network.kind(node)] += round(count)
+    joules = HOROWITZ_45NM(sum(macs(network).values()), 0)
+    return {
+        "images": report.images,
+        "network": report.network_accuracy,
+        "accuracy": report.accuracy[-1],
+        "agreement": report.agreement,
+        "neurons": report.neurons,
+        "spikes_per_neuron": report.spikes_per_neuron,
+        "latency": report.latency,
+        "macs": report.macs,
+        "additions": report.synaptic_operations,
+        "input_macs": report.input_macs,
+        "analog_macs": dict(sorted(kinds.items())),
+        "energy_ratio": report.energy_ratio,
+        "analog_share": HOROWITZ_45NM(sum(kinds.values()), 0) / (report.energy_ratio * joules),
+        "seconds": round(time.perf_counter() - started),
+    }
+
+
+def main(wanted: list[str]) -> None:
+    """Measures what is wanted, and keeps it."""
+    limit = next((int(word.removeprefix("--limit=")) for word in wanted if word.startswith("--limit=")), None)
+    names = [word for word in wanted if word in STEPS] or list(STEPS)
+    some = {int(word) for word in wanted if word.isdigit()}
+    rows = json.loads(ROWS.read_text()) if ROWS.exists() else {}
+    for name in names:
+        for steps in STEPS[name]:
+            if not some or steps in some:
+                found = row(name, steps, limit)
+                print(name, steps, found, flush=True)
+                if limit is None:
+                    rows[f"{name} {steps}"] = found
+                    ROWS.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main(sys.argv[1:])

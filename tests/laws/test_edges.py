@@ -1,0 +1,311 @@
+"""Populations on edges: what they compute, send and cost, in networks of norms, attention, gates and residuals."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from networks import images, networks
+from respike import SpikingNetwork, engines, methods
+from respike.cost import analog_operations, fan_out, fan_outs, macs, probed_fan_out
+from respike.errors import InvalidPlan
+from respike.ir import (
+    GELU,
+    Activation,
+    Add,
+    ElementwiseAffine,
+    FixedLinear,
+    Identity,
+    Input,
+    LayerNorm,
+    Linear,
+    MatMul,
+    Multiply,
+    Network,
+    Node,
+    Permute,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    Softmax,
+)
+from respike.neurons import FewSpikes, SignedDigits
+from respike.passes import spike_edges
+from respike.passes.edges import edges, forks, products
+from respike.plan import Plan, Site
+from respike.record import Probe, Recording
+from respike.schedule import Layerwise, Steady
+
+TOKENS, WIDTH, OUT = 5, 6, 3
+
+
+KINDS = ("attention", "gelu", "relu", "gate", "linear")
+
+
+class Mixer:
+    """Blocks in any order on a residual stream of 5 tokens of 6 values."""
+
+    def __init__(self, seed: int) -> None:
+        self.nodes: list[Node] = [Input("x", (), (TOKENS, WIDTH))]
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def put(self, node: Node) -> str:
+        self.nodes.append(node)
+        return node.name
+
+    def linear(self, name: str, source: str, out: int = WIDTH) -> str:
+        weight, bias = (torch.randn(*size, generator=self.generator).double() for size in ((out, WIDTH), (out,)))
+        return self.put(Linear(name, (source,), weight / WIDTH**0.5, bias / 4))
+
+    def heads(self, name: str, source: str) -> str:
+        """Two heads of three values: [5, 6] to [2, 5, 3]."""
+        split = self.put(Reshape(f"{name}.split", (self.linear(name, source),), (TOKENS, 2, 3)))
+        return self.put(Permute(f"{name}.heads", (split,), (0, 2, 1, 3)))
+
+    def attention(self, name: str, source: str) -> str:
+        query, key, value = (self.heads(f"{name}.{kind}", source) for kind in ("query", "key", "value"))
+        turned = self.put(Permute(f"{name}.key.turned", (key,), (0, 1, 3, 2)))
+        scores = self.put(MatMul(f"{name}.scores", (query, turned)))
+        scaled = ElementwiseAffine(f"{name}.scaled", (scores,), torch.tensor(0.5).double(), torch.zeros(()).double())
+        weights = self.put(Softmax(f"{name}.weights", (self.put(scaled),), 3))
+        mixed = self.put(MatMul(f"{name}.mixed", (weights, value)))
+        joined = self.put(Permute(f"{name}.joined", (mixed,), (0, 2, 1, 3)))
+        return self.linear(f"{name}.project", self.put(Reshape(f"{name}.flat", (joined,), (TOKENS, WIDTH))))
+
+    def gate(self, name: str, source: str) -> str:
+        """Every value times one that all tokens share: squeeze and excitation."""
+        mean = self.put(FixedLinear(f"{name}.mean", (source,), 1, torch.full((1, TOKENS), 1 / TOKENS).double()))
+        gate = self.put(Activation(f"{name}.sigmoid", (self.linear(f"{name}.squeeze", mean),), Sigmoid()))
+        return self.linear(
+            f"{name}.project", self.put(Multiply(f"{name}.gate", (self.linear(f"{name}.in", source), gate)))
+        )
+
+    def block(self, kind: str, name: str, source: str) -> str:
+        ones = torch.ones(WIDTH).double()
+        normed = self.put(LayerNorm(f"{name}.norm", (source,), (WIDTH,), ones, ones / 8, 1e-5))
+        match kind:
+            case "attention":
+                return self.attention(name, normed)
+            case "gate":
+                return self.gate(name, normed)
+            case "linear":
+                return self.linear(f"{name}.wide", self.linear(f"{name}.narrow", normed))
+            case _:
+                function = GELU() if kind == "gelu" else ReLU()
+                hidden = self.put(Activation(f"{name}.{kind}", (self.linear(f"{name}.in", normed),), function))
+                return self.linear(f"{name}.out", hidden)
+
+
+def mixer(kinds: list[str], seed: int = 0) -> Network:
+    build, stream = Mixer(seed), "x"
+    for number, kind in enumerate(kinds):
+        name = f"{number}"
+        stream = build.put(Add(f"{name}.add", (stream, build.block(kind, name, stream))))
+    mean = build.put(FixedLinear("mean", (stream,), 1, torch.full((1, TOKENS), 1 / TOKENS).double()))
+    build.linear("head", build.put(Reshape("flat", (mean,), (WIDTH,))), OUT)
+    return Network(tuple(build.nodes), ("head",))
+
+
+@st.composite
+def mixers(draw: st.DrawFn) -> Network:
+    return mixer(draw(st.lists(st.sampled_from(KINDS), min_size=1, max_size=3)), draw(st.integers(0, 999)))
+
+
+def converted(network: Network, steps: int = 4) -> SpikingNetwork:
+    return SpikingNetwork(network, methods.every_edge(network, images(network, 8), steps=steps))
+
+
+def run(spiking: SpikingNetwork, engine: Callable[..., Recording] = engines.reference, count: int = 3) -> Recording:
+    names = tuple(spiking.plan.sites)
+    probe = Probe(spikes=names, potentials=names, fan_out=fan_outs(spiking.network, spiking.plan))
+    return engine(spiking.network, spiking.plan, images(spiking.network, count), probe)
+
+
+@settings(max_examples=15, derandomize=True, deadline=None)
+@given(network=mixers())
+def test_engines_agree(network: Network) -> None:
+    spiking = converted(network)
+    expected = run(spiking)
+    for engine in (engines.batched, engines.few_spikes):
+        found = run(spiking, engine)
+        assert torch.equal(expected.outputs, found.outputs)
+        for kind in ("spikes", "spike_counts", "spikes_per_step", "operations_per_step"):
+            assert getattr(expected, kind).keys() == getattr(found, kind).keys() == spiking.plan.sites.keys()
+            for name, numbers in getattr(expected, kind).items():
+                assert torch.equal(numbers, getattr(found, kind)[name]), (kind, name)
+    pipelined = engines.pipelined(spiking.network, spiking.plan, images(network, 3))
+    assert torch.allclose(pipelined.outputs, expected.outputs, atol=1e-9)
+
+
+@settings(max_examples=15, derandomize=True, deadline=None)
+@given(network=st.one_of(mixers(), networks()))
+def test_every_multiplication_reads_spikes_and_nothing_else_changes(network: Network) -> None:
+    batch, spiking = images(network, 2), spike_edges(network)
+    assert torch.equal(spiking(batch), network(batch))
+    assert not edges(spiking)
+    assert spike_edges(spiking) is spiking
+    assert set(macs(spiking)) - {node.name for node in spiking.nodes if isinstance(node, Linear)} >= set(
+        products(spiking)
+    )
+
+
+@settings(max_examples=15, derandomize=True, deadline=None)
+@given(network=mixers())
+def test_fan_outs_equal_probing(network: Network) -> None:
+    spiking = converted(network)
+    for name, counts in fan_outs(spiking.network, spiking.plan).items():
+        source = network.inputs[0].name if name == "input" else name
+        assert torch.equal(counts, probed_fan_out(spiking.network, source, spiking.plan)), name
+
+
+def test_operations_of_attention_are_those_of_its_loops() -> None:
+    """Counted by hand: each spike adds one value to each accumulator that it is multiplied into."""
+    spiking = converted(mixer(["attention"]))
+    record = run(spiking)
+    assert spiking.plan.products == {"0.scores": 0, "0.mixed": 0}
+    targets = {
+        "0.norm": 3 * WIDTH,  # q, k and v
+        "0.query.heads": TOKENS,  # the scores of its token with all others
+        "0.key.turned": 1,  # held, as a number
+        "0.weights": WIDTH // 2,  # the values of the token that it looks at, of its head
+        "0.value.heads": 1,
+        "0.flat": WIDTH,  # the projection
+        "flat": OUT,
+    }
+    assert {f"{name}@spikes" for name in targets} == record.spikes.keys()
+    for name, count in targets.items():
+        site = f"{name}@spikes"
+        assert float(record.operations_per_step[site].sum()) == count * float(record.spikes[site].abs().sum()), site
+
+
+def test_gates_are_counted_like_their_loops() -> None:
+    spiking = converted(mixer(["gate"]))
+    record = run(spiking)
+    assert spiking.plan.products == {"0.gate": 0}
+    source, other = spiking.network["0.gate"].inputs
+    assert (source, other) == ("0.in@spikes", "0.sigmoid@spikes")
+    for site in (source, other):
+        assert float(record.operations_per_step[site].sum()) == float(record.spikes[site].abs().sum())
+    turned = replace(spiking.plan, products={"0.gate": 1})
+    counts = fan_outs(spiking.network, turned)
+    assert (counts[source] == 1).all()
+    assert (counts[other] == TOKENS).all()  # one value gates all tokens
+
+
+def test_what_is_held_ends_spikes_and_goes_on_as_numbers() -> None:
+    network = mixer(["gelu", "gelu", "gelu"])
+    spiking = converted(network)
+    counts = fan_outs(spiking.network, spiking.plan)
+    hidden = [name for name in spiking.plan.sites if "gelu" in name]
+    assert len(hidden) == 3
+    assert all((counts[name] == WIDTH).all() for name in hidden[:2])
+    loose = replace(spiking.plan, held=())
+    first = fan_out(spiking.network, hidden[0], loose)
+    assert (first == 3 * WIDTH).all()  # two norms and the mean: it reaches all that read the stream
+    work = analog_operations(spiking.network, spiking.plan, counts)
+    assert work.keys() == {*spiking.plan.analog, *spiking.plan.held}
+    norms = [name for name in spiking.plan.analog if "norm" in name]
+    assert {work[name] for name in norms} == {TOKENS * WIDTH * (4 + 1)}  # arithmetic, and one population that reads it
+    assert set(forks(spiking.network)) == set(spiking.plan.held)
+
+
+@settings(max_examples=15, derandomize=True, deadline=None)
+@given(network=mixers(), factor=st.sampled_from([0.25, 0.5, 2.0, 8.0]))
+def test_gauge(network: Network, factor: float) -> None:
+    """Values on an edge in another unit: what is in front times c, the site too, what reads them by c: same spikes."""
+    spiking = converted(network)
+    plan, expected = spiking.plan, run(spiking)
+    scaled = next(
+        (node for node in network.nodes if isinstance(node, Linear) and f"{node.name}@spikes" in plan.sites), None
+    )
+    if scaled is None:
+        return
+    readers = {node.name for node in network.readers(scaled.name) if isinstance(node, Linear)}
+    if len(readers) != len(network.readers(scaled.name)):
+        return
+    assert scaled.bias is not None
+
+    def other(node: object) -> object:
+        if node is scaled:
+            return replace(scaled, weight=scaled.weight * factor, bias=scaled.bias * factor)
+        if isinstance(node, Linear) and node.name in readers:
+            return replace(node, weight=node.weight / factor)
+        return node
+
+    site = plan.sites[f"{scaled.name}@spikes"]
+    moved = replace(
+        site,
+        threshold=site.threshold * factor,
+        spike_value=site.value * factor,
+        initial_potential=site.initial_potential * factor,
+        extra_current=site.extra_current * factor,
+    )
+    same = replace(plan, sites={**plan.sites, f"{scaled.name}@spikes": moved})
+    changed = replace(network, nodes=tuple(map(other, network.nodes)))
+    found = run(SpikingNetwork(changed, same))
+    for name in plan.sites:
+        assert torch.equal(expected.spikes[name], found.spikes[name]), name
+
+
+def test_more_steps_come_closer_to_the_network() -> None:
+    network = mixer(["attention", "gelu", "gate"])
+    batch = images(network, 8)  # what it is calibrated on
+    errors = [float((converted(network, steps)(batch) - network(batch)).abs().max()) for steps in (2, 5, 8, 12)]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 0.002 * float(network(batch).abs().max())
+
+
+def test_a_file_holds_populations_on_edges(tmp_path: Path) -> None:
+    spiking = converted(mixer(["attention", "gate"]))
+    spiking.save(tmp_path / "spiking.safetensors")
+    again = SpikingNetwork.load(tmp_path / "spiking.safetensors")
+    assert again.plan.products == spiking.plan.products
+    assert again.plan.held == spiking.plan.held
+    expected, found = run(spiking), run(again, engines.few_spikes)
+    for name in spiking.plan.sites:
+        assert torch.equal(expected.spikes[name], found.spikes[name]), name
+
+
+def test_a_population_can_stand_on_any_edge_by_name() -> None:
+    network = mixer(["linear"])
+    bare = Plan({}, Layerwise(6), analog=("0.norm",))
+    quantised = replace(bare, sites={"0.norm@spikes": Site(2.0**-4, initial_potential=2.0**-5, neuron=SignedDigits(6))})
+    spiking, batch = SpikingNetwork(network, quantised), images(network, 4)
+    assert isinstance(spiking.network["0.norm@spikes"], Activation)
+    assert torch.equal(engines.batched(network, quantised, batch).outputs, spiking(batch))
+    sent = run(spiking).spikes["0.norm@spikes"]
+    values = torch.tensordot(sent.new_tensor(SignedDigits(6).worth), sent, dims=([0], [0])) * 2.0**-4
+    exact = network.values((images(network, 3),), ["0.norm"])["0.norm"]
+    assert float((values - exact).abs().max()) <= 2.0**-5
+
+
+def test_plans_that_do_not_fit_say_what_does() -> None:
+    network = mixer(["gate"])
+    good = converted(network).plan
+    silent = {name: site for name, site in good.sites.items() if name != "0.in@spikes"}
+    nobody = {**good.sites, "nobody@spikes": Site(1.0, neuron=SignedDigits(4))}
+    unsigned = {name: replace(site, neuron=FewSpikes(4)) for name, site in good.sites.items()}
+    for wrong, message in (
+        (Plan({}, Layerwise(4)), "or use the method every_edge"),
+        (replace(good, sites=silent), "give the plan a site for '0.in@spikes'"),
+        (replace(good, products={**good.products, "0.norm": 0}), "'0.norm', which is no product of two signals"),
+        (replace(good, held=(*good.held, "0.norm")), "holds '0.norm', which is no affine map"),
+        (replace(good, sites=nobody), "nobody@spikes, which are neither activations of the network nor the edge"),
+        (replace(good, sites=unsigned), "use neurons.SignedDigits"),
+        (replace(good, schedule=Steady(4)), "layer by layer"),
+    ):
+        with pytest.raises(InvalidPlan, match=re.escape(message)):
+            SpikingNetwork(network, wrong)
+
+
+def test_the_identity_is_no_function_of_the_network() -> None:
+    network = mixer(["linear"])
+    assert not any(isinstance(node.function, Identity) for node in network.activations)
+    assert [node.name for node in spike_edges(network).activations] == list(edges(network))
