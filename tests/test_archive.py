@@ -76,6 +76,8 @@ def test_every_neuron_is_read_again_as_it_was(tmp_path: Path, neuron: Neuron) ->
     builder.conv(3)
     builder.relu()
     network = builder.network()
+    functions = [replace(node, function=neuron.computes) for node in network.activations]
+    network = replace(network, nodes=tuple(next((f for f in functions if f.name == n.name), n) for n in network.nodes))
     schedule = Steady(3) if neuron.window is None else Layerwise(neuron.window)
     SpikingNetwork(network, Plan({node.name: Site(0.5, neuron=neuron) for node in network.activations}, schedule)).save(
         tmp_path / "net.respike"

@@ -230,11 +230,11 @@ def test_gauge(network: Network, factor: float) -> None:
     readers = {node.name for node in network.readers(scaled.name) if isinstance(node, Linear)}
     if len(readers) != len(network.readers(scaled.name)):
         return
-    assert scaled.bias is not None
 
-    def other(node: object) -> object:
-        if node is scaled:
-            return replace(scaled, weight=scaled.weight * factor, bias=scaled.bias * factor)
+    def other(node: Node) -> Node:
+        if isinstance(node, Linear) and node.name == scaled.name:
+            assert node.bias is not None
+            return replace(node, weight=node.weight * factor, bias=node.bias * factor)
         if isinstance(node, Linear) and node.name in readers:
             return replace(node, weight=node.weight / factor)
         return node

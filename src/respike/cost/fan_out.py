@@ -86,7 +86,13 @@ def fan_outs(network: Network, plan: Plan | None = None) -> dict[str, Tensor]:
 
 
 def fan_out(network: Network, source: str, plan: Plan | None = None) -> Tensor:
-    """The number of targets of each neuron of the node `source`, `[*shape]` in float64; see `fan_outs`."""
+    """The number of targets of each neuron of a node, `[*shape]` in float64.
+
+    Args:
+        network: the network, with the populations that the plan has on edges (`Plan.on`).
+        source: the activation, input, analog node or held value whose targets are counted.
+        plan: says which products and held values there are; none unless given.
+    """
     wires = _Wires.of(network, source, plan)
     try:
         reached = _reach(wires)

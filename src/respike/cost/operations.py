@@ -54,7 +54,13 @@ def macs(network: Network) -> dict[str, int]:
 
 
 def analog_macs(network: Network, plan: Plan, fan_outs: Mapping[str, Tensor]) -> float:
-    """Multiply-accumulates for one sample of all that does not spike: the sum of `analog_operations`."""
+    """Multiply-accumulates for one sample of all that does not spike: the sum of `analog_operations`.
+
+    Args:
+        network: the network that the plan is for, with its populations on edges (`Plan.on`).
+        plan: says which nodes stay analog, and which values are held.
+        fan_outs: those of `cost.fan_outs`, for this plan.
+    """
     return sum(analog_operations(network, plan, fan_outs).values())
 
 
