@@ -20,6 +20,7 @@ from respike.ir import (
     Conv,
     ConvTranspose,
     FixedLinear,
+    Function,
     Input,
     Linear,
     MaxPool,
@@ -164,6 +165,12 @@ def with_levels(network: Network, levels: int = 5, top: float = 1.5, offset: flo
 def suited(network: Network, method: Method[Any]) -> Network:
     """The network, with what a method needs of it."""
     return network if method.suits(network) else with_levels(network)
+
+
+def computing(function: Function, network: Network) -> Network:
+    """The network with this function in all activations."""
+    nodes = (replace(node, function=function) if isinstance(node, Activation) else node for node in network.nodes)
+    return replace(network, nodes=tuple(nodes))
 
 
 def images(network: Network, count: int, seed: int = 0) -> Tensor:

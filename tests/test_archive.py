@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from networks import Builder, images, networks, perceptrons, suited
+from networks import Builder, computing, images, networks, perceptrons, suited
 from neuron_samples import ALL
 from respike import SpikingNetwork, engines, methods
 from respike.archive import FORMAT
@@ -75,9 +75,7 @@ def test_every_neuron_is_read_again_as_it_was(tmp_path: Path, neuron: Neuron) ->
     builder = Builder((2, 4, 4), 0)
     builder.conv(3)
     builder.relu()
-    network = builder.network()
-    functions = [replace(node, function=neuron.computes) for node in network.activations]
-    network = replace(network, nodes=tuple(next((f for f in functions if f.name == n.name), n) for n in network.nodes))
+    network = computing(neuron.computes, builder.network())
     schedule = Steady(3) if neuron.window is None else Layerwise(neuron.window)
     SpikingNetwork(network, Plan({node.name: Site(0.5, neuron=neuron) for node in network.activations}, schedule)).save(
         tmp_path / "net.respike"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from engines import golden
-from networks import images, networks, perceptrons
+from networks import computing, images, networks, perceptrons
 from neuron_samples import WINDOWED
 from respike.cost.latency import depth, depths, interval, latency
 from respike.engines.batched import batched
@@ -81,6 +81,7 @@ def test_other_images_under_way_change_not_one_bit(network: Network, count: int,
 @given(network=st.one_of(networks(), perceptrons()))
 @pytest.mark.parametrize("neuron", WINDOWED, ids=str)
 def test_neurons_of_every_kind_can_be_pipelined(neuron: Neuron, network: Network) -> None:
+    network = computing(neuron.computes, network)
     site = Site(0.125, initial_potential=0.0625, neuron=neuron)
     plan = Plan({node.name: site for node in network.activations}, Layerwise(len(neuron.worth)))
     batch = images(network, 3)
