@@ -250,3 +250,23 @@ def test_attention_over_the_samples_of_a_batch_is_refused() -> None:
     """Without a sequence dimension torch takes the batch for one."""
     with pytest.raises(UnsupportedOperator, match="multiplies matrices over the batch"):
         torch_export(_AttentionOverSamples().eval(), torch.randn(3, 5))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(1, 1, 3, stride=0),
+        nn.Conv2d(1, 1, 3, dilation=0),
+        nn.ConvTranspose2d(1, 1, 3, stride=0),
+        nn.MaxPool2d(2, stride=0),
+        nn.MaxPool2d(2, dilation=0),
+        nn.AvgPool2d(0),
+    ],
+    ids=repr,
+)
+def test_a_layer_whose_windows_are_nothing_is_named(layer: nn.Module) -> None:
+    model = nn.Sequential(nn.Identity(), nn.Sequential(layer), nn.Flatten()).eval()
+    told = rf"layer '1\.0' \({type(layer).__name__}\), RuntimeError: .*(zero|positive)|1\.0 \(.*\): its dilation is"
+    with pytest.raises((InvalidData, UnsupportedOperator), match=told):
+        torch_export(model, torch.rand(2, 1, 8, 8))
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())

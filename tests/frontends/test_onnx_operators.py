@@ -502,3 +502,30 @@ def test_swish_is_read() -> None:
     torch.testing.assert_close(network(x), torch.nn.functional.silu(x))
     assert isinstance(network.nodes[-1], Activation)
     assert network.activations[0].function != ReLU()
+
+
+STRIDED = ("strides", "dilations")
+
+
+@pytest.mark.parametrize("value", [[0, 1], [1, -1]])
+@pytest.mark.parametrize(
+    ("kind", "attribute"),
+    [
+        *((kind, name) for kind in ("Conv", "ConvTranspose") for name in STRIDED),
+        *((kind, name) for kind in ("MaxPool", "AveragePool") for name in ("kernel_shape", *STRIDED)),
+    ],
+)
+@pytest.mark.parametrize("padding", [{}, {"auto_pad": "SAME_UPPER"}], ids=["", "same"])
+def test_windows_of_nothing_are_refused_by_name(
+    kind: str, attribute: str, value: list[int], padding: dict[str, str]
+) -> None:
+    weights = [numbers(1, 1, 3, 3)] if "Conv" in kind else []
+    given: dict[str, Any] = {attribute: value} if "Conv" in kind else {"kernel_shape": [2, 2], attribute: value}
+    with pytest.raises(UnsupportedOperator, match=rf"{kind.lower()} \({kind}\): its {attribute} are .* 1 or more"):
+        onnx_network(one(kind, (1, 8, 8), *weights, **given | padding), torch.zeros(1, 1, 8, 8))
+
+
+@pytest.mark.parametrize("kind", ["Conv", "ConvTranspose"])
+def test_weights_of_nothing_are_refused_by_name(kind: str) -> None:
+    with pytest.raises(UnsupportedOperator, match=rf"{kind.lower()} \({kind}\): its weights .* are empty"):
+        onnx_network(one(kind, (1, 8, 8), torch.zeros(1, 1, 0, 3)), torch.zeros(1, 1, 8, 8))

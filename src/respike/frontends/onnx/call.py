@@ -49,11 +49,13 @@ class Operator(Call):
         """An attribute that is a whole number."""
         return int(self.attributes.get(name, default))
 
-    def sizes(self, name: str, count: int, default: int) -> tuple[int, ...]:
-        """An attribute with a whole number for each of `count` spatial dimensions."""
+    def sizes(self, name: str, count: int, default: int, least: int | None = None) -> tuple[int, ...]:
+        """An attribute with a whole number, `least` or more, for each of `count` spatial dimensions."""
         values = tuple(map(int, self.attributes.get(name, (default,) * count)))
         if len(values) != count:
             raise Refused(f"its {name} {list(values)} are not one for each of {count} dimensions")
+        if least is not None and any(value < least for value in values):
+            raise Refused(f"its {name} are {list(values)}; each must be {least} or more")
         return values
 
     def integers(self, name: str, given: Operand | None = None) -> tuple[int, ...] | None:

@@ -62,6 +62,7 @@ def conv(
 ) -> Signal:
     """Convolution; where there is more padding on one side, the difference becomes a pad of its own."""
     source = _spatial(x, weight)
+    whole_steps(stride=stride, dilation=dilation)
     padding = tuple(min(side) for side in sides)
     source = _padded(call, source, tuple((b - p, e - p) for (b, e), p in zip(sides, padding, strict=True)))
     node = Conv(call.name, (source.name,), weight.contiguous(), bias, stride, padding, dilation, groups)
@@ -82,6 +83,7 @@ def conv_transpose(
 ) -> Signal:
     """Transposed convolution; what is cut off on one side only is cut off behind it."""
     source = _spatial(x, weight)
+    whole_steps(stride=stride, dilation=dilation)
     padding = tuple(min(crop) for crop in crops)
     inputs, kernel = (source.name,), weight.contiguous()
     node = ConvTranspose(call.name, inputs, kernel, bias, stride, padding, output_padding, dilation, groups)
@@ -89,8 +91,17 @@ def conv_transpose(
     return _padded(call, whole, tuple((p - b, p - e) for (b, e), p in zip(crops, padding, strict=True)), "crop")
 
 
+def whole_steps(**given: Ints) -> None:
+    """Refuses strides, dilations and kernels of nothing, by name."""
+    for name, values in given.items():
+        if any(value < 1 for value in values):
+            raise Refused(f"its {name} is {list(values)}; each must be 1 or more")
+
+
 def _spatial(x: Operand, weight: Tensor) -> Signal:
     source, count = signal(x), weight.ndim - 2
+    if not weight.numel():
+        raise Refused(f"its weights of shape {list(weight.shape)} are empty")
     if source.ndim != weight.ndim:
         raise Refused("takes the batch for channels; give it an input with a batch dimension")
     if not 1 <= count <= 3:

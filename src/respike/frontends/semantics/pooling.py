@@ -10,7 +10,7 @@ import torch
 
 from respike.frontends.semantics.arithmetic import affine, negative
 from respike.frontends.semantics.call import Call, Operand, Refused, Signal, anywhere, signal
-from respike.frontends.semantics.layers import Sides
+from respike.frontends.semantics.layers import Sides, whole_steps
 from respike.frontends.semantics.matrices import along, dimensions, without
 from respike.ir import AdaptiveAvgPool, AdaptiveMaxPool, AvgPool, MaxPool, Pad, Permute, Reshape
 
@@ -30,6 +30,7 @@ def average_pool(
 ) -> Signal:
     """Mean over windows, of the elements that count: those of the input, and of the padding if so asked."""
     source = _pooled(x, kernel)
+    whole_steps(kernel=kernel, stride=stride)
     begin, end = _begin(sides), _end(sides)
     if begin == end and _fits(begin, kernel):
         node = AvgPool(call.name, (source.name,), kernel, stride, begin, ceil_mode, count_include_pad, divisor)
@@ -64,6 +65,7 @@ def max_pool(
 ) -> Signal:
     """Maximum over windows; padding never wins."""
     source = _pooled(x, kernel)
+    whole_steps(kernel=kernel, stride=stride, dilation=dilation)
     sizes, begin = source.shape[1:], _begin(sides)
     reach = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
     wanted = [_windows(*given, ceil_mode) for given in zip(sizes, sides, reach, stride, strict=True)]

@@ -101,8 +101,30 @@ def run_model(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...
     except (Exception, SystemExit) as error:  # whatever the model's Python raises
         shapes = " and ".join(str(list(x.shape)) for x in inputs)
         reason = f"{type(error).__name__}: {_first_line(error)}"
-        raise InvalidData(f"the network cannot run on a batch of shape {shapes} (batch first): {reason}") from error
+        where = _failing(model, inputs)
+        raise InvalidData(
+            f"the network cannot run on a batch of shape {shapes} (batch first): {where}{reason}"
+        ) from error
     return tuple(leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor))
+
+
+def _failing(model: nn.Module, inputs: tuple[Tensor, ...]) -> str:
+    """The layer in which the network fails on the inputs, to stand in front of the reason; empty where it is none."""
+    names = {module: name for name, module in model.named_modules() if name}
+    under_way: list[nn.Module] = []
+    hooks = []
+    try:
+        for module in names:
+            hooks.append(module.register_forward_pre_hook(lambda module, _: under_way.append(module)))
+            hooks.append(module.register_forward_hook(lambda *_: under_way.pop() and None))
+        with quiet(), torch.no_grad():
+            model(*(x.clone() for x in inputs))
+    except (Exception, SystemExit):  # the one that is being told, or one of scripted modules, which take no hooks
+        return f"layer {names[under_way[-1]]!r} ({type(under_way[-1]).__name__}), " if under_way else ""
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return ""
 
 
 def _capture_program(program: ExportedProgram, example: Example | None) -> Captured:

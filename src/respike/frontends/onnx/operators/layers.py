@@ -18,7 +18,7 @@ def conv(op: Operator, x: Operand, weight: Operand, bias: Operand | None = None)
     count = kernel.ndim - 2
     if len(source.shape) != count + 1:
         raise Refused(f"its weights have {kernel.ndim} dimensions and its input {source.ndim}; 3, 4 or 5 are read")
-    steps, dilation = op.sizes("strides", count, 1), op.sizes("dilations", count, 1)
+    steps, dilation = op.sizes("strides", count, 1, least=1), op.sizes("dilations", count, 1, least=1)
     sides = op.sides(source.shape[1:], reach(kernel.shape[2:], dilation), steps)
     return layers.conv(
         op,
@@ -39,7 +39,7 @@ def conv_transpose(op: Operator, x: Operand, weight: Operand, bias: Operand | No
     count = kernel.ndim - 2
     if len(source.shape) != count + 1:
         raise Refused(f"its weights have {kernel.ndim} dimensions and its input {source.ndim}; 3, 4 or 5 are read")
-    steps, dilation = op.sizes("strides", count, 1), op.sizes("dilations", count, 1)
+    steps, dilation = op.sizes("strides", count, 1, least=1), op.sizes("dilations", count, 1, least=1)
     extra = op.sizes("output_padding", count, 0)
     spans = zip(steps, source.shape[1:], extra, reach(kernel.shape[2:], dilation), strict=True)
     return layers.conv_transpose(

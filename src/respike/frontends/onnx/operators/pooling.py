@@ -40,7 +40,8 @@ def average_pool(op: Operator, x: Operand) -> Signal:
 
 def _window(op: Operator, x: Signal) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     count = x.ndim - 2
-    return op.sizes("kernel_shape", count, 1), op.sizes("strides", count, 1), op.sizes("dilations", count, 1)
+    kernel, steps, dilation = (op.sizes(name, count, 1, least=1) for name in ("kernel_shape", "strides", "dilations"))
+    return kernel, steps, dilation
 
 
 def spatial(along: Callable[..., Signal]) -> Translator:
