@@ -25,6 +25,7 @@ def test_the_numbers_of_a_report_stand_in_its_row() -> None:
     text = _text(REPORT)
     row = next(line for line in text.splitlines() if line.startswith(" fit"))
     assert row.split() == ["fit", "98.00", "3", "2.00", "6.00", "0.50", "4", "97.50", "0.75"]
+    assert "net, not spiking, rounded to as many levels: fit 97.00 %" in text
     network = next(line for line in text.splitlines() if line.startswith("net "))
     assert network.split() == ["net", "98.00", "1.00", "k", "1.00"]
 

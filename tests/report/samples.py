@@ -35,4 +35,5 @@ REPORT = Report(
     respike_version="0",
     complete=True,
     energy_over_time=[0.1, 0.2, 0.5, 0.75],
+    rounded_accuracy=0.97,
 )

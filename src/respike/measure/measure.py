@@ -17,6 +17,7 @@ from respike.measure.early_exit import EarlyExit, exiting
 from respike.measure.fingerprint import run_of
 from respike.measure.kept import Kept
 from respike.measure.report import Report, report
+from respike.measure.rounded import rounded_outputs
 from respike.measure.tally import Tally, tally
 from respike.measure.workers import ALONE, Workers
 from respike.progress import Progress, silent
@@ -40,6 +41,9 @@ def measure(
     workers: Workers = ALONE,
 ) -> Report:
     """Runs a converted network and the network itself over a data set, and reports both.
+
+    Beside them stands the network with activations rounded to the levels that its spiking neurons have
+    (`measure.rounded`).
 
     Images without labels are measured against what the network itself decides: accuracy then means agreement.
 
@@ -87,7 +91,8 @@ def measure(
         if not bool(torch.isfinite(outputs).all()):
             raise InvalidNetwork(f"the network itself gives NaN or infinite outputs before image {batch.stop}")
         record = simulate(spiking, batch.images, probe, engine=engine, first_image=batch.first_image)
-        return tally(outputs, record, batch.labels, spiking.decoding, rule)
+        rounded = rounded_outputs(spiking.network, spiking.plan, batch.images)
+        return tally(outputs, record, batch.labels, spiking.decoding, rule, rounded)
 
     started = time.perf_counter()
     run = {}

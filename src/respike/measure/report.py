@@ -119,6 +119,8 @@ class Report(Summarised):
         labelled: False where the images had no labels: what the network decides then counts as right, so that every
             accuracy is an agreement with it.
         energy_over_time: the energy ratio of a run that ends after each step; empty in reports of older versions.
+        rounded_accuracy: the accuracy of the network itself with activations rounded to the levels that the spiking
+            neurons have (see `measure.rounded`); None where they have no evenly spaced ones.
     """
 
     network: str
@@ -156,6 +158,7 @@ class Report(Summarised):
     analog_macs: float = 0.0
     labelled: bool = True
     energy_over_time: Sequence[float] = ()
+    rounded_accuracy: float | None = None
 
     @property
     def times(self) -> Sequence[int]:
@@ -198,6 +201,11 @@ class Report(Summarised):
         """The tolerance as a number of images."""
         return round(self.tolerance * self.images)
 
+    @property
+    def _rounded(self) -> str:
+        plain = self.rounded_accuracy
+        return "" if plain is None else f", rounded to the same levels {100 * plain:.2f} %"
+
     def _cost(self, step: int, accuracy: float, spikes: float, operations: float, energy: float) -> Cost:
         return Cost(step, accuracy, *wilson(accuracy, self.images), spikes, operations, energy)
 
@@ -211,7 +219,7 @@ class Report(Summarised):
             "accuracy" if self.labelled else "agreement": (
                 f"{_percent(head)} after {head.step} steps"
                 + (f", {_percent(end)} after {end.step}" if later else "")
-                + f"; the network {100 * self.network_accuracy:.2f} %"
+                + f"; the network {100 * self.network_accuracy:.2f} %{self._rounded}"
             ),
             "stays": (f"never within {allowed}" if reached is None else f"within {allowed} from step {reached} on"),
             "spikes": (
@@ -333,6 +341,7 @@ def report(
         analog_macs=kept_macs,
         labelled=tally.number("labelled") > 0,
         energy_over_time=[ratio(so_far) for so_far in at_each],
+        rounded_accuracy=tally.number("rounded right") / images if "rounded right" in tally.counts else None,
     )
 
 

@@ -73,7 +73,14 @@ class Tally:
         return cls({name: value for name, value in tensors.items() if name != _SQUARES}, tensors[_SQUARES])
 
 
-def tally(outputs: Tensor, record: Recording, given: Tensor | None, decoding: float, exiting: Exiting | None) -> Tally:
+def tally(
+    outputs: Tensor,
+    record: Recording,
+    given: Tensor | None,
+    decoding: float,
+    exiting: Exiting | None,
+    rounded: Tensor | None = None,
+) -> Tally:
     """What one batch contributes: the network's `outputs` beside the recording of its spiking twin.
 
     Args:
@@ -82,6 +89,7 @@ def tally(outputs: Tensor, record: Recording, given: Tensor | None, decoding: fl
         given: labels `[images]`; without them what the network decides is right.
         decoding: by what readouts are divided.
         exiting: the rule of early exit, if one was asked for.
+        rounded: the outputs of the network with rounded activations, if there is one.
     """
     outputs, over_time = outputs.cpu(), record.outputs_over_time.cpu()
     labels = outputs.argmax(-1) if given is None else given
@@ -98,6 +106,8 @@ def tally(outputs: Tensor, record: Recording, given: Tensor | None, decoding: fl
     }
     counts |= {f"spikes {name}": sums.cpu() for name, sums in record.spikes_per_step.items()}
     counts |= {f"operations {name}": sums.cpu() for name, sums in record.operations_per_step.items()}
+    if rounded is not None:
+        counts["rounded right"] = _right(rounded.cpu(), labels, 1)
     if exiting is not None:
         counts |= _exits(over_time, labels, exiting(over_time))
     return Tally(counts, torch.stack((error, outputs.double().square().sum())).unsqueeze(0))

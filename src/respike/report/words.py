@@ -50,8 +50,15 @@ def _accuracy(report: Report) -> str:
         )
     return (
         f"{_percent(at.accuracy)} of {report.images:,} images are classified correctly {interval}; the original "
-        f"network gets {_percent(report.network_accuracy)}."
+        f"network gets {_percent(report.network_accuracy)}{_rounded(report)}."
     )
+
+
+def _rounded(report: Report) -> str:
+    """The baseline, where there is one."""
+    if report.rounded_accuracy is None:
+        return ""
+    return f", and {_percent(report.rounded_accuracy)} with activations rounded to as many levels"
 
 
 def _loss(report: Report, at: Cost) -> str:

@@ -58,6 +58,7 @@ class Summary:
         else:
             yield from self._lines()
         yield ""
+        yield from self._rounded()
         yield Text(_legend(self.reports), "dim")
 
     def _table(self) -> Table:
@@ -79,6 +80,14 @@ class Summary:
                 yield Text(f"  {name}")
                 for heading, cell in zip(_IN_WORDS, _cells(report), strict=True):
                     yield Text(f"    {heading:17} {cell:>9}", no_wrap=True)
+
+    def _rounded(self) -> Iterator[RenderableType]:
+        """The plain quantised networks that the conversions compare with."""
+        for network, rows in self._by_network():
+            found = [(name, report.rounded_accuracy) for name, report in rows if report.rounded_accuracy is not None]
+            if found:
+                listed = ", ".join(f"{name} {100 * accuracy:.2f} %" for name, accuracy in found)
+                yield Text(f"{network[0].network}, not spiking, rounded to as many levels: {listed}", "dim")
 
     def _by_network(self) -> Iterator[tuple[list[Report], list[tuple[str, Report]]]]:
         for network in dict.fromkeys(report.network for report in self.reports):

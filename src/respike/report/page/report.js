@@ -80,10 +80,10 @@
   }
 
   function resultsTable() {
-    fill(at("results"), "", ["method", "accuracy", "lost, points", "at step", "spikes per neuron", "synaptic operations", "energy ratio", "all steps", "accuracy then", "energy ratio then"],
+    fill(at("results"), "", ["method", "accuracy", "lost, points", "at step", "spikes per neuron", "synaptic operations", "energy ratio", "all steps", "accuracy then", "energy ratio then", "network rounded to as many levels"],
       data.methods.map(({ name, headline, end, report: one }) => [name, percent(headline.accuracy), (100 * (one.network_accuracy - headline.accuracy)).toFixed(2).replace("-", "−"),
         one.steps_to_network_accuracy === null ? "never" : whole(headline.step), three(headline.spikes_per_neuron), brief(headline.synaptic_operations), `${three(headline.energy_ratio)} ×`,
-        whole(one.latency), percent(end.accuracy), `${three(end.energy_ratio)} ×`]));
+        whole(one.latency), percent(end.accuracy), `${three(end.energy_ratio)} ×`, one.rounded_accuracy === null ? "–" : percent(one.rounded_accuracy)]));
     at("results").querySelectorAll("tbody tr").forEach((tr, number) => {
       const dot = element("i", { ariaHidden: "true" });
       dot.style.setProperty("--dot", colour(number));

@@ -1,0 +1,55 @@
+"""The honest baseline: the network itself, with activations rounded to the levels that its spiking neurons have."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from respike.ir import Activation, Network, Node, apply_activation, evaluate, walk
+from respike.plan import Plan, Site
+
+
+@torch.no_grad()
+def rounded_outputs(network: Network, plan: Plan, images: Tensor) -> Tensor | None:
+    """The outputs of the network whose activations are rounded to the nearest of what its spiking neurons can deliver.
+
+        q(a) = u · clip(floor(a / u + 1/2), 0, L)
+
+    with u and L of each population: for T steps `u = value / T` and at most T times the largest amplitude; for neurons
+    with a window `u = value` and their largest value. Weights and all else stay in floating point. This is a plain
+    quantised network of the same bits: what a conversion loses beyond it, it loses by spiking.
+
+    Args:
+        network: the network.
+        plan: its conversion.
+        images: `[batch, *shape]`.
+
+    Returns:
+        The outputs of the first output, `[batch, classes]`; None where no population has evenly spaced levels (neurons
+        fitted to other functions).
+    """
+    if all(site.neuron.domain is not None for site in plan.sites.values()):
+        return None
+    entry = network.check_inputs((images,))
+
+    def value(node: Node, inputs: list[Tensor]) -> Tensor:
+        site = plan.sites.get(node.name)
+        if not isinstance(node, Activation) or site is None or site.neuron.domain is not None:
+            return evaluate(node, inputs)
+        unit, levels = _levels(plan, site, inputs[0])
+        return unit * (apply_activation(node, inputs[0]) / unit + 0.5).floor().clamp(0.0, levels)
+
+    values = {node.name: result for node, result in walk(network.nodes, value, entry) if node.name in network.outputs}
+    return values[network.outputs[0]]
+
+
+def _levels(plan: Plan, site: Site, like: Tensor) -> tuple[Tensor, float]:
+    """The distance of two values, and how many there are above zero."""
+    value, neuron = site.like(like).spike_value, site.neuron
+    if neuron.window is not None:
+        return value, neuron.largest
+    steps = plan.schedule.steps
+    most = math.inf if neuron.most_in_all is None else float(neuron.most_in_all)
+    return value / plan.decoding, min(steps * neuron.largest, most)
