@@ -88,7 +88,7 @@ def _fronts(name: str, given: argparse.Namespace) -> tuple[list[Point], list[Poi
         network,
         calibration,
         (scored.images, scored.labels),
-        objectives=(tuning.ACCURACY, tuning.ENERGY),
+        objectives=(tuning.MARGIN, tuning.ENERGY),
         among=among,
         trials=given.trials,
         longest=given.longest,

@@ -26,7 +26,7 @@ from respike.measure import BATCH_SIZE
 from respike.measure.early_exit import Margin
 from respike.measure.report import first_to_stay
 from respike.neurons import FewSpikes
-from respike.plan import Plan, Site
+from respike.plan import Membrane, Plan, Site
 from respike.record import INPUT
 from respike.schedule import Layerwise, Steady
 
@@ -129,6 +129,24 @@ def test_the_headline_is_what_a_run_costs_that_ends_there(network: Network, tole
     assert asdict(head) == pytest.approx(asdict(shorter.end))
     for step in report.times:
         assert asdict(report.after(step)) == pytest.approx(asdict(measure(spiking_network(network, step), data).end))
+
+
+@settings(max_examples=10, derandomize=True, deadline=None)
+@given(network=networks(), given_steps=st.integers(1, 6), after=st.integers(0, 3))
+def test_margins_against_a_plain_computation(network: Network, given_steps: int, after: int) -> None:
+    """The lead of the network's class at the end of a run, image by image, over its lead in the network."""
+    plan = spiking_network(network, given_steps + after).plan
+    spiking = SpikingNetwork(network, replace(plan, readout=Membrane(after=after)))
+    batch = images(network, 20)
+    report = measure(spiking, (batch, torch.zeros(20, dtype=torch.long)))
+    wanted, found = network(batch).double(), spiking(batch).double()
+    shares = []
+    for own, ours in zip(wanted.tolist(), found.tolist(), strict=True):
+        best = max(range(len(own)), key=own.__getitem__)
+        leads = [one[best] - max(one[:best] + one[best + 1 :]) for one in (own, ours)]
+        shares.append(max(-1.0, min(1.0, leads[1] / max(leads[0], 1e-12))))
+    assert report.margin[-1] == pytest.approx(sum(shares) / 20, abs=1e-4)
+    assert len(report.margin) == len(report.accuracy)
 
 
 def test_an_output_that_comes_at_the_end_has_one_cost() -> None:

@@ -36,4 +36,5 @@ REPORT = Report(
     complete=True,
     energy_over_time=[0.1, 0.2, 0.5, 0.75],
     rounded_accuracy=0.97,
+    margin=[0.0, 0.7, 0.9, 0.9],
 )

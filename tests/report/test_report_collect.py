@@ -95,14 +95,18 @@ def test_the_front_is_what_nobody_beats(points: list[tuple[float, float]]) -> No
 
 def _after_all_steps(accuracy: float, energy: float) -> Report:
     """A report on a network that is right on half of the images; what loses more than 5 points is on no front."""
-    timeless = replace(REPORT, energy_over_time=[energy], steps_to_network_accuracy=None, network_accuracy=0.5)
+    timeless = replace(
+        REPORT, energy_over_time=[energy], margin=[0.5], steps_to_network_accuracy=None, network_accuracy=0.5
+    )
     return replace(timeless, accuracy=[accuracy], energy_ratio=energy)
 
 
 def test_the_front_is_one_of_headlines() -> None:
     """Cheap at the step from which the accuracy stays, dear at the end: compared is the former."""
     early = replace(REPORT, energy_ratio=9.0, energy_over_time=[0.1, 0.2, 0.3, 9.0], accuracy=[0.1, 0.9, 0.98, 0.98])
-    late = replace(REPORT, energy_ratio=0.5, energy_over_time=[0.5], accuracy=[0.98], steps_to_network_accuracy=4)
+    late = replace(
+        REPORT, energy_ratio=0.5, energy_over_time=[0.5], accuracy=[0.98], margin=[0.9], steps_to_network_accuracy=4
+    )
     assert pareto_front([early, late]) == {0}
     assert recommended([early, late]) == 0
 

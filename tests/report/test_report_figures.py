@@ -20,6 +20,7 @@ LONG = replace(
     latency=1000,
     accuracy=[0.1] * 999 + [0.98],
     energy_over_time=[0.1] * 1000,
+    margin=[0.5] * 1000,
     steps_to_network_accuracy=1000,
 )
 
@@ -34,7 +35,15 @@ def test_a_panel_for_each_network_and_a_curve_for_each_method() -> None:
 
 def test_an_output_that_comes_at_the_end_is_drawn_there() -> None:
     """Few-spikes networks have one step, and their output after K steps for each layer."""
-    few = replace(REPORT, steps=1, latency=16, accuracy=[0.98], energy_over_time=[0.75], steps_to_network_accuracy=16)
+    few = replace(
+        REPORT,
+        steps=1,
+        latency=16,
+        accuracy=[0.98],
+        margin=[0.9],
+        energy_over_time=[0.75],
+        steps_to_network_accuracy=16,
+    )
     axes = accuracy_over_time([few]).axes[0]
     assert [list(line.get_xdata()) for line in axes.lines[1:]] == [[16], [16]]  # type: ignore[arg-type]
     assert axes.get_xlim() == (1, 16)

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 
 from networks import Builder, images, suited
-from respike import measure, methods, plan
+from respike import SpikingNetwork, measure, methods, plan
 from respike.errors import InvalidData, InvalidFile, InvalidOption, UnknownName
 from respike.ir import Activation, Input, Multiply, Network, ReLU
 
 pytest.importorskip("optuna", reason="optuna is not installed")
 
-from respike.tuning import ACCURACY, ENERGY, LATENCY, SPIKES, Tuned, from_study, objectives, tune
+from respike.tuning import ACCURACY, ENERGY, LATENCY, MARGIN, SPIKES, Tuned, from_study, objectives, tune
 from respike.tuning import search as search_module
 from respike.tuning.spaces import spaces
 
@@ -40,7 +40,7 @@ def subject(seed: int = 0) -> tuple[Network, Tensor, tuple[Tensor, Tensor]]:
     return network, images(network, 40, seed=8), (held_out, network(held_out).argmax(1))
 
 
-def search(folder: Path, trials: int, seed: int = 3) -> Tuned:
+def search(folder: Path, trials: int, seed: int = 3, allowed_loss: float = 1.0) -> Tuned:
     network, calibration, held_out = subject()
     return tune(
         network,
@@ -52,6 +52,7 @@ def search(folder: Path, trials: int, seed: int = 3) -> Tuned:
         longest=16,
         storage=folder / "study.db",
         seed=seed,
+        allowed_loss=allowed_loss,
     )
 
 
@@ -79,6 +80,36 @@ def test_the_front_is_what_no_trial_beats(tmp_path: Path) -> None:
         right = (spiking(held_out[0]).argmax(1) == held_out[1]).double().mean()
         assert trial.values[0] == pytest.approx(float(right))
         assert spiking.plan.method == trial.method
+
+
+def test_what_loses_too_much_is_on_no_front(tmp_path: Path) -> None:
+    (tmp_path / "all").mkdir()
+    whole = search(tmp_path / "all", 14)
+    losses = {trial.number: trial.report["network_accuracy"] - trial.report["accuracy"] for trial in whole.trials}
+    assert max(losses[trial.number] for trial in whole.front) > 0.05
+    found = search(tmp_path, 14, allowed_loss=0.05)
+    kept = [t for t in found.trials if t.report["network_accuracy"] - t.report["accuracy"] <= 0.05 + 1e-9]
+    assert len(kept) > 0
+    for trial in found.trials:
+        beaten = any(dominates(other.values, trial.values, found) for other in kept)
+        assert (trial in found.front) == (trial in kept and not beaten)
+    network, calibration, _ = subject()
+    spiking = from_study(network, calibration, tmp_path / "study.db", "small")
+    best = max(found.front, key=lambda trial: trial.report["margin"])
+    assert (spiking.plan.method, spiking.plan.options["steps"]) == (best.method, best.options["steps"])
+
+
+def test_the_margin_tells_apart_what_decides_the_same(tmp_path: Path) -> None:
+    """On its own decisions a network is right on all images, and so are fine conversions; finer ones are clearer."""
+    network, calibration, held_out = subject()
+    reports = [
+        measure(SpikingNetwork(network, methods.few_spikes(network, calibration, steps=steps)), held_out)
+        for steps in (4, 8, 12)
+    ]
+    assert reports[1].accuracy == reports[2].accuracy == [1.0]
+    found = [MARGIN.of(report) for report in reports]
+    assert found == sorted(found)
+    assert found[0] < found[1] < found[2] <= 1
 
 
 def test_the_first_trials_are_the_methods_own_options(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from respike.cli.networks import find
 from respike.cli.running import draw, numbers_and_plot
 from respike.cli.sources import Source
 from respike.errors import InvalidOption
+from respike.measure import USELESS
 
 
 def tune(
@@ -23,9 +24,11 @@ def tune(
     objective: Annotated[
         str,
         typer.Option(
-            "--objective", metavar="A,B,C", help="What to optimise: some of accuracy, energy, latency, spikes."
+            "--objective",
+            metavar="A,B,C",
+            help="What to optimise: some of margin (of decisions), accuracy, energy, latency, spikes.",
         ),
-    ] = "accuracy,energy,latency",
+    ] = "margin,energy,latency",
     names: Annotated[
         str | None,
         typer.Option(
@@ -38,6 +41,12 @@ def tune(
     longest: Annotated[
         int, typer.Option(min=2, max=MOST_STEPS, metavar="N", help="The largest number of time steps of a trial.")
     ] = 256,
+    allowed_loss: Annotated[
+        float,
+        typer.Option(
+            min=0, max=100, metavar="POINTS", help="Conversions that lose more accuracy than this are on no front."
+        ),
+    ] = 100 * USELESS,
     held_out: Annotated[
         int, typer.Option("--images", min=1, metavar="N", help="The number of training images to score trials on.")
     ] = 1000,
@@ -93,6 +102,7 @@ def tune(
             among=among,
             trials=trials,
             longest=longest,
+            allowed_loss=allowed_loss / 100,
             storage=storage,
             name=name or network,
             seed=seed,

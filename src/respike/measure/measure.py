@@ -92,7 +92,7 @@ def measure(
             raise InvalidNetwork(f"the network itself gives NaN or infinite outputs before image {batch.stop}")
         record = simulate(spiking, batch.images, probe, engine=engine, first_image=batch.first_image)
         rounded = rounded_outputs(spiking.network, spiking.plan, batch.images)
-        return tally(outputs, record, batch.labels, spiking.decoding, rule, rounded)
+        return tally(outputs, record, batch.labels, spiking.plan, rule, rounded)
 
     started = time.perf_counter()
     run = {}

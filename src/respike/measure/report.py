@@ -16,7 +16,7 @@ from respike.engines import Engine
 from respike.errors import InvalidOption
 from respike.intervals import by_chance, wilson
 from respike.measure.early_exit import EarlyExit
-from respike.measure.tally import Tally
+from respike.measure.tally import MARGIN_UNITS, Tally
 from respike.record import INPUT, OUTPUT
 from respike.spiking import SpikingNetwork
 from respike.summarised import Summarised, called
@@ -60,6 +60,7 @@ class Cost:
         spikes_per_neuron: spikes of a neuron until then, on average over all of them.
         synaptic_operations: every spike until then times its real fan-out.
         energy_ratio: the spiking network's energy until then over the network's.
+        margin: how clear its decisions are, see `Report.margin`; None in reports of older versions.
     """
 
     step: int
@@ -69,6 +70,7 @@ class Cost:
     spikes_per_neuron: float
     synaptic_operations: float
     energy_ratio: float
+    margin: float | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -121,6 +123,9 @@ class Report(Summarised):
         energy_over_time: the energy ratio of a run that ends after each step; empty in reports of older versions.
         rounded_accuracy: the accuracy of the network itself with activations rounded to the levels that the spiking
             neurons have (see `measure.rounded`); None where they have no evenly spaced ones.
+        margin: how clear decisions are after each step: the lead of the class that the network decides on, as a share
+            of its lead in the network, from -1 to 1, on average over the images. It still tells conversions apart whose
+            decisions are all the same. Empty in reports of older versions.
     """
 
     network: str
@@ -159,6 +164,7 @@ class Report(Summarised):
     labelled: bool = True
     energy_over_time: Sequence[float] = ()
     rounded_accuracy: float | None = None
+    margin: Sequence[float] = ()
 
     @property
     def times(self) -> Sequence[int]:
@@ -168,9 +174,7 @@ class Report(Summarised):
     @property
     def end(self) -> Cost:
         """What the run gives and costs after all steps."""
-        return self._cost(
-            self.latency, self.accuracy[-1], self.spikes_per_neuron, self.synaptic_operations, self.energy_ratio
-        )
+        return self._cost(-1, self.spikes_per_neuron, self.synaptic_operations, self.energy_ratio)
 
     @property
     def headline(self) -> Cost:
@@ -194,7 +198,7 @@ class Report(Summarised):
         place = step - self.times[0]
         spikes = sum(self.spikes_per_step[:step]) / self.neurons if self.neurons else 0.0
         operations = sum(self.synaptic_operations_per_step[:step])
-        return self._cost(step, self.accuracy[place], spikes, operations, self.energy_over_time[place])
+        return self._cost(place, spikes, operations, self.energy_over_time[place])
 
     @property
     def decisions(self) -> int:
@@ -206,8 +210,11 @@ class Report(Summarised):
         plain = self.rounded_accuracy
         return "" if plain is None else f", rounded to the same levels {100 * plain:.2f} %"
 
-    def _cost(self, step: int, accuracy: float, spikes: float, operations: float, energy: float) -> Cost:
-        return Cost(step, accuracy, *wilson(accuracy, self.images), spikes, operations, energy)
+    def _cost(self, place: int, spikes: float, operations: float, energy: float) -> Cost:
+        accuracy, margin = self.accuracy[place], self.margin[place] if self.margin else None
+        return Cost(
+            self.times[place], accuracy, *wilson(accuracy, self.images), spikes, operations, energy, margin=margin
+        )
 
     def _summary(self) -> tuple[str, dict[str, str]]:
         reached, end, head = self.steps_to_network_accuracy, self.end, self.headline
@@ -342,6 +349,7 @@ def report(
         labelled=tally.number("labelled") > 0,
         energy_over_time=[ratio(so_far) for so_far in at_each],
         rounded_accuracy=tally.number("rounded right") / images if "rounded right" in tally.counts else None,
+        margin=(tally.counts["margin"].double() / MARGIN_UNITS / images).reshape(-1).tolist(),
     )
 
 

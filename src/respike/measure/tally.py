@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load
 from torch import Tensor
 
+from respike.plan import Plan
 from respike.record import Recording
 from respike.tensor_file import pack
 
@@ -18,6 +19,8 @@ Exiting: TypeAlias = Callable[[Tensor], Tensor]
 """Outputs over time `[steps, batch, classes]` to the step at which each image exits `[batch]`, from 1."""
 
 _SQUARES = "squares"
+MARGIN_UNITS = 2**20
+"""Margins are added up in whole numbers of this fraction, so that their sum does not depend on the order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +80,7 @@ def tally(
     outputs: Tensor,
     record: Recording,
     given: Tensor | None,
-    decoding: float,
+    plan: Plan,
     exiting: Exiting | None,
     rounded: Tensor | None = None,
 ) -> Tally:
@@ -87,14 +90,14 @@ def tally(
         outputs: of the network, `[images, classes]`.
         record: of the spiking network.
         given: labels `[images]`; without them what the network decides is right.
-        decoding: by what readouts are divided.
+        plan: the plan, which says by what readouts are divided.
         exiting: the rule of early exit, if one was asked for.
         rounded: the outputs of the network with rounded activations, if there is one.
     """
     outputs, over_time = outputs.cpu(), record.outputs_over_time.cpu()
     labels = outputs.argmax(-1) if given is None else given
     decided = over_time[-1].argmax(-1)
-    error = (over_time[-1] / decoding - outputs).double().square().sum()
+    error = (over_time[-1] / plan.output_decoding - outputs).double().square().sum()
     counts = {
         "images": torch.tensor(len(labels)),
         "labelled": torch.tensor(0 if given is None else len(labels)),
@@ -103,6 +106,7 @@ def tally(
         "right": _right(over_time, labels, 1),
         "right5": _right(over_time, labels, 5),
         "agreeing": (decided == outputs.argmax(-1)).sum(),
+        "margin": (margins(outputs, _decoded(over_time, plan)) * MARGIN_UNITS).round().sum(-1).to(torch.int64),
     }
     counts |= {f"spikes {name}": sums.cpu() for name, sums in record.spikes_per_step.items()}
     counts |= {f"operations {name}": sums.cpu() for name, sums in record.operations_per_step.items()}
@@ -111,6 +115,37 @@ def tally(
     if exiting is not None:
         counts |= _exits(over_time, labels, exiting(over_time))
     return Tally(counts, torch.stack((error, outputs.double().square().sum())).unsqueeze(0))
+
+
+def margins(outputs: Tensor, decoded: Tensor) -> Tensor:
+    """How much of the network's lead the spiking network has, from -1 to 1, `[steps, images]`.
+
+    The lead of the class `c` that the network decides on is `y_c - max_{j ≠ c} y_j`. A share of 1 is as clear as in the
+    network, or clearer; below 0 another class leads.
+
+    Args:
+        outputs: of the network, `[images, classes]`.
+        decoded: of the spiking network in the same units, `[steps, images, classes]`.
+    """
+    decided = outputs.argmax(-1, keepdim=True)
+    if outputs.shape[-1] < 2:
+        return torch.ones(decoded.shape[:2], dtype=torch.float64)
+
+    def lead(values: Tensor) -> Tensor:
+        places = decided.expand(*values.shape[:-1], 1)
+        others = values.scatter(-1, places, -math.inf)
+        return values.gather(-1, places).squeeze(-1) - others.amax(-1)
+
+    own, spiking = lead(outputs.double()), lead(decoded.double())
+    return (spiking / own.clamp(min=1e-12)).clamp(-1.0, 1.0)
+
+
+def _decoded(over_time: Tensor, plan: Plan) -> Tensor:
+    """Outputs in the units of the network's, had the run ended after each step."""
+    if len(over_time) == 1:
+        return over_time / plan.output_decoding
+    steps = torch.arange(1, len(over_time) + 1).clamp(max=plan.schedule.input_steps) - plan.readout.after
+    return over_time / (steps.clamp(min=1) * plan.coding.gain).reshape(-1, 1, 1)
 
 
 def _exits(over_time: Tensor, labels: Tensor, at: Tensor) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ from respike.errors import InvalidOption
 try:
     from respike.tuning import objectives
     from respike.tuning.front import pareto
-    from respike.tuning.objectives import ACCURACY, ENERGY, LATENCY, SPIKES, Objective
+    from respike.tuning.objectives import ACCURACY, ENERGY, LATENCY, MARGIN, SPIKES, Objective
     from respike.tuning.search import Tuned, from_study, tune
     from respike.tuning.study import Study, Trial
 except ModuleNotFoundError as error:
@@ -17,6 +17,7 @@ __all__ = [
     "ACCURACY",
     "ENERGY",
     "LATENCY",
+    "MARGIN",
     "SPIKES",
     "Objective",
     "Study",

@@ -13,7 +13,7 @@ _MARKS = "os^DvPX*<>"
 
 
 def pareto(found: Tuned) -> Figure:
-    """Accuracy against energy: all trials, each method's own mark, those on the front filled."""
+    """Margin of decisions against energy: all trials, each method's own mark, those on the front filled."""
     figure = Figure(figsize=(7.2, 4.2), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
@@ -26,22 +26,21 @@ def pareto(found: Tuned) -> Figure:
             shown = [trial for trial in trials if (trial.number in front) == chosen]
             axes.scatter(
                 [trial.report["energy_ratio"] for trial in shown],
-                [100 * trial.report["accuracy"] for trial in shown],
+                [100 * trial.report["margin"] for trial in shown],
                 marker=mark,
                 s=34,
                 facecolors=colour if chosen else "none",
                 edgecolors=colour,
                 alpha=1.0 if chosen else 0.45,
             )
-    for accuracy in {trial.report["network_accuracy"] for trial in found.trials}:
-        axes.axhline(100 * accuracy, color="#333333", linestyle=(0, (4, 3)), linewidth=1)
-    best = max((100 * trial.report["accuracy"] for trial in found.trials), default=100.0)
-    axes.set_ylim(max(0.0, best - 5.0), min(100.0, best + 0.6))
+    axes.axhline(100, color="#333333", linestyle=(0, (4, 3)), linewidth=1)
+    lowest = min((100 * trial.report["margin"] for trial in found.front), default=0.0)
+    axes.set_ylim(lowest - 0.2 * (100 - lowest) - 1, 101)
     axes.set_xscale("log")
     for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
         axis(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel("energy ratio, spiking / network")
-    axes.set_ylabel("accuracy on held-out training images, %")
+    axes.set_ylabel("margin of decisions on held-out training images, %")
     figure.legend(frameon=False, fontsize=8, title="filled: on the front", title_fontsize=8, loc="outside right upper")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

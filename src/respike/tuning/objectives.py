@@ -34,11 +34,12 @@ class Objective:
 
 
 ACCURACY = Objective("accuracy", True, lambda report: report.headline.accuracy)
+MARGIN = Objective("margin", True, lambda report: report.headline.margin or 0.0)
 ENERGY = Objective("energy", False, lambda report: report.headline.energy_ratio)
 LATENCY = Objective("latency", False, lambda report: float(report.headline.step))
 SPIKES = Objective("spikes", False, lambda report: report.headline.spikes_per_neuron)
 
-ALL = (ACCURACY, ENERGY, LATENCY, SPIKES)
+ALL = (ACCURACY, MARGIN, ENERGY, LATENCY, SPIKES)
 
 
 def named(names: Sequence[str]) -> tuple[Objective, ...]:

@@ -11,17 +11,20 @@ from typing import Any
 from torch import Tensor
 
 from respike import methods
+from respike.bounds import Bounds
 from respike.errors import InvalidData, InvalidOption
 from respike.ir import Network
-from respike.measure import Report, measure
+from respike.measure import USELESS, Report, measure
 from respike.measure.fingerprint import fingerprint
 from respike.methods import Method
 from respike.progress import Progress, silent
 from respike.spiking import SpikingNetwork
-from respike.tuning.objectives import ACCURACY, ENERGY, Objective
+from respike.tuning.objectives import ENERGY, MARGIN, Objective
 from respike.tuning.spaces import Space, plain, spaces
 from respike.tuning.study import Study, Trial
 from respike.version import __version__
+
+_LOSS = "allowed loss"
 
 
 def _figures(report: Report) -> dict[str, Any]:
@@ -42,6 +45,7 @@ class Tuned:
         trials: all finished trials.
         failed: why others failed.
         complete: False where the search was interrupted.
+        allowed_loss: what a trial on the front may lose of the network's accuracy.
     """
 
     objectives: tuple[Objective, ...]
@@ -49,6 +53,7 @@ class Tuned:
     trials: tuple[Trial, ...]
     failed: tuple[str, ...]
     complete: bool
+    allowed_loss: float
 
     def to_json(self) -> str:
         """All trials, and the places in that list of those on the front."""
@@ -68,16 +73,20 @@ def tune(
     calibration: Tensor,
     held_out: tuple[Tensor, Tensor],
     *,
-    objectives: Sequence[Objective] = (ACCURACY, ENERGY),
+    objectives: Sequence[Objective] = (MARGIN, ENERGY),
     among: Sequence[Method[Any]] | None = None,
     trials: int = 100,
     longest: int = 256,
+    allowed_loss: float = USELESS,
     storage: str | Path,
     name: str = "",
     seed: int = 0,
     progress: Progress = silent,
 ) -> Tuned:
     """Searches methods and options, and returns the Pareto front on `held_out` images of the training set.
+
+    The network was trained on these images, and many conversions are right on all that it is right on. So the first
+    objective is the margin of decisions, which tells them apart, with a floor under the accuracy (`allowed_loss`).
 
     The first trials are the methods as their papers have them; the rest are chosen by the tree-structured Parzen
     estimator for several objectives (Ozaki et al. 2022, in Optuna). A study that is in the database already goes on
@@ -92,6 +101,7 @@ def tune(
         among: the methods to choose from; all that suit the network unless given.
         trials: how many in all.
         longest: the most time steps of a trial.
+        allowed_loss: trials that lose more accuracy than this are on no front, and the search turns away from them.
         storage: an SQLite file, or the URL of a database that many machines share.
         name: of the study; the network's unless given.
         seed: of the search.
@@ -104,6 +114,7 @@ def tune(
     """
     if trials < 1 or longest < 2:
         raise InvalidOption("a search needs at least one trial, of two steps or more")
+    Bounds(0, 1).check("allowed_loss", allowed_loss)
     images, labels = held_out
     _check_apart(calibration, images)
     among = [method for method in methods.ALL if method.suits(network)] if among is None else among
@@ -117,10 +128,11 @@ def tune(
         "methods": ",".join(among_spaces),
         "refinements": _refinements(among),
         "longest": str(longest),
+        _LOSS: f"{allowed_loss:g}",
         "seed": str(seed),
     }
     directions = [objective.direction for objective in objectives]
-    study = Study.open(storage, name or network.origin or "respike", identity, directions, among_spaces)
+    study = Study.open(storage, name or network.origin or "respike", identity, directions, among_spaces, allowed_loss)
 
     def evaluated(space: Space, options: dict[str, Any]) -> tuple[tuple[float, ...], dict[str, Any]]:
         plan = space.method.plan(network, calibration, **options)
@@ -136,7 +148,9 @@ def tune(
             study.run(evaluated, seed)
     except KeyboardInterrupt:
         complete = False
-    return Tuned(tuple(objectives), tuple(study.front), tuple(study.trials), tuple(study.failed), complete)
+    return Tuned(
+        tuple(objectives), tuple(study.front), tuple(study.trials), tuple(study.failed), complete, allowed_loss
+    )
 
 
 def _refinements(among: Sequence[Method[Any]]) -> str:
@@ -163,7 +177,7 @@ def from_study(
     *,
     among: Sequence[Method[Any]] = methods.ALL,
 ) -> SpikingNetwork:
-    """The conversion that a study found: the trial of that number, or else the most accurate one of the front.
+    """The conversion that a study found: the trial of that number, or else the front's with the largest margin.
 
     Args:
         network: the network that the study is of.
@@ -189,7 +203,7 @@ def from_study(
             )
         return spaces(int(identity["longest"]), chosen)
 
-    study = Study.read(storage, name, found_in)
+    study = Study.read(storage, name, found_in, lambda identity: float(identity.get(_LOSS, 1.0)))
     wanted = f"{network.origin} {fingerprint(network)}"
     if study.identity["network"] != wanted:
         raise InvalidOption(f"the study {name!r} is of another network ({study.identity['network'].split()[0]})")
@@ -197,6 +211,6 @@ def from_study(
     if not chosen:
         numbers = ", ".join(str(trial.number) for trial in study.front)
         raise InvalidOption(f"the study {name!r} has no finished trial {number} (its front: {numbers or 'none'})")
-    best = max(chosen, key=lambda trial: trial.report["accuracy"])
+    best = max(chosen, key=lambda trial: (trial.report.get("margin") or 0.0, trial.report["accuracy"]))
     plan = by_name[best.method].plan(network, calibration, **best.options)
     return SpikingNetwork(network, plan)

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import optuna
 from optuna.samplers import PartialFixedSampler, TPESampler
 from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
@@ -28,7 +29,7 @@ Direction: TypeAlias = Literal["minimize", "maximize"]
 Evaluation: TypeAlias = Callable[[Space, dict[str, Any]], tuple[tuple[float, ...], dict[str, Any]]]
 """Converts and measures: from a method's space and its options to the objectives' values, and figures to keep."""
 
-_IDENTITY, _REPORT, _ERROR, _WORKER = "identity", "report", "error", "worker"
+_IDENTITY, _REPORT, _ERROR, _WORKER, _LOSS = "identity", "report", "error", "worker", "loss"
 _PATIENCE = (1.0, 3.0, 9.0)
 """Seconds to wait before a database that did not answer is asked again."""
 
@@ -55,9 +56,10 @@ class Trial:
 class Study:
     """Trials under one name in one database."""
 
-    def __init__(self, study: optuna.Study, spaces: Mapping[str, Space]) -> None:
+    def __init__(self, study: optuna.Study, spaces: Mapping[str, Space], allowed_loss: float) -> None:
         self._study = study
         self._spaces = spaces
+        self._allowed_loss = allowed_loss
 
     @classmethod
     def open(
@@ -67,6 +69,7 @@ class Study:
         identity: Mapping[str, str],
         directions: Sequence[Direction],
         spaces: Mapping[str, Space],
+        allowed_loss: float,
     ) -> Study:
         """The study of that name, made where there is none.
 
@@ -86,13 +89,19 @@ class Study:
                     ", or another ",
                     Argument("storage"),
                 )
-            found = cls(study, spaces)
+            found = cls(study, spaces, allowed_loss)
             found._forget_the_killed()
             return found
 
     @classmethod
-    def read(cls, storage: str | Path, name: str, spaces: Callable[[Mapping[str, str]], Mapping[str, Space]]) -> Study:
-        """A study that is there already; `spaces` makes the spaces that its identity means."""
+    def read(
+        cls,
+        storage: str | Path,
+        name: str,
+        spaces: Callable[[Mapping[str, str]], Mapping[str, Space]],
+        allowed_loss: Callable[[Mapping[str, str]], float],
+    ) -> Study:
+        """A study that is there already; its identity says which spaces it has, and how much a trial may lose."""
         if "://" not in str(storage) and not Path(storage).exists():
             raise InvalidFile(f"there is no study database {storage}")
         with _quiet(), _database(storage):
@@ -101,7 +110,8 @@ class Study:
             if name not in known:
                 raise InvalidOption(f"there is no study {name!r} in {storage} (known: {', '.join(known) or 'none'})")
             study = optuna.load_study(study_name=name, storage=engine)
-            return cls(study, spaces(study.user_attrs[_IDENTITY]))
+            identity = study.user_attrs[_IDENTITY]
+            return cls(study, spaces(identity), allowed_loss(identity))
 
     @property
     def identity(self) -> Mapping[str, str]:
@@ -116,9 +126,15 @@ class Study:
 
     @property
     def front(self) -> list[Trial]:
-        """The Pareto front: those that no other trial beats in one objective and equals in all others."""
+        """The Pareto front: what no other trial beats in one objective and equals in all others.
+
+        Trials that lose more accuracy than is allowed are left out.
+        """
         with _database(self._study.study_name):
-            return [self._trial(trial) for trial in self._study.best_trials]
+            signs = [-1 if way == StudyDirection.MINIMIZE else 1 for way in self._study.directions]
+        kept = [trial for trial in self.trials if lost(trial.report) <= self._allowed_loss + 1e-9]
+        values = [tuple(sign * value for sign, value in zip(signs, trial.values, strict=True)) for trial in kept]
+        return [trial for trial, ours in zip(kept, values, strict=True) if not any(_beats(one, ours) for one in values)]
 
     @property
     def failed(self) -> list[str]:
@@ -154,6 +170,8 @@ class Study:
             self._retry(lambda: self._study.tell(trial, state=TrialState.FAIL))
             raise
         self._retry(lambda: trial.set_user_attr(_REPORT, json.dumps(figures)))
+        # By how much it loses more than is allowed; above 0, the sampler turns away from its like.
+        self._retry(lambda: trial.set_constraint(_LOSS, lost(figures) - self._allowed_loss - 1e-9))
         self._retry(lambda: self._study.tell(trial, values))
 
     def _sampler(self, seed: int) -> optuna.samplers.BaseSampler:
@@ -189,6 +207,15 @@ class Study:
                 time.sleep(seconds)
         with _quiet(), _database(self._study.study_name):
             return action()
+
+
+def lost(figures: Mapping[str, Any]) -> float:
+    """The accuracy that a trial loses."""
+    return float(figures["network_accuracy"] - figures["accuracy"])
+
+
+def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one != other and all(a >= b for a, b in zip(one, other, strict=True))
 
 
 def _made(storage: str | Path) -> RDBStorage:

@@ -21,24 +21,30 @@ def front(found: Tuned, title: str) -> Group:
     rows.add_column("trial", justify="right")
     rows.add_column("method")
     rows.add_column("options")
-    for heading in ("spiking\n%", "from\nstep", "spikes/\nneuron", "synaptic\nops", "energy\nratio"):
+    for heading in ("spiking\n%", "margin\n%", "from\nstep", "spikes/\nneuron", "synaptic\nops", "energy\nratio"):
         rows.add_column(heading, justify="right", no_wrap=True)
-    for trial in sorted(found.front, key=lambda trial: -trial.report["accuracy"]):
+    for trial in sorted(found.front, key=lambda trial: (-trial.report["accuracy"], -trial.report["margin"])):
         report = trial.report
         rows.add_row(
             str(trial.number),
             trial.method,
             written(trial.options),
             f"{100 * report['accuracy']:.2f}",
+            f"{100 * report['margin']:.1f}",
             str(report["step"]),
             f"{report['spikes_per_neuron']:.2f}",
             human(report["synaptic_operations"]),
             f"{report['energy_ratio']:.3f}",
         )
-    networks = {f"{100 * trial.report['network_accuracy']:.2f} %" for trial in found.front}
+    networks = {f"{100 * trial.report['network_accuracy']:.2f} %" for trial in found.trials}
     counted = f"{len(found.trials)} trials" + (f", and {len(found.failed)} that failed" if found.failed else "")
     names = ", ".join(objective.name for objective in found.objectives)
-    foot = f"{counted}; on the front is what no other beats in {names}. The network itself: {', '.join(networks)}"
+    foot = (
+        f"{counted}; on the front is what no other beats in {names}, of those that lose at most "
+        f"{100 * found.allowed_loss:g} points. The network itself: {', '.join(networks)}\n"
+        "margin: how much of the network's lead of one class over the others is left; it tells apart conversions whose "
+        "decisions are the same"
+    )
     return Group(Text(title, "bold"), "", rows, "", Text(foot, "dim"))
 
 
