@@ -127,6 +127,15 @@ COMMANDS = {
         ("respike convert mnist-cnn --method max_norm --steps 32 --out net.respike",),
         converts=True,
     ),
+    "check": Command(
+        "checking:check",
+        "Check whether a converted network fits a chip, by the chip's published limits.",
+        (
+            "respike check mnist-cnn --method max_norm --target loihi2",
+            "respike check net.respike --target speck",
+        ),
+        converts=True,
+    ),
     "inspect": Command(
         "inspecting:inspect",
         "Show a network: layers, shapes, weights, activation ranges, and which layers will spike.",

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from respike.errors import Argument, Call, RespikeError
 
 
 def told(error: Exception) -> str:
     """The message of an error, with what it advises as one writes it on the command line."""
-    return "".join(map(_written, error.args)) if isinstance(error, RespikeError) else str(error)
+    return joined(error.args) if isinstance(error, RespikeError) else str(error)
+
+
+def joined(parts: Iterable[object]) -> str:
+    """The parts of a message, with what they advise as one writes it on the command line."""
+    return "".join(map(_written, parts))
 
 
 def _written(part: object) -> str:

@@ -1,0 +1,95 @@
+"""`respike check`: whether a conversion fits a chip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.table import Table
+
+from respike.cli import choices, conversions, options
+from respike.cli.arguments import CodingName, MethodName, NetworkName, Rate, Refine, Seed
+from respike.cli.console import OUT
+from respike.cli.evaluating import spiking_network
+from respike.cli.networks import find
+from respike.cli.sources import Source
+from respike.cli.wording import joined
+from respike.hardware import ALL, Fit
+from respike.hardware import check as fit_of
+from respike.hardware import find as chip_named
+from respike.lower.fixed_point import BITS
+
+DOES_NOT_FIT = 1
+"""The exit code where a limit is broken."""
+
+
+def check(
+    network: NetworkName,
+    target: Annotated[
+        str,
+        typer.Option("--target", metavar="|".join(chip.name for chip in ALL), help="The chip.", show_default=False),
+    ],
+    method: MethodName = None,
+    refine: Refine = None,
+    coding: CodingName = None,
+    rate: Rate = None,
+    seed: Seed = None,
+    bits: Annotated[
+        int | None,
+        typer.Option(
+            "--bits",
+            min=BITS[0],
+            max=BITS[-1],
+            metavar="N",
+            help="Bits of a weight. Default: the chip's.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    source: Source,
+    given: Mapping[str, str | bool],
+) -> None:
+    """Check whether a converted network fits a chip, by the chip's published limits.
+
+    It shows what each layer takes, how many cores the network needs, every limit that is broken, the first one first,
+    and what would make it fit. The exit code is 1 where a limit is broken. NETWORK may also be a file written by
+    `respike convert`, which needs no method.
+    """
+    chip = chip_named(target)
+    chosen = choices.coding(coding, rate=rate, seed=seed)
+    found = conversions.method(method, refine) if method is not None else None
+    arguments = options.read(found, given) if found is not None else {}
+    subject = find(network, source)
+    fit = fit_of(spiking_network(subject, found, arguments, given, chosen, refine), chip, bits=bits)
+    OUT.print(_table(fit))
+    for line in _lines(fit):
+        OUT.print(line, soft_wrap=True)
+    if not fit.fits:
+        raise typer.Exit(DOES_NOT_FIT)
+
+
+def _table(fit: Fit) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=fit.chip.title, title_justify="left")
+    table.add_column("layer", no_wrap=True)
+    for heading in ("neurons", "weights", "fan-in", "cores"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for need in fit.needs:
+        table.add_row(need.layer, f"{need.neurons:,}", f"{need.weights:,}", f"{need.fan_in:,}", f"{need.cores:,}")
+    return table
+
+
+def _lines(fit: Fit) -> list[str]:
+    widths = f"weights of {fit.weight_bits} bits" + (
+        f", potentials of {fit.membrane_bits}" if fit.membrane_bits is not None else ""
+    )
+    verdict = (
+        [f"it fits: {fit.cores:,} of {fit.chip.cores:,} cores, {widths}"]
+        if fit.fits
+        else [
+            f"it does not fit ({widths}): {len(fit.broken)} limits are broken",
+            *(joined(one.parts) for one in fit.broken),
+        ]
+    )
+    return [*verdict, fit.chip.notes, "Sources:", *(f"  {source}" for source in fit.chip.sources)]

@@ -1,0 +1,1 @@
+"""The chips, one file each."""
