@@ -24,7 +24,7 @@ def test_it_names_the_layer_and_the_option(respike: Runner, tmp_path: Path) -> N
     outcome = respike("diagnose", "mnist-cnn", *BAD, "--limit", 64, "--json", file)
     assert outcome.code == 0
     assert "mnist-cnn by percentile_norm, 64 images of mnist" in outcome.out
-    assert "first and most" in outcome.out
+    assert "and first with" in outcome.out
     assert "--percentile 99.9; or --method max_norm" in outcome.out
     content = json.loads(file.read_text())
     assert content["first_loss"] == "relu1"

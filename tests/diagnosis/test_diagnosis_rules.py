@@ -298,7 +298,7 @@ def test_where_no_rule_speaks_the_first_layer_to_lose_is_named() -> None:
     close = batch[(batch.sum(1) - 2.45).abs() < 0.05]
     found = diagnose(spiking, close)
     assert _found(found) == {"unexplained": ("a",)}
-    assert "the loss begins with a" in found.findings[0].why
+    assert "most is lost with a" in found.findings[0].why
 
 
 @pytest.mark.parametrize("method", methods.ALL, ids=lambda method: method.name)
@@ -321,3 +321,44 @@ def test_every_rule_has_a_test_and_a_line_in_the_documentation() -> None:
     for name in [*(rule.__name__ for rule in (*ALWAYS, *RULES)), "unexplained"]:
         assert f'"{name}"' in tests, name
         assert f"`{name}`" in page, name
+
+
+def test_a_threshold_that_outliers_have_set_is_found_and_percentiles_are_tried() -> None:
+    """One image among the calibration images is far brighter than all others, as far as max_norm can see."""
+    many = images(NETWORK, 4000)
+    outlier = torch.cat((many, 12 * many[:1]))
+    plan = methods.max_norm(NETWORK, outlier, steps=8)
+    shown, labels = outlier, NETWORK(outlier).argmax(1)
+    found = diagnose(SpikingNetwork(NETWORK, plan), shown, labels, calibration=outlier)
+    (finding,) = [one for one in found.findings if one.rule == "outliers"]
+    assert finding.observed < finding.threshold == 0.5
+    assert finding.layers == (FIRST, SECOND, THIRD)
+    (attempt,) = finding.attempts
+    assert (attempt.remedy.method, attempt.remedy.options) == ("percentile_norm", {"percentile": 99.9})
+    again = methods.percentile_norm(NETWORK, outlier, percentile=99.9, steps=8)
+    right = (SpikingNetwork(NETWORK, again)(shown).argmax(1) == labels).double().mean()
+    assert attempt.decision == pytest.approx(float(right))
+    assert attempt.decision > found.after.decision
+
+
+def test_advice_is_tried_and_ranked_by_what_it_gained() -> None:
+    plan = methods.max_norm(NETWORK, IMAGES, steps=4)
+    found = diagnose(SpikingNetwork(NETWORK, plan), IMAGES, LABELS, calibration=IMAGES)
+    tried = [finding.best for finding in found.findings if finding.best == finding.best]
+    assert tried == sorted(tried, reverse=True)
+    attempts = [finding.attempts for finding in found.findings if finding.attempts]
+    assert attempts
+    for finding in found.findings:
+        scores = [attempt.decision for attempt in finding.attempts]
+        assert scores == sorted(scores, reverse=True)
+        assert finding.remedies[: len(scores)] == tuple(attempt.remedy for attempt in finding.attempts)
+    named = {attempt.remedy.method for each in attempts for attempt in each}
+    untried = diagnose(SpikingNetwork(NETWORK, plan), IMAGES, LABELS)
+    assert not any(finding.attempts for finding in untried.findings if finding.remedies[0].method)
+    assert named <= {"", *(method.name for method in methods.ALL)}
+
+
+def test_the_layer_that_loses_most_is_named_beside_the_first() -> None:
+    found = _undecided(_scaled(SECOND, 6.0))
+    assert found.most_loss == max(found.losses, key=lambda name: found.losses[name])
+    assert found.first_loss in found.losses

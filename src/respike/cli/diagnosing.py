@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated
 
 import typer
+from torch import Tensor
 
 from respike import diagnose as diagnosis_of
 from respike.cli import choices, console, conversions, options
@@ -22,10 +23,11 @@ from respike.cli.arguments import (
     Seed,
 )
 from respike.cli.evaluating import spiking_network
-from respike.cli.networks import find
+from respike.cli.networks import Subject, find
 from respike.cli.outputs import Outputs
 from respike.cli.sources import Source
 from respike.cli.tables import diagnosed
+from respike.errors import RespikeError
 
 
 def diagnose(
@@ -79,7 +81,16 @@ def diagnose(
             engine=simulator,
             dataset_name=images.name,
             method=found,
+            calibration=_calibration(subject) if try_changes else None,
             progress=progress,
         )
     outputs.console.print(diagnosed(diagnosis, options.remedy))
     outputs.write("--json", f"{diagnosis.to_json()}\n".encode())
+
+
+def _calibration(subject: Subject) -> Tensor | None:
+    """Images to convert the network again by; None where its data set has none."""
+    try:
+        return subject.calibration
+    except RespikeError:
+        return None

@@ -45,13 +45,16 @@ def drained(plan: Plan) -> Change | None:
             return None
 
 
-def rescaled(plan: Plan, factors: Mapping[str, float]) -> Change:
+_FITTING = "scales that the largest activations of these images just fit"
+
+
+def rescaled(plan: Plan, factors: Mapping[str, float], what: str = _FITTING) -> Change:
     """Layers whose every number is multiplied by a factor: the same neurons for another range."""
     sites = {name: _times(one, factors.get(name, 1.0)) for name, one in plan.sites.items()}
     if isinstance(plan.schedule, Layerwise):
         # They gave back the errors of the scales as they were.
         sites = {name: replace(one, extra_current=0.0) for name, one in sites.items()}
-    return Change(replace(plan, sites=sites), "scales that the largest activations of these images just fit")
+    return Change(replace(plan, sites=sites), what)
 
 
 def started_half(plan: Plan, names: Collection[str]) -> Change:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from respike import methods
+from respike.diagnosis.conversions import advised
 from respike.diagnosis.evidence import Suspicion
 from respike.diagnosis.replacing import hybrid, populations
-from respike.diagnosis.result import Diagnosis, Finding
+from respike.diagnosis.result import Attempt, Diagnosis, Finding
 from respike.diagnosis.rules import suspicions
 from respike.diagnosis.rules.network import wrong_network
 from respike.diagnosis.tally import Batch, Decisions, Tally
@@ -44,6 +45,7 @@ def diagnose(
     engine: Engine | None = None,
     dataset_name: str = "",
     method: Method[Any] | None = None,
+    calibration: Tensor | None = None,
     progress: Progress = silent,
 ) -> Diagnosis:
     """Finds where a converted network loses accuracy, and what to change.
@@ -55,7 +57,9 @@ def diagnose(
     which the network computes them; of a recurrent layer all time steps at once.
 
     Where the loss exceeds `tolerance`, rules with stated thresholds (`respike.diagnosis.rules`) say what to change, and
-    each change that can be made in the plan is tried on the same images.
+    each change that can be made in the plan is tried on the same images. With `calibration`, so is advice that takes a
+    new conversion: another method, other options, a refinement. Findings, and the remedies of each, are ranked by what
+    they gained.
 
     Args:
         spiking: the converted network.
@@ -67,6 +71,7 @@ def diagnose(
         dataset_name: for the diagnosis.
         method: the method that made the plan, whose remedies are advised; found by its name where it is one of
             `respike.methods`.
+        calibration: images of the training set, by which networks are converted again to try what is advised.
         progress: called after each batch with what is being run, and the number of images finished.
 
     Raises:
@@ -81,9 +86,9 @@ def diagnose(
     suspected = suspicions(found, spiking, method or methods.known(spiking.plan.method))
     findings = [one.finding for one in suspected]
     if try_changes:
+        trials = Trials(spiking, images, labels, method or methods.known(spiking.plan.method), calibration, progress)
         findings = [
-            _tried(f"trying change {number} of {len(suspected)}", one, spiking, images, labels, progress)
-            for number, one in enumerate(suspected, 1)
+            trials.of(one, f"trying change {number} of {len(suspected)}") for number, one in enumerate(suspected, 1)
         ]
         findings.sort(key=_gained)
     return replace(found, findings=tuple(findings), seconds=time.perf_counter() - started)
@@ -158,25 +163,44 @@ def _replaced(
     return activations[output]
 
 
-@torch.no_grad()
-def _tried(
-    doing: str,
-    suspicion: Suspicion,
-    spiking: SpikingNetwork,
-    images: Tensor,
-    labels: Tensor | None,
-    progress: Progress,
-) -> Finding:
-    """The finding, with the score of the plan that it proposes."""
-    if suspicion.change is None:
-        return suspicion.finding
-    changed = SpikingNetwork(spiking.network, suspicion.change.plan)
-    score = Decisions()
-    for first, batch, true in _batches(spiking.network, changed.plan, images, labels):
-        record = simulate(changed, batch, Probe(spike_counts=False), first_image=first)
-        score.add(record.outputs / changed.decoding, spiking.network(batch), true)
-        progress(doing, first + len(batch), len(images))
-    return replace(suspicion.finding, tried=score.finish(labels is not None).decision)
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """What is advised, tried on the images of the diagnosis."""
+
+    spiking: SpikingNetwork
+    images: Tensor
+    labels: Tensor | None
+    method: Method[Any] | None
+    calibration: Tensor | None
+    progress: Progress
+    known: dict[str, float] = field(default_factory=dict)
+
+    def of(self, suspicion: Suspicion, doing: str) -> Finding:
+        """The finding, with the scores of the plans that it proposes; its remedies stand in the order of these."""
+        finding = suspicion.finding
+        if suspicion.change is not None:
+            finding = replace(finding, tried=self._score(suspicion.change.plan, doing))
+        network, plan = self.spiking.network, self.spiking.plan
+        found = []
+        for remedy in finding.remedies:
+            if str(remedy) not in self.known:
+                made = advised(remedy, plan, network, self.method, self.calibration)
+                self.known[str(remedy)] = math.nan if made is None else self._score(made, f"{doing}: {remedy}")
+            if not math.isnan(self.known[str(remedy)]):
+                found.append(Attempt(remedy, self.known[str(remedy)]))
+        found.sort(key=lambda attempt: -attempt.decision)
+        untried = [one for one in finding.remedies if one not in [attempt.remedy for attempt in found]]
+        return replace(finding, attempts=tuple(found), remedies=(*(one.remedy for one in found), *untried))
+
+    @torch.no_grad()
+    def _score(self, plan: Plan, doing: str) -> float:
+        changed = SpikingNetwork(self.spiking.network, plan)
+        score = Decisions()
+        for first, batch, true in _batches(changed.network, plan, self.images, self.labels):
+            record = simulate(changed, batch, Probe(spike_counts=False), first_image=first)
+            score.add(record.outputs / changed.decoding, changed.network(batch), true)
+            self.progress(doing, first + len(batch), len(self.images))
+        return score.finish(self.labels is not None).decision
 
 
 def _batches(
@@ -207,4 +231,4 @@ def _gained(finding: Finding) -> float:
     """Sorts findings: a network that is wrong itself, then what was tried, the best first, then the others."""
     if finding.rule == wrong_network.__name__:
         return -2.0
-    return 0.0 if math.isnan(finding.tried) else -finding.tried - 1e-9
+    return 0.0 if math.isnan(finding.best) else -finding.best - 1e-9

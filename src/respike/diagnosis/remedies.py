@@ -64,6 +64,11 @@ def _narrower(plan: Plan, reach: float) -> tuple[Remedy, ...]:
     return (Remedy({"percentile": 99.9}, "percentile_norm", note=outliers),)
 
 
+def _percentile(plan: Plan, reach: float) -> tuple[Remedy, ...]:
+    """For thresholds that outliers have set."""
+    return (Remedy({"percentile": 99.9}, "percentile_norm", note="which lets a few outliers saturate"),)
+
+
 def _subtract(plan: Plan, reach: float) -> tuple[Remedy, ...]:
     """For neurons that lose what exceeds the threshold."""
     if "reset" in plan.options:
@@ -94,6 +99,7 @@ _PREPARED = "check that the images are prepared as for training (pixel range, no
 _USUAL: Mapping[str, Remedies] = {
     "saturation": _wider,
     "wasted_range": _narrower,
+    "outliers": _percentile,
     "spike_value": _note("leave spike_value out of the Site: a spike then delivers the threshold"),
     "steps": longer,
     "silent": longer,

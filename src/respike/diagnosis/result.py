@@ -73,6 +73,7 @@ class Layer:
         saturated: share of the positive activations that are above the maximum, with a neuron that sends the maximum.
             For fitted few-spikes neurons, the share beyond the range of the fit.
         silent: share of neurons that never spike, though their activation exceeds half a unit.
+        bulk: 99.9 % of the positive activations are at most this share of the maximum.
         dead: share of neurons whose activation is zero on all images: the network does not use them.
         spike_rate: spikes per neuron and step (negative spikes count negatively).
         replaced: how the network does with all layers up to this one spiking, the others as they were.
@@ -87,9 +88,23 @@ class Layer:
     range_used: float
     saturated: float
     silent: float
+    bulk: float
     dead: float
     spike_rate: float
     replaced: Score
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A remedy that was tried: the network converted again as it says.
+
+    Args:
+        remedy: what was tried.
+        decision: the accuracy (agreement, without labels) on the same images.
+    """
+
+    remedy: Remedy
+    decision: float
 
 
 @dataclass(frozen=True)
@@ -105,6 +120,7 @@ class Finding:
         remedies: what to change, the best first.
         trial: by what change of the plan the advice can be tried; empty where it takes a new conversion.
         tried: the accuracy (agreement, without labels) on the same images with that change; NaN where it was not tried.
+        attempts: the remedies that were tried by converting the network again, the best first.
     """
 
     rule: str
@@ -115,6 +131,13 @@ class Finding:
     remedies: tuple[Remedy, ...]
     trial: str = ""
     tried: float = math.nan
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def best(self) -> float:
+        """The best accuracy (agreement, without labels) that was reached by any trial; NaN where there was none."""
+        reached = [self.tried, *(attempt.decision for attempt in self.attempts)]
+        return max((value for value in reached if not math.isnan(value)), default=math.nan)
 
     @property
     def advice(self) -> str:
@@ -168,6 +191,7 @@ class Diagnosis(Summarised):
         return f"Diagnosis: {called(self.method or 'a plan', self.options.items())} on {self.network}", {
             "compared": f"{self.images:,} images" + (f" of {self.dataset}" if self.dataset else ""),
             measured: f"{100 * self.after.decision:.2f} %, the network {100 * self.before.decision:.2f} %",
+            "most is lost with": self.most_loss or "no layer",
             "first loss": self.first_loss or "none",
         } | findings
 
@@ -199,13 +223,20 @@ class Diagnosis(Summarised):
         return None
 
     @property
+    def most_loss(self) -> str | None:
+        """The layer that loses most; None where nothing exceeds what is allowed."""
+        name, lost = max(self.losses.items(), key=lambda item: item[1])
+        return name if self.first_loss is not None and lost > 0 else None
+
+    @property
     def healthy(self) -> bool:
         """Whether the loss is none: there is nothing to find."""
         return self.loss <= self.allowed
 
     def to_json(self) -> str:
         """The diagnosis as JSON, with what its properties say."""
-        derived = {"loss": self.loss, "losses": self.losses, "first_loss": self.first_loss, "healthy": self.healthy}
+        names = ("loss", "losses", "first_loss", "most_loss", "healthy")
+        derived = {name: getattr(self, name) for name in names}
         findings = [asdict(finding) | {"advice": finding.advice} for finding in self.findings]
         content = asdict(self) | {"options": dict(self.options), "findings": findings} | derived
         return json.dumps(_plain(content), indent=1, default=str, allow_nan=False)

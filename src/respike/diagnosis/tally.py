@@ -12,6 +12,11 @@ from respike.diagnosis.replacing import Population, maximum, unit
 from respike.diagnosis.result import Comparison, Layer, Score
 from respike.plan import Plan
 
+BULK = 0.999
+"""The share of the positive activations that are no outliers."""
+SHARES = 4096
+"""Steps in which activations are counted, from zero to the coding's maximum."""
+
 
 class Sums:
     """The sums behind a `Comparison`, in float64."""
@@ -96,6 +101,7 @@ class Tally:
         self._positive = self._saturated = self._values = 0
         self._spikes = self._positive_sum = self._unit_sum = self._range_used = 0.0
         self._spiked = self._heard = self._used = torch.zeros((), dtype=torch.bool)
+        self._shares = torch.zeros(SHARES, dtype=torch.float64)
 
     def add(self, batch: Batch) -> None:
         """Takes a batch of images."""
@@ -114,7 +120,10 @@ class Tally:
         self._saturated += int((positive & (activations > highest * (1 + 1e-6)) & full).sum())
         self._positive_sum += float(activations[positive].double().sum())
         self._unit_sum += float((unit(self._plan, self._site, activations) * positive).double().sum())
-        self._range_used = max(self._range_used, float((activations / highest).max()))
+        shares = activations / highest
+        self._range_used = max(self._range_used, float(shares.max()))
+        places = (shares[positive].double() * SHARES).ceil().clamp(1, SHARES).long() - 1
+        self._shares += torch.bincount(places.cpu(), minlength=SHARES)
 
     def _neurons(self, spikes: Tensor, activations: Tensor) -> None:
         """Which neurons have spiked, and which should have."""
@@ -138,7 +147,15 @@ class Tally:
             range_used=self._range_used,
             saturated=self._saturated / self._positive if self._positive else 0.0,
             silent=float((self._heard & ~self._spiked).double().mean()),
+            bulk=self._bulk(),
             dead=float((~self._used).double().mean()),
             spike_rate=self._spikes / self._values / steps,
             replaced=self.decisions.finish(labelled),
         )
+
+    def _bulk(self) -> float:
+        """What 99.9 % of the positive activations are at most, over the maximum."""
+        if not self._positive:
+            return math.nan
+        below = self._shares.cumsum(0) >= BULK * self._shares.sum()
+        return (int(below.int().argmax()) + 1) / SHARES

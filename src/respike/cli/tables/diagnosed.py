@@ -41,6 +41,7 @@ _COLUMNS = {
     "silent": 5,
     "dead": 6,
     "wasted_range": 7,
+    "outliers": 7,
     "steps": 7,
 }
 """Under which heading the figure stands that a rule is about, or the nearest to it."""
@@ -73,13 +74,13 @@ def _table(diagnosis: Diagnosis) -> Table:
     empty = [""] * len(_HEADINGS)
     table.add_row("network", *empty, _percent(diagnosis.before.decision, 2))
     for layer in diagnosis.layers:
-        lost = layer.name == diagnosis.first_loss
+        lost = layer.name == diagnosis.most_loss
         table.add_row(
             Text(layer.name, "bold red" if lost else ""),
             *_figures(layer, diagnosis),
             Text(_percent(layer.replaced.decision, 2), "bold red" if lost else ""),
         )
-    style = "bold red" if diagnosis.first_loss == READOUT else ""
+    style = "bold red" if diagnosis.most_loss == READOUT else ""
     table.add_row(Text(READOUT, style), *empty, Text(_percent(diagnosis.after.decision, 2), style))
     return table
 
@@ -133,6 +134,9 @@ def _advice(finding: Finding, diagnosis: Diagnosis, written: Written) -> Text:
         before, after = _percent(diagnosis.after.decision, 2), _percent(finding.tried, 2)
         style = "green" if finding.tried > diagnosis.after.decision else "dim"
         text.append(f"\nTried on these images, {finding.trial}: {before} % → {after} %", style)
+    for attempt in finding.attempts:
+        style = "green" if attempt.decision > diagnosis.after.decision else "dim"
+        text.append(f"\nConverted again, {written(attempt.remedy)}: {_percent(attempt.decision, 2)} %", style)
     return text
 
 
@@ -148,11 +152,11 @@ def _listed(layers: tuple[str, ...]) -> str:
 
 
 def _where(diagnosis: Diagnosis) -> str:
-    """Where accuracy is lost first, and where most of it."""
+    """Where most of the accuracy is lost, and where first."""
     most, lost = max(diagnosis.losses.items(), key=lambda item: item[1])
     if most == diagnosis.first_loss:
-        return f", first and most ({100 * lost:.1f}) with {most}."
-    return f", first with {diagnosis.first_loss}, most ({100 * lost:.1f}) with {most}."
+        return f", most ({100 * lost:.1f}) and first with {most}."
+    return f", most ({100 * lost:.1f}) with {most}, first with {diagnosis.first_loss}."
 
 
 def _measured(diagnosis: Diagnosis) -> str:

@@ -14,7 +14,7 @@ from respike.diagnosis.replacing import populations
 from respike.diagnosis.result import Diagnosis
 from respike.diagnosis.rules.ends import draining_bias, momentary_max, noisy_input, readout
 from respike.diagnosis.rules.network import dead, wrong_network
-from respike.diagnosis.rules.scale import saturation, spike_value, wasted_range
+from respike.diagnosis.rules.scale import outliers, saturation, spike_value, wasted_range
 from respike.diagnosis.rules.time import accumulated, hard_reset, rounding_down, silent, steps, too_early
 from respike.methods import Method
 from respike.spiking import SpikingNetwork
@@ -26,6 +26,7 @@ RULES: tuple[Rule, ...] = (
     spike_value,
     saturation,
     wasted_range,
+    outliers,
     noisy_input,
     hard_reset,
     rounding_down,
@@ -54,13 +55,13 @@ def suspicions(figures: Diagnosis, spiking: SpikingNetwork, method: Method[Any] 
 def unexplained(evidence: Evidence) -> Suspicion:
     """What is left where no rule speaks."""
     figures = evidence.figures
-    where = figures.first_loss or "no single layer"
+    where = figures.most_loss or "no single layer"
     return suspicion(
         "unexplained",
         tuple(layer for layer in figures.layers if layer.name == where),
         figures.loss,
         figures.allowed,
-        f"no figure is beyond its threshold; the loss begins with {where}",
+        f"no figure is beyond its threshold; most is lost with {where}",
         evidence.remedies("unexplained"),
         changes.longer(evidence.plan),
     )

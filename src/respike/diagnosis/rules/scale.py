@@ -8,6 +8,8 @@ from respike.diagnosis.result import Layer
 
 SATURATED = 0.01
 """The share of positive activations above the coding's maximum."""
+OUTLIERS = 0.5
+"""What 99.9 % of the positive activations are at most, over the coding's maximum, below which outliers set it."""
 RANGE_USED = 0.25
 """The largest activation over the coding's maximum, below which the range is wasted."""
 WEIGHT = 0.05
@@ -74,4 +76,29 @@ def wasted_range(evidence: Evidence) -> Suspicion | None:
         "threshold is too high",
         evidence.remedies("wasted_range", reach(layer)),
         changes.rescaled(evidence.plan, factors),
+    )
+
+
+def outliers(evidence: Evidence) -> Suspicion | None:
+    """A few activations, far above all others, have set the threshold."""
+    schedule = evidence.plan.schedule
+    used = RANGE_USED * schedule.input_steps / schedule.steps
+    layers = tuple(
+        one
+        for one in evidence.figures.layers
+        if not evidence.layerwise(one) and 0 < one.bulk < OUTLIERS and one.range_used >= used
+    )
+    if not layers:
+        return None
+    layer = worst(layers, lambda layer: -layer.bulk)
+    factors = {name: one.bulk for one in layers for name in evidence.nodes[one.name]}
+    return suspicion(
+        "outliers",
+        layers,
+        layer.bulk,
+        OUTLIERS,
+        f"99.9 % of the positive activations of {layer.name} are at most {percent(layer.bulk)} of the largest value "
+        "that its spikes can send: a few outliers have set its threshold, and all others are told coarsely",
+        evidence.remedies("outliers", layer.bulk),
+        changes.rescaled(evidence.plan, factors, "scales that 99.9 % of the activations of these images just fit"),
     )
