@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,7 +23,8 @@ from respike.cli.tables import summary
 from respike.cli.wording import told
 from respike.coding import Coding
 from respike.data import Dataset
-from respike.engines import Engine
+from respike.engines import Engine, fastest, few_spikes
+from respike.engines.event import COMPILED
 from respike.errors import InvalidOption, RespikeError
 from respike.measure import ALONE, Exits, WorkerLost, Workers, workers
 from respike.measure.early_exit import EarlyExit
@@ -130,6 +132,7 @@ def measured(
     """The report on a converted network, with a progress bar; a long measurement says before how long it takes."""
     if workers is ALONE:
         announce(spiking, images, limit, engine)
+        _tell_if_slow(spiking, engine)
     with console.progress() as progress:
         return measure(
             spiking,
@@ -142,6 +145,21 @@ def measured(
             resume=resume,
             workers=workers,
         )
+
+
+def _tell_if_slow(spiking: SpikingNetwork, engine: Engine | None) -> None:
+    """Says, once, that a slower engine runs because the package was installed without a compiler."""
+    chosen = engine or fastest(spiking.network, spiking.plan)
+    if not COMPILED and engine is None and chosen is not few_spikes and spiking.network.device.type == "cpu":
+        _told_slow()
+
+
+@cache
+def _told_slow() -> None:
+    console.note(
+        "the event engine was not compiled, so a slower one runs: install respike where there is a C++ compiler "
+        "(the results are the same)"
+    )
 
 
 @contextmanager

@@ -136,6 +136,8 @@ def _check_memory(spiking: SpikingNetwork) -> None:
     """The outputs of a batch are kept at every step, beside a copy of them."""
     network, steps = spiking.network, spiking.plan.schedule.steps
     needed = 2 * steps * BATCH_SIZE * network.neurons(network.outputs[0]) * network.dtype.itemsize
+    if not hasattr(os, "sysconf"):  # Windows does not say
+        return
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > there:
         raise InvalidOption(
