@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from respike.measure.report import Report
     from respike.passes import prepare
     from respike.plan import AccumulatedMax, Membrane, MomentaryMax, Plan, Site, SpikeCount
+    from respike.recommending import Recommendation, recommend
     from respike.record import Probe, Recording
     from respike.schedule import InputThenDrain, Layerwise, Steady
     from respike.simulate import simulate
@@ -57,6 +58,7 @@ __all__ = [
     "MomentaryMax",
     "Plan",
     "Probe",
+    "Recommendation",
     "Recording",
     "Report",
     "Site",
@@ -82,6 +84,7 @@ __all__ = [
     "neurons",
     "passes",
     "prepare",
+    "recommend",
     "refine",
     "report",
     "simulate",
@@ -97,6 +100,7 @@ _HOMES = {
     "measure": ("Report", "measure"),
     "passes": ("prepare",),
     "plan": ("AccumulatedMax", "Membrane", "MomentaryMax", "Plan", "Site", "SpikeCount"),
+    "recommending": ("Recommendation", "recommend"),
     "record": ("Probe", "Recording"),
     "schedule": ("InputThenDrain", "Layerwise", "Steady"),
     "simulate": ("simulate",),

@@ -1,6 +1,6 @@
 """Calibration: what activations look like, from data or from the weights alone."""
 
-from respike.calibrate.batches import Batch, Calibration, first_images, image_batches
+from respike.calibrate.batches import Batch, Calibration, check_apart, first_images, image_batches
 from respike.calibrate.bounds import activation_bounds
 from respike.calibrate.rounding import largest_units, least_squares_units
 from respike.calibrate.scales import largest_weights, site, sites
@@ -12,6 +12,7 @@ __all__ = [
     "Calibration",
     "Statistics",
     "activation_bounds",
+    "check_apart",
     "first_images",
     "image_batches",
     "largest_units",

@@ -57,5 +57,20 @@ def first_images(network: Network, calibration: Calibration, count: int) -> Tens
     return torch.cat(batches)
 
 
+def check_apart(calibration: Tensor, held_out: Tensor) -> None:
+    """Raises `InvalidData` where images for scores are missing, or are among those that methods look at.
+
+    Args:
+        calibration: the images for the methods.
+        held_out: the images for the scores, which would be too good.
+    """
+    if not len(held_out) or not len(calibration):
+        raise InvalidData("a search needs calibration images and held-out images")
+    seen = {hash(image.numpy().tobytes()) for image in calibration.cpu()}
+    both = sum(hash(image.numpy().tobytes()) in seen for image in held_out.cpu())
+    if both:
+        raise InvalidData(f"{both} of the held-out images are calibration images too: the scores would be too good")
+
+
 def _split(images: Tensor) -> list[Tensor]:
     return [images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE)]

@@ -146,6 +146,16 @@ COMMANDS = {
         "Train a network of the zoo by its recipe. The same seed gives the same weights.",
         ("respike train fashion-cnn", "respike train mnist-cnn --epochs 2 --seed 3"),
     ),
+    "recommend": Command(
+        "recommending:recommend",
+        "Find the cheapest conversion that loses at most as much accuracy as you allow, in minutes.",
+        (
+            "respike recommend mnist-cnn",
+            "respike recommend cifar10-resnet20 --lose 0.5 --prefer latency",
+            "respike recommend mnist-cnn --binary --json recommended.json",
+            "respike recommend mnist-cnn --target sinabs",
+        ),
+    ),
     "tune": Command(
         "tuning:tune",
         "Search methods and options for the best trade-offs (the Pareto front).",

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from respike import methods
 from respike.bounds import Bounds
-from respike.errors import InvalidData, InvalidOption
+from respike.calibrate import check_apart
+from respike.errors import InvalidOption
 from respike.ir import Network
 from respike.measure import USELESS, Report, measure
 from respike.measure.fingerprint import fingerprint
@@ -116,7 +117,7 @@ def tune(
         raise InvalidOption("a search needs at least one trial, of two steps or more")
     Bounds(0, 1).check("allowed_loss", allowed_loss)
     images, labels = held_out
-    _check_apart(calibration, images)
+    check_apart(calibration, images)
     among = [method for method in methods.ALL if method.suits(network)] if among is None else among
     among_spaces = spaces(longest, among)
     identity = {
@@ -156,16 +157,6 @@ def tune(
 def _refinements(among: Sequence[Method[Any]]) -> str:
     """How plans are refined, as one text."""
     return "; ".join(sorted({" + ".join(map(str, method.refinements)) for method in among}))
-
-
-def _check_apart(calibration: Tensor, held_out: Tensor) -> None:
-    """Scores on images that the methods look at would be too good."""
-    if not len(held_out) or not len(calibration):
-        raise InvalidData("a search needs calibration images and held-out images")
-    seen = {hash(image.numpy().tobytes()) for image in calibration.cpu()}
-    both = sum(hash(image.numpy().tobytes()) in seen for image in held_out.cpu())
-    if both:
-        raise InvalidData(f"{both} of the held-out images are calibration images too: the scores would be too good")
 
 
 def from_study(

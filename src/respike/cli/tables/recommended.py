@@ -1,0 +1,64 @@
+"""What was recommended: a sentence, the runners-up, and the command that converts so."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from respike.cli import options
+from respike.cli.sources import Source
+from respike.recommending import Candidate, Recommendation
+
+
+def recommended(found: Recommendation, images: str) -> Group:
+    """A sentence on the chosen conversion, and a table of all that were tried."""
+    rows = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    rows.add_column("conversion")
+    for heading in ("loses\npoints", "latency\nsteps", "spikes/\nneuron", "energy\nratio", ""):
+        rows.add_column(heading, justify="right", no_wrap=True)
+    for one in (found.chosen, *found.others):
+        rows.add_row(*_row(one), "chosen" if one is found.chosen else "" if one.accepted else "loses more")
+    left_out = [Text(f"{family}: {reason}", "dim") for family, reason in found.left_out.items()]
+    foot = "loses: against the network, ± one standard error; energy ratio: spiking / network, arithmetic alone"
+    return Group(_sentence(found, images), "", rows, "", Text(foot, "dim"), *left_out, "")
+
+
+def convert_command(found: Recommendation, network: str, source: Source, target: str | None) -> str:
+    """The command line that writes the chosen conversion."""
+    one, file = found.chosen, Path(network.replace(":", "-")).stem
+    given = {name: value for name, value in vars(source).items() if value is not None}
+    words = ["respike", "convert", network, "--method", one.method, *options.flags(one.options).split()]
+    words += ["--refine", one.refinements] if one.refinements else []
+    words += (
+        ["--out", f"{file}.respike"]
+        if target is None
+        else ["--to", f"{file}.nir", "--target", target, "--allow-metadata"]
+    )
+    return " ".join(filter(None, (shlex.join(words), options.flags(given))))
+
+
+def _sentence(found: Recommendation, images: str) -> Text:
+    report = found.chosen.report
+    return Text(
+        f"{found.chosen.method} {options.flags(found.chosen.options)} has the least {found.prefer} of what loses at "
+        f"most {found.lose:g} points: {100 * report.accuracy[-1]:.2f} % where the network has "
+        f"{100 * report.network_accuracy:.2f} % ({images}), in {report.latency} steps with "
+        f"{report.spikes_per_neuron:.2f} spikes a neuron, for {report.energy_ratio:.2f} times its energy.",
+        "bold",
+    )
+
+
+def _row(one: Candidate) -> tuple[str, ...]:
+    refined = f" --refine {one.refinements}" if one.refinements else ""
+    return (
+        f"{one.method} {options.flags(one.options)}{refined}",
+        f"{one.loss:.2f} ± {one.error:.2f}",
+        str(one.report.latency),
+        f"{one.report.spikes_per_neuron:.2f}",
+        f"{one.report.energy_ratio:.3f}",
+    )
