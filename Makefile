@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check sanitize papers papers-check train clean
+.PHONY: demo test check sanitize mutate papers papers-check train clean
 
 $(READY): pyproject.toml constraints.txt $(wildcard src/respike/engines/event/native/*)
 	$(PYTHON) -m venv .venv
@@ -35,6 +35,9 @@ sanitize: $(READY)  ## tests of the event engine under AddressSanitizer and Unde
 	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 OMP_NUM_THREADS=1 \
 	PYTHONPATH=build/sanitize:$(SITE) $(BIN)/python -S -m pytest --capture=sys -p no:cacheprovider \
 		tests/engines/test_event.py tests/engines/test_event_kernels.py tests/engines/test_golden.py tests/laws
+
+mutate: $(READY)  ## small faults in a copy of the package, one at a time: how many do the tests see? (hours; goes on)
+	$(BIN)/python benchmarks/mutate.py --sample 300
 
 papers: $(READY)  ## the papers' tables and figures again (some hours)
 	for run in papers/*/run.py; do $(BIN)/python $$run || exit 1; done

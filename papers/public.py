@@ -43,13 +43,17 @@ def names() -> list[str]:
     return [RESNET20] if _FILE.exists() else []
 
 
+def module() -> nn.Module:
+    """The public ResNet-20 as PyTorch has it, for pixels in [0, 1]."""
+    network = padded_resnet(20)
+    network.load_state_dict(load(_FILE.read_bytes()))
+    standardise = Standardise((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    return nn.Sequential(standardise, network).eval()
+
+
 def subject(bench: Workbench) -> Subject:
     """The public ResNet-20, with its data."""
-    content = _FILE.read_bytes()
-    module = padded_resnet(20)
-    module.load_state_dict(load(content))
-    standardise = Standardise((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     test = bench.images("cifar10", "test")
-    network = respike.load(nn.Sequential(standardise, module).eval(), test.take(8).images)
+    network = respike.load(module(), test.take(8).images)
     calibration = bench.images("cifar10", "calibration").images
-    return Subject(RESNET20, network, test, calibration, hashlib.sha256(content).hexdigest())
+    return Subject(RESNET20, network, test, calibration, hashlib.sha256(_FILE.read_bytes()).hexdigest())

@@ -27,6 +27,14 @@ BU_2022_QCFS = (
     "T. Bu, W. Fang, J. Ding, P. Dai, Z. Yu, T. Huang. Optimal ANN-SNN conversion for high-accuracy and ultra-low-"
     "latency spiking neural networks. ICLR 2022. arXiv:2303.04347"
 )
+HAO_2023_OFFSET = (
+    "Z. Hao, J. Ding, T. Bu, T. Huang, Z. Yu. Bridging the gap between ANNs and SNNs by calibrating offset spikes. "
+    "ICLR 2023. arXiv:2302.10685"
+)
+HAO_2023_RESIDUAL = (
+    "Z. Hao, T. Bu, J. Ding, T. Huang, Z. Yu. Reducing ANN-SNN conversion error through residual membrane potential. "
+    "AAAI 2023. arXiv:2302.02091"
+)
 LI_2021 = (
     "Y. Li, S. Deng, X. Dong, R. Gong, S. Gu. A free lunch from ANN: towards efficient, accurate spiking neural "
     "networks calibration. ICML 2021. arXiv:2106.06984"

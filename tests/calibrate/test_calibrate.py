@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from networks import Builder, images, networks, perceptrons
 from respike.calibrate import activation_bounds, observe
+from respike.calibrate.statistics import together
 from respike.errors import InvalidData, InvalidOption
 from respike.ir import Activation, Linear, Network, ReLU
 
@@ -107,3 +108,18 @@ def _network() -> Network:
     builder.put(Activation("relu", ("in",), ReLU()))
     builder.put(Linear("out", ("relu",), builder.random(3, 6)))
     return Network(tuple(builder.nodes), ("out",))
+
+
+@settings(max_examples=10, derandomize=True, deadline=None)
+@given(network=networks(), per_channel=st.booleans())
+def test_statistics_together_are_those_of_all_values(network: Network, per_channel: bool) -> None:
+    """Those of parts of the images, put together, are those of all images: so it is with time steps."""
+    whole = images(network, 12)
+    expected = observe(network, whole, per_channel=per_channel)
+    parts = [observe(network, part, per_channel=per_channel) for part in (whole[:3], whole[3:4], whole[4:])]
+    for name, wanted in expected.items():
+        found = together([part[name] for part in parts])
+        assert found.values == wanted.values
+        assert torch.equal(found.maximum, wanted.maximum)
+        torch.testing.assert_close(found.mean, wanted.mean)
+        assert torch.equal(found.histogram, wanted.histogram)

@@ -22,7 +22,6 @@ TO_BE_MADE = {"src/respike/methods/half_start.py", "docs/methods/half_start.md"}
 """What the reader of a page makes."""
 WITHOUT_SOURCE = {
     *("docs/early-exit.md", "docs/refine.md", "docs/scale.md"),
-    *(f"docs/methods/{name}.md" for name in ("ecc", "percentile_norm", "rmp", "threshold_balancing")),
 }
 """Pages whose section on measured numbers names no file yet. No page is to be added."""
 
@@ -94,7 +93,7 @@ def test_every_number_of_a_section_is_in_the_file_that_it_names(section: str) ->
 
 
 def test_there_are_such_sections() -> None:
-    assert len(CITING) >= 6
+    assert len(CITING) >= 10
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

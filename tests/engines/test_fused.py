@@ -236,13 +236,16 @@ def test_engine_with_integer_products(network: Network, signed: bool) -> None:
 
 @NEEDS_TRITON
 @settings(max_examples=6, derandomize=True, deadline=None)
-@given(network=perceptrons())
-def test_engine_with_split_products(network: Network) -> None:
-    """In dyadic numbers every sum is exact in float32, so the reference engine in float64 has the same numbers."""
+@given(network=perceptrons(), schedule=st.sampled_from([Steady(6), InputThenDrain(3, 3)]))
+def test_engine_with_split_products(network: Network, schedule: Steady | InputThenDrain) -> None:
+    """In dyadic numbers every sum is exact in float32, so the reference engine in float64 has the same numbers.
+
+    Biases are added while there is input, and not while draining.
+    """
     dyadic = dataclasses.replace(
         network, nodes=tuple(map_tensors(node, lambda t: (64 * t).round() / 64) for node in network.nodes)
     )
-    plan = Plan({node.name: Site(0.5, spike_value=1.0) for node in network.activations}, Steady(6))
+    plan = Plan({node.name: Site(0.5, spike_value=1.0) for node in network.activations}, schedule)
     batch = (16 * images(network, 3)).round() / 16
     probe = Probe(spikes=tuple(plan.sites))
     expected = engines.reference(dyadic, plan, batch, probe)

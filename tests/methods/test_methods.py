@@ -269,3 +269,19 @@ def _network(weight: torch.Tensor | None = None, seed: int = 0) -> Network:
     out = builder.random(3, hidden) if weight is None else torch.ones(1, hidden, dtype=torch.float64)
     builder.put(Linear("out", ("relu",), out))
     return Network(tuple(builder.nodes), ("out",))
+
+
+@pytest.mark.parametrize("method", methods.ALL, ids=lambda method: method.name)
+def test_the_page_of_a_method_says_its_defaults(method: Method[Any]) -> None:
+    """Numbers and switches, as `name` and value: so a default is not changed unawares."""
+    page = Path(__file__).parents[2] / "docs" / "methods" / f"{method.name}.md"
+    (options,) = re.findall(r"^## Options\n(.*?)(?=^## |\Z)", page.read_text(), re.MULTILINE | re.DOTALL)
+    for name, option in method.options.items():
+        match option.default:
+            case bool(switch):
+                written = "on" if switch else "off"
+            case int(number) | float(number):
+                written = f"{number:g}"
+            case _:
+                continue
+        assert re.search(rf"`{name}` {re.escape(written)}(?![\d.]*\d)", options), (name, written)

@@ -12,14 +12,17 @@ from respike.methods.ecc import ecc as ecc
 from respike.methods.every_edge import every_edge as every_edge
 from respike.methods.few_spikes import few_spikes as few_spikes
 from respike.methods.fit import fit as fit
+from respike.methods.local_threshold_balancing import local_threshold_balancing as local_threshold_balancing
 from respike.methods.max_norm import max_norm as max_norm
 from respike.methods.method import Method as Method
 from respike.methods.method import published as published
 from respike.methods.model_norm import model_norm as model_norm
 from respike.methods.multi_threshold import multi_threshold as multi_threshold
+from respike.methods.offset_spikes import offset_spikes as offset_spikes
 from respike.methods.opi import opi as opi
 from respike.methods.percentile_norm import percentile_norm as percentile_norm
 from respike.methods.quantised import quantised as quantised
+from respike.methods.residual_potential import residual_potential as residual_potential
 from respike.methods.rmp import rmp as rmp
 from respike.methods.signed import signed as signed
 from respike.methods.threshold_balancing import threshold_balancing as threshold_balancing
@@ -36,6 +39,9 @@ ALL: tuple[Method[Any], ...] = (
     rmp,
     ecc,
     opi,
+    local_threshold_balancing,
+    offset_spikes,
+    residual_potential,
     burst,
     signed,
     multi_threshold,

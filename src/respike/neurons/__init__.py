@@ -11,6 +11,7 @@ from respike.neurons.levels import LevelSpikes
 from respike.neurons.multi_threshold import MultiThreshold
 from respike.neurons.phase import PhaseCoded
 from respike.neurons.registry import KNOWN, register
+from respike.neurons.rehearsed import OffsetCorrected, RehearsedNeuron, ResidualSilenced
 from respike.neurons.signed import SignedIntegrateFire, TracedState, TracingNeuron
 from respike.neurons.signed_digits import SignedDigits
 from respike.neurons.thresholds import Above, AtOrAbove, Firing
@@ -27,6 +28,8 @@ ALL: tuple[type[Neuron], ...] = (
     TimeToFirstSpike,
     LevelSpikes,
     SignedDigits,
+    OffsetCorrected,
+    ResidualSilenced,
 )
 """The neurons that come with respike."""
 for _neuron in ALL:
@@ -49,8 +52,11 @@ __all__ = [
     "LevelSpikes",
     "MultiThreshold",
     "Neuron",
+    "OffsetCorrected",
     "PhaseCoded",
+    "RehearsedNeuron",
     "Reset",
+    "ResidualSilenced",
     "SequenceNeuron",
     "SignedDigits",
     "SignedIntegrateFire",

@@ -11,7 +11,9 @@ Each takes the plan, then the network and the calibration images if it needs the
 from typing import Any
 
 from respike.errors import UnknownName
+from respike.refine.balance_thresholds import balance_thresholds as balance_thresholds
 from respike.refine.burst import burst as burst
+from respike.refine.calibrate_offsets import calibrate_offsets as calibrate_offsets
 from respike.refine.calibrate_potentials import calibrate_potentials as calibrate_potentials
 from respike.refine.correct_biases import correct_biases as correct_biases
 from respike.refine.encoder import encoder as encoder
@@ -25,16 +27,20 @@ from respike.refine.refinement import Step as Step
 from respike.refine.refinement import refinement as refinement
 from respike.refine.residual_elimination import residual_elimination as residual_elimination
 from respike.refine.signed import signed as signed
+from respike.refine.silence_residuals import silence_residuals as silence_residuals
 from respike.refine.spiking_output import spiking_output as spiking_output
 
 ALL: tuple[Refinement[Any], ...] = (
     least_squares,
+    balance_thresholds,
     initial_potential,
     correct_biases,
     fit_thresholds,
     fit_values,
     calibrate_potentials,
     residual_elimination,
+    calibrate_offsets,
+    silence_residuals,
     signed,
     burst,
     read_late,

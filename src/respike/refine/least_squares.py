@@ -9,9 +9,9 @@ import torch
 from respike.calibrate import Calibration, least_squares_units, observe, site, together
 from respike.citations import LI_2021
 from respike.ir import Network, ceiling
-from respike.plan import Plan, Site
+from respike.plan import Plan
 from respike.refine.refinement import refinement
-from respike.refine.sites import groups, levels, spikes_in_threshold
+from respike.refine.sites import groups, levels, rescaled, spikes_in_threshold
 
 
 @refinement(LI_2021)
@@ -39,12 +39,6 @@ def least_squares(plan: Plan, network: Network, calibration: Calibration, *, per
             units = least_squares_units(together([seen[node.name] for node in nodes]), levels(plan, before), offset)
             threshold = (units if len(units) > 1 else float(units)) * spikes_in_threshold(plan, before)
             highest = ceiling(nodes[0].function) / before.neuron.largest
-            after = _scaled(before, site(nodes[0].name, threshold, highest, neuron=before.neuron))
+            after = rescaled(before, site(nodes[0].name, threshold, highest, neuron=before.neuron))
             sites |= {node.name: after for node in nodes}
     return replace(plan, sites=sites)
-
-
-def _scaled(before: Site, after: Site) -> Site:
-    """The site with another threshold, and its charges in proportion."""
-    start, current = before.initial_potential / before.threshold, before.extra_current / before.threshold
-    return replace(after, initial_potential=start * after.threshold, extra_current=current * after.threshold)

@@ -51,6 +51,12 @@ def groups(network: Network, plan: Plan) -> list[list[Activation]]:
     return [list(nodes) for _, nodes in groupby(spiking, key=name)]
 
 
+def rescaled(before: Site, after: Site) -> Site:
+    """The site with another threshold, and its charges in proportion."""
+    start, current = before.initial_potential / before.threshold, before.extra_current / before.threshold
+    return replace(after, initial_potential=start * after.threshold, extra_current=current * after.threshold)
+
+
 def levels(plan: Plan, site: Site) -> float:
     """How many values above zero a neuron of the site can send."""
     return site.neuron.largest if site.neuron.window is not None else plan.schedule.steps * site.neuron.largest

@@ -1,0 +1,68 @@
+"""Networks trained with few levels beside a plain one that is converted without training, at the same steps.
+
+`python benchmarks/quantised.py` measures on all test images of MNIST and writes `benchmarks/quantised.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import respike
+from respike import Report, SpikingNetwork, data, methods, zoo
+from respike.ir import Network
+from respike.plan import Plan
+
+RESULT = Path(__file__).with_suffix(".json")
+LEVELS = (4, 8)
+STEPS = (4, 8, 16, 32)
+CALIBRATION = 512
+
+
+def plans() -> Iterator[tuple[str, Network, Plan]]:
+    """Every conversion with the name of its network."""
+    calibration = data.load("mnist", "calibration").images[:CALIBRATION]
+    for levels in LEVELS:
+        name = f"mnist-cnn-qcfs{levels}"
+        network = respike.load(zoo.load(name), calibration[:8])
+        yield name, network, methods.quantised(network, layerwise=True)
+        for steps in (levels, 2 * levels, 4 * levels):
+            yield name, network, methods.quantised(network, steps=steps)
+            yield name, network, methods.quantised(network, steps=steps, signed=True)
+    network = respike.load(zoo.load("mnist-cnn"), calibration[:8])
+    for steps in STEPS:
+        yield "mnist-cnn", network, methods.percentile_norm(network, calibration, steps=steps)
+        yield "mnist-cnn", network, methods.calibrated(network, calibration, steps=steps)
+
+
+def row(name: str, plan: Plan, report: Report) -> dict[str, Any]:
+    """What is kept of a measurement."""
+    return {
+        "network": name,
+        "method": plan.method,
+        "options": {key: value for key, value in plan.options.items() if value},
+        "steps": report.latency,
+        "images": report.images,
+        "network_accuracy": report.network_accuracy,
+        "rounded_accuracy": report.rounded_accuracy,
+        "accuracy": report.accuracy[-1],
+        "spikes_per_neuron": report.spikes_per_neuron,
+        "energy_ratio": report.energy_ratio,
+    }
+
+
+def main() -> None:
+    """Measures everything and writes the file."""
+    test = data.load("mnist", "test")
+    rows = []
+    for name, network, plan in plans():
+        report = respike.measure(SpikingNetwork(network, plan), test)
+        rows.append(row(name, plan, report))
+        print(json.dumps(rows[-1]), flush=True)
+    RESULT.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
