@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check sanitize mutate papers papers-check train clean
+.PHONY: demo test check docs sanitize mutate papers papers-check train clean
 
 $(READY): pyproject.toml constraints.txt $(wildcard src/respike/engines/event/native/*)
 	$(PYTHON) -m venv .venv
@@ -23,6 +23,10 @@ check: $(READY)  ## style, types, the import contract, the documentation's code
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --markdown-docs README.md docs -p no:cacheprovider
+
+docs: $(READY)  ## the documentation site, in out/site; a broken link is an error
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group docs
+	$(BIN)/mkdocs build --quiet
 
 SANITIZERS = libasan.so libubsan.so libstdc++.so
 SITE = $(shell $(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")
