@@ -1,6 +1,19 @@
 """What the site generator needs to know of these pages."""
 
 import re
+from pathlib import Path
+from typing import Any
+
+
+def on_config(config: Any) -> Any:
+    """Adds pages that the menu does not list: methods to the methods, others to the guides."""
+    docs, listed = Path(config.docs_dir), str(config.nav)
+    for page in sorted(docs.rglob("*.md")):
+        name = page.relative_to(docs).as_posix()
+        if f"'{name}'" not in listed:
+            tab = "Methods" if name.startswith("methods/") else "Guides"
+            next(entry[tab] for entry in config.nav if tab in entry).append({page.stem: name} if "/" in name else name)
+    return config
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
