@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import marshal
+import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 
 from frontends.keras_models import keras, layers, sequential
 from respike.errors import InvalidFile, InvalidNetwork, RespikeError, UnsupportedOperator
+from respike.frontends.keras.heaps import check_heaps
 from respike.frontends.keras.original import quiet
 from respike.load import load
 
@@ -293,7 +295,7 @@ def test_h5_weights_elsewhere_are_refused(sound: Path, tmp_path: Path) -> None:
         (lambda c: c["config"].update(layers=[]), "without layers"),
         (lambda c: c["config"]["layers"].append(c["config"]["layers"][-1]), "two layers have one name"),
         (lambda c: c.update(class_name="MyModel"), "MyModel"),
-        (lambda c: c["config"]["layers"][1]["config"].update(strides=0), "make no sense"),
+        (lambda c: c["config"]["layers"][1]["config"].update(strides=0), "each must be 1 or more"),
         (lambda c: c["config"]["layers"][1]["config"].update(strides="x"), "make no sense"),
         (lambda c: c["config"]["layers"][0]["config"].update(batch_shape=[None, -3, 6, 2]), "."),
         (lambda c: c["config"]["layers"][0]["config"].update(batch_shape=7), "."),
@@ -324,3 +326,37 @@ def test_files_of_weights_alone_and_missing_files(sound: Path, tmp_path: Path) -
     for name in ("missing.keras", "missing.h5"):
         with pytest.raises(InvalidFile, match="no file"):
             load(tmp_path / name)
+
+
+def _heap(*objects: tuple[int, int], size: int = 4096) -> bytes:
+    """A global heap of objects: their numbers, and the sizes that they claim."""
+    body = b"".join(
+        struct.pack("<HHIQ", number, 0, 0, claimed)
+        + (bytes(-(-claimed // 8) * 8) if number and claimed < size else b"")
+        for number, claimed in objects
+    )
+    return (b"before" + b"GCOL\x01\0\0\0" + struct.pack("<Q", size) + body).ljust(6 + size, b"\0")
+
+
+def test_heaps_that_are_sound_are_read() -> None:
+    check_heaps(_heap((1, 6), (2, 2119), (0, 4096 - 16 - 24 - 16 - 2120)))
+    check_heaps(b"no heap at all")
+
+
+@pytest.mark.parametrize("objects", [((0, 0),), ((1, 6), (0, 0)), ((1, 2**63),), ((1, 2**64 - 8),), ((0, 5000),)])
+def test_heaps_over_which_the_library_would_run_forever_are_refused(objects: tuple[tuple[int, int], ...]) -> None:
+    with pytest.raises(InvalidFile, match="damaged: a text or list at byte"):
+        check_heaps(_heap(*objects))
+
+
+def test_a_file_with_a_heap_of_nothing_is_refused_at_once(tmp_path: Path) -> None:
+    """Found among 500 damaged files: the HDF5 library read it without end."""
+    path = tmp_path / "model.h5"
+    with quiet():
+        sequential((4,), L.Dense(3)).save(path)
+    content = bytearray(path.read_bytes())
+    first = content.index(b"GCOL") + 16
+    content[first : first + 16] = struct.pack("<HHIQ", 0, 0, 0, 0)
+    path.write_bytes(bytes(content))
+    with pytest.raises(InvalidFile, match="damaged: a text or list"):
+        load(path)

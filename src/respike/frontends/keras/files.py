@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import mmap
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from respike.errors import InvalidFile, RespikeError
 from respike.frontends.keras.clean import MODELS
 from respike.frontends.keras.graph import Model, read_config
+from respike.frontends.keras.heaps import check_heaps
 from respike.frontends.keras.weights import Weights, h5_weights, keras_weights
 
 if TYPE_CHECKING:
@@ -125,5 +127,10 @@ def _model(config: Any, version: str) -> Model:
 def _hdf5(source: Path | io.BytesIO) -> Iterator[h5py.File]:
     import h5py
 
+    if isinstance(source, io.BytesIO):
+        check_heaps(source.getvalue())  # which does not copy
+    elif source.stat().st_size:
+        with source.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            check_heaps(content)
     with h5py.File(source, "r") as file:
         yield file
