@@ -33,6 +33,10 @@ class Memo:
         known: T = self._known[key]
         return known
 
+    def keep(self, key: object, value: object) -> None:
+        """Puts something in the place of what was kept under a key."""
+        self._known[key] = value
+
     def holds_for(self, network: Network) -> bool:
         """Whether it was made for this network, and no tensor of network or plan has changed in place since.
 

@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from respike.engines.event import _native
+from respike.engines.event.calls import currents, lent
 from respike.engines.event.memo import Memo
-from respike.engines.event.values import Layout, Part, Value, lent
+from respike.engines.event.values import Layout, Part, Value
 from respike.ir import Conv, Linear
 
 BLOCK_BYTES = 256
@@ -65,7 +66,7 @@ def work(value: Value, layout: Layout, dtype: torch.dtype, memo: Memo) -> Work:
     native: list[tuple[Part, _Source]] = []
     for part in value.parts:
         source = memo.once(("source", part.key, layout.channels_last), partial(_source, part, layout))
-        if source.scale is None or (source.crowds and part.events.activity > DENSE):
+        if source.scale is None or (source.crowds and part.events.busier_than(DENSE)):
             values = part.dense()
             rest = values if rest is None else rest + values
         else:
@@ -89,7 +90,7 @@ def dense(value: Value, steps: int, batch: int, dtype: torch.dtype, memo: Memo) 
     given = work(value, layout, dtype, memo)
     rows, columns, channels = layout.sizes
     out = torch.empty(steps, batch, rows * columns * channels, dtype=dtype)
-    _native.currents(
+    currents(
         given.parts,
         given.rest,
         steps,

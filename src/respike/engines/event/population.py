@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from respike.engines.event import _native
+from respike.engines.event.calls import fire, lent
 from respike.engines.event.kinds import kind_of
 from respike.engines.event.memo import Memo
 from respike.engines.event.packing import channels_last, dense, work
 from respike.engines.event.record import EventRecorder
-from respike.engines.event.values import Events, Layout, Value, lent, packed
+from respike.engines.event.values import Events, Layout, Value, packed
 from respike.engines.walk import at
 from respike.neurons import State, TracedState
 from respike.plan import Site
@@ -54,7 +55,7 @@ class Population:
         """The steps in a kernel, which changes the state in place."""
         given = work(value, ready.layout, dtype, self.memo)
         words = torch.empty(ready.signs, ready.bits, *self.state.potential.shape, dtype=torch.int64)
-        _native.fire(
+        fire(
             given.parts,
             given.rest,
             steps,

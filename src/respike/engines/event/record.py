@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from respike.engines.event import _native
+from respike.engines.event.calls import add_counts, lent, tally
 from respike.engines.event.values import Events, Layout
 from respike.neurons import Neuron
 from respike.record import Probe, Recording
@@ -61,7 +61,7 @@ class EventRecorder:
         if self._probe.spike_counts:
             if name not in self._counts:
                 self._counts[name] = (layout, torch.zeros(words.shape[2:], dtype=self._dtype))
-            _native.add_counts(words, self._counts[name][1])
+            add_counts(lent(words), lent(self._counts[name][1]))
         if name in self._probe.spikes:
             events = Events(layout.shaped(words), torch.ones((), dtype=self._dtype), steps, ())
             self._spikes.setdefault(name, []).append(events.dense())
@@ -78,15 +78,20 @@ class EventRecorder:
 
     def finish(self) -> Recording:
         """What was kept."""
-        per_step = {name: torch.cat(parts) for name, parts in self._per_step.items()}
+        per_step = {name: _cat(parts) for name, parts in self._per_step.items()}
         return Recording(
-            outputs_over_time=torch.cat(self._outputs),
+            outputs_over_time=_cat(self._outputs),
             spike_counts={name: layout.shaped(counts) for name, (layout, counts) in self._counts.items()},
             spikes_per_step={name: sums[:, 0] for name, sums in per_step.items()},
             operations_per_step={name: sums[:, 1] for name, sums in per_step.items()},
-            spikes={name: torch.cat(parts) for name, parts in self._spikes.items()},
+            spikes={name: _cat(parts) for name, parts in self._spikes.items()},
             potentials={name: layout.shaped(potential) for name, (layout, potential) in self._potentials.items()},
         )
+
+
+def _cat(parts: list[Tensor]) -> Tensor:
+    """One behind the other; a single one as it is, since nobody else holds it."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _sums(words: Tensor, fan_out: Tensor, steps: int, neuron: Neuron | None) -> Tensor:
@@ -97,12 +102,15 @@ def _sums(words: Tensor, fan_out: Tensor, steps: int, neuron: Neuron | None) -> 
     planes = [words[:, bit : bit + 1] for bit in range(words.shape[1])]
     if neuron is not None and neuron.graded:
         planes = [functools.reduce(torch.bitwise_or, planes)]
-    total = torch.zeros(steps, 2, dtype=torch.float64)
+    total = torch.empty(steps, 2, dtype=torch.float64)
     for bit, plane in enumerate(planes):
-        sums = torch.empty(steps, 2, dtype=torch.float64)
-        _native.tally(plane.contiguous(), fan_out, steps, sums)
+        sums = total if bit == 0 else torch.empty_like(total)
+        tally(lent(plane.contiguous()), lent(fan_out), steps, lent(sums))
         spikes = 1 if neuron is None else int(neuron.spikes_sent(torch.tensor(2**bit)))
-        total += spikes * sums
+        if spikes != 1:
+            sums *= spikes
+        if bit:
+            total += sums
     return total
 
 

@@ -7,24 +7,20 @@ tensors of the map's shape, so what only moves elements (reshape, permute, slice
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
-from torch.utils.dlpack import to_dlpack  # type: ignore[attr-defined]  # public, but not listed
 
 from respike.engines.event import _native
+from respike.engines.event.calls import decode, encode, lent, more
 from respike.errors import InvalidPlan
 from respike.ir import Conv, Linear, apply
 
 LONGEST = _native.MOST_STEPS
 """Steps of a chunk at most: the bits of a word."""
-
-lent: Callable[[Tensor], Any] = to_dlpack
-"""A tensor as the kernels take it most cheaply: PyTorch's own `__dlpack__` takes longer than a small kernel."""
 
 Key: TypeAlias = tuple[str, ...]
 """The nodes that a part has come through: names what is worked out once for it (composed and packed weights)."""
@@ -92,11 +88,10 @@ class Events:
         """Of one sample."""
         return tuple(self.words.shape[3:])
 
-    @cached_property
-    def activity(self) -> float:
-        """Spikes per neuron and step, measured."""
-        spikes = _native.count(lent(self.flat(channels_last=False)), self.shared)
-        return spikes / max(1, self.words[0, 0].numel() * self.steps)
+    def busier_than(self, activity: float) -> bool:
+        """Whether there are more spikes per neuron and step than `activity`."""
+        most = activity * self.words[0, 0].numel() * self.steps
+        return bool(more(lent(self.flat(channels_last=False)), self.shared, most))
 
     def dense(self) -> Tensor:
         """What the spikes deliver, `[steps, batch, *shape]`."""
@@ -104,7 +99,7 @@ class Events:
         flat = layout.flat(self.words)
         scale = layout.flat(self.scale.expand(1, *self.shape))
         out = self.scale.new_empty(self.steps, *flat.shape[2:])
-        _native.decode(flat, self.steps, scale, out, torch.get_num_threads())
+        decode(lent(flat), self.steps, lent(scale), lent(out), torch.get_num_threads())
         return layout.shaped(out)
 
 
@@ -120,7 +115,7 @@ def packed(name: str, amplitudes: Tensor) -> Tensor:
         for bit in range(bits):
             plane = (one >> bit & 1).to(amplitudes.dtype)
             out = words[sign : sign + 1, bit : bit + 1]
-            _native.encode(plane, len(amplitudes), out, torch.get_num_threads())
+            encode(lent(plane), len(amplitudes), lent(out), torch.get_num_threads())
     return words
 
 

@@ -1,0 +1,52 @@
+"""The kernels, called so that a `Watcher` can see the calls: whoever wants to repeat them (`replay.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+from torch import Tensor
+from torch.utils.dlpack import to_dlpack  # type: ignore[attr-defined]  # public, but not listed
+
+from respike.engines.event import _native
+
+
+class Watcher(Protocol):
+    """Sees the calls of kernels, and makes them."""
+
+    def kernel(self, function: Callable[..., Any], arguments: tuple[Any, ...], writes: tuple[int, ...]) -> Any:
+        """One call; `writes` are the places of the tensors that it writes to."""
+        ...
+
+
+watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+"""Who sees the calls of this thread."""
+
+
+def lent(tensor: Tensor) -> Any:
+    """A tensor as the kernels take it most cheaply: PyTorch's own `__dlpack__` takes longer than a small kernel."""
+    return to_dlpack(tensor) if watcher.get() is None else tensor
+
+
+def _seen(function: Callable[..., Any], *writes: int) -> Callable[..., Any]:
+    def call(*arguments: Any) -> Any:
+        seeing = watcher.get()
+        return function(*arguments) if seeing is None else seeing.kernel(function, arguments, writes)
+
+    return call
+
+
+def _more(words: Any, shared: _native.Shared, most: float) -> bool:
+    return _native.count(words, shared) > most
+
+
+fire = _seen(_native.fire, 6, 7, 8)
+currents = _seen(_native.currents, 5)
+tally = _seen(_native.tally, 3)
+add_counts = _seen(_native.add_counts, 1)
+decode = _seen(_native.decode, 3)
+encode = _seen(_native.encode, 2)
+pool = _seen(_native.pool, 2)
+more = _seen(_more)
+"""Whether there are more spikes than so many."""

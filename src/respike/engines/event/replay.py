@@ -1,0 +1,335 @@
+"""A run repeated for other images of the same number, without the walk: for small batches the walk costs most.
+
+The second run for a plan, a probe and a number of images is **watched**: each operation on tensors (torch's own, as
+`TorchDispatchMode` shows them, and the kernels) is written down with its arguments. What depends neither on the images
+nor on memory that is written to is a constant of the plan. The rest is a `Script`, which the next runs repeat in order.
+
+Where what is done depends on values (a layer that is too active is multiplied densely), the script repeats the
+question, and gives up where the answer is another one: the walk then runs as if there were no script.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import count
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.dlpack import to_dlpack  # type: ignore[attr-defined]  # public, but not listed
+
+from respike.engines.event import _native
+from respike.engines.event.calls import watcher
+from respike.engines.event.memo import Memo
+from respike.record import Probe, Recording
+
+FEW_IMAGES = 8
+"""Batches of so many images at most are repeated: in larger ones the walk costs little."""
+LONGEST_SCRIPT = 1000
+"""Operations of a script at most."""
+
+
+def repeated(run: Callable[[Tensor], Recording], images: Tensor, memo: Memo, probe: Probe, longest: int) -> Recording:
+    """What `run` gives for the images, repeated by a script where there is one.
+
+    Args:
+        run: the walk over one tile of images.
+        images: checked.
+        memo: of the plan, whose coding is a constant current and whose neurons all have kernels.
+        probe: what is kept.
+        longest: steps of a chunk.
+    """
+    if len(images) > FEW_IMAGES or torch.is_grad_enabled() or any(map(Tensor.is_inference, probe.fan_out.values())):
+        return run(images)
+    key = ("script", tuple(images.shape), images.stride(), longest, torch.get_num_threads(), *_asked(probe))
+    script = memo.once(key, lambda: _Pending(0))
+    if isinstance(script, Script):
+        record = script(images)
+        return run(images) if record is None else record
+    if script.runs == 0:
+        memo.keep(key, _Pending(1))  # the first run makes what is made once
+        return run(images)
+    if script.runs > 1:
+        return run(images)
+    record, found = _watched(run, images, tuple(probe.fan_out.values()))
+    memo.keep(key, found or _Pending(2))
+    return record
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """No script yet: before the first run, before the second, or ever (2)."""
+
+    runs: int
+
+
+def _asked(probe: Probe) -> tuple[object, ...]:
+    """What two probes that ask for the same have in common. The tensors are kept by the script that reads them."""
+    fan_out = tuple((name, id(tensor), tensor._version) for name, tensor in probe.fan_out.items())
+    return probe.spike_counts, tuple(probe.spikes), tuple(probe.potentials), fan_out
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """The place of a value that is another one in each run."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    """One operation of a script.
+
+    Args:
+        function: an operator of torch, or a kernel.
+        arguments: constants and slots.
+        options: the same, by name.
+        results: the slots of what it gives; none where that is no tensor.
+        answer: what it must give where that is no tensor.
+        kernel: whether it takes tensors as they are lent.
+        done: slots that nobody reads any more.
+    """
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
+    results: tuple[int, ...]
+    answer: Any
+    kernel: bool
+    done: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Script:
+    """The operations of a run that depend on its images.
+
+    Args:
+        operations: in their order.
+        slots: how many there are; the first are the images.
+        shared: slots of what readers of spikes share, made anew for each run.
+        record: what was kept, tensors being slots or constants.
+        asked: tensors whose identity names the script: they must live as long as it does.
+    """
+
+    operations: tuple[_Operation, ...]
+    slots: int
+    shared: tuple[int, ...]
+    record: dict[str, Any]
+    asked: tuple[Tensor, ...]
+
+    def __call__(self, images: Tensor) -> Recording | None:
+        """The recording for other images; None where something depends on values that are too different."""
+        values: list[Any] = [None] * self.slots
+        values[0] = images
+        for slot in self.shared:
+            values[slot] = _native.Shared()
+        for operation in self.operations:
+            fill = _lend if operation.kernel else _fill
+            arguments = [fill(argument, values) for argument in operation.arguments]
+            options = {name: _fill(option, values) for name, option in operation.options.items()}
+            result = operation.function(*arguments, **options)
+            match operation.results:
+                case ():
+                    if result != operation.answer:
+                        return None
+                case (slot,):
+                    values[slot] = result
+                case several:
+                    for slot, one in zip(several, result, strict=True):
+                        values[slot] = one
+            for slot in operation.done:
+                values[slot] = None
+        return Recording(**{name: _returned(kept, values) for name, kept in self.record.items()})
+
+
+def _fill(argument: Any, values: list[Any]) -> Any:
+    kind = type(argument)
+    if kind is _Slot:
+        return values[argument.number]
+    if kind is list or kind is tuple:
+        return [_fill(one, values) for one in argument]
+    return argument
+
+
+def _lend(argument: Any, values: list[Any]) -> Any:
+    kind = type(argument)
+    if kind is _Slot:
+        value = values[argument.number]
+        return to_dlpack(value) if isinstance(value, Tensor) else value
+    if kind is list:
+        return [_lend(one, values) for one in argument]
+    if kind is tuple:
+        return tuple([_lend(one, values) for one in argument])
+    return to_dlpack(argument) if isinstance(argument, Tensor) else argument
+
+
+def _returned(kept: Any, values: list[Any]) -> Any:
+    if isinstance(kept, dict):
+        return {name: _returned(one, values) for name, one in kept.items()}
+    return values[kept.number] if isinstance(kept, _Slot) else kept.clone()
+
+
+def _watched(
+    run: Callable[[Tensor], Recording], images: Tensor, asked: tuple[Tensor, ...]
+) -> tuple[Recording, Script | None]:
+    watching = _Watching(images)
+    token = watcher.set(watching)
+    try:
+        with watching:
+            record = run(images)
+    finally:
+        watcher.reset(token)
+    return record, watching.script(record, asked)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """An operation as it was seen: its arguments and what it gave, and which of its arguments it wrote to."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
+    result: Any
+    written: tuple[Tensor, ...]
+    kernel: bool
+
+
+class _Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Writes down what is done to tensors. All of them are kept alive, so that no two have the same place in memory."""
+
+    def __init__(self, images: Tensor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.images = images
+        self.seen: list[_Seen] = []
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """One of torch's operators."""
+        options = kwargs or {}
+        result = function(*args, **options)
+        named = {argument.name: argument for argument in function._schema.arguments}
+        given = {**dict(zip(named, args, strict=False)), **options}
+        changed = [
+            given[name] for name, one in named.items() if one.alias_info and one.alias_info.is_write and name in given
+        ]
+        self.seen.append(_Seen(function, tuple(args), options, result, tuple(_tensors(changed)), kernel=False))
+        return result
+
+    def kernel(self, function: Callable[..., Any], arguments: tuple[Any, ...], writes: tuple[int, ...]) -> Any:
+        """One of ours."""
+        with torch.utils._python_dispatch._disable_current_modes():
+            result = function(*_lend(arguments, []))
+        written = tuple(arguments[place] for place in writes if arguments[place] is not None)
+        self.seen.append(_Seen(function, arguments, {}, result, written, kernel=True))
+        return result
+
+    def script(self, record: Recording, asked: tuple[Tensor, ...]) -> Script | None:
+        """What is to be repeated; None where it cannot be."""
+        changing = {_place(tensor) for seen in self.seen for tensor in seen.written}
+        slots: dict[int, int] = {id(self.images): 0}  # by the identity of a tensor, or of what readers share
+        numbers, shared = count(1), []
+        operations: list[tuple[_Operation, bool]] = []
+
+        def slotted(value: Any) -> Any:
+            if isinstance(value, _native.Shared) and id(value) not in slots:
+                slots[id(value)] = next(numbers)
+                shared.append(slots[id(value)])
+            if id(value) in slots:
+                return _Slot(slots[id(value)])
+            if isinstance(value, list | tuple):
+                return type(value)(slotted(one) for one in value)
+            if isinstance(value, Tensor) and _place(value) in changing:
+                raise _Unseen
+            return value
+
+        roots: dict[int, Tensor] = {_place(self.images): self.images}  # the first tensor in each place of memory
+
+        def seen_as(tensor: Tensor) -> _Operation | None:
+            """A tensor as a view of the first one in its place; None where it is that one."""
+            root = roots.setdefault(_place(tensor), tensor)
+            if root is tensor:
+                return None
+            at = [] if root.storage_offset() == tensor.storage_offset() else [tensor.storage_offset()]
+            if at and root is self.images:
+                raise _Unseen
+            if not at and root.shape == tensor.shape and root.stride() == tensor.stride():
+                slots[id(tensor)] = slots[id(root)]
+            else:
+                slots[id(tensor)] = next(numbers)
+            view = (slotted(root), list(tensor.shape), list(tensor.stride()), *at)
+            return _Operation(torch.ops.aten.as_strided.default, view, {}, (slots[id(tensor)],), None, False, ())
+
+        try:
+            for seen in self.seen:
+                inputs = list(_tensors([seen.arguments, seen.options]))
+                outputs = list(_tensors(seen.result))
+                varies = any(id(tensor) in slots for tensor in inputs)
+                if not (varies or seen.written or any(_place(tensor) in changing for tensor in outputs)):
+                    continue
+                arguments = tuple(slotted(argument) for argument in seen.arguments)
+                options = {name: slotted(option) for name, option in seen.options.items()}
+                new = [tensor for tensor in outputs if id(tensor) not in slots]
+                changing.update(_place(tensor) for tensor in new)
+                views = [] if seen.written else [view for tensor in new if (view := seen_as(tensor)) is not None]
+                if views and len(views) == len(outputs):
+                    operations.extend((view, False) for view in views if view.results != (view.arguments[0].number,))
+                    continue
+                for tensor in new:
+                    slots.setdefault(id(tensor), next(numbers))
+                results = tuple(slots[id(tensor)] for tensor in outputs)
+                answer = None if outputs else seen.result
+                operation = _Operation(seen.function, arguments, options, results, answer, seen.kernel, ())
+                operations.append((operation, bool(seen.written)))
+            found = {field.name: _fielded(getattr(record, field.name), slotted) for field in fields(record)}
+        except _Unseen:
+            return None
+        if len(operations) > LONGEST_SCRIPT:
+            return None
+        return Script(_freed(operations, found), next(numbers), tuple(shared), found, asked)
+
+
+class _Unseen(Exception):
+    """A tensor that varies came from where nobody looked."""
+
+
+def _fielded(value: Any, slotted: Callable[[Any], Any]) -> Any:
+    return {name: slotted(one) for name, one in value.items()} if isinstance(value, dict) else slotted(value)
+
+
+def _freed(operations: Sequence[tuple[_Operation, bool]], record: dict[str, Any]) -> tuple[_Operation, ...]:
+    """Those that are of use, with the slots that may be emptied behind each; a flag says which write to memory."""
+    needed = set(_slots(list(record.values())))
+    freed: list[_Operation] = []
+    for operation, writes in reversed(operations):
+        if operation.results and not writes and needed.isdisjoint(operation.results):
+            continue
+        touched = {*_slots([operation.arguments, operation.options]), *operation.results}
+        freed.append(replace(operation, done=tuple(touched - needed)))
+        needed |= touched
+    return tuple(reversed(freed))
+
+
+def _slots(value: Any) -> Iterator[int]:
+    if isinstance(value, _Slot):
+        yield value.number
+    elif isinstance(value, dict):
+        yield from _slots(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _slots(one)
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        yield from _tensors(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _tensors(one)
+
+
+def _place(tensor: Tensor) -> int:
+    """Where its memory is: the same for all views."""
+    return int(tensor.untyped_storage()._cdata)
