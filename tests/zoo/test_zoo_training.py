@@ -230,3 +230,28 @@ def test_a_record_with_other_fields_is_refused(change: dict[str, object], images
     (tmp_path / "mnist-cnn.json").write_text(json.dumps(asdict(record) | change))
     with pytest.raises(InvalidFile, match=r"mnist-cnn\.json"):
         zoo.record("mnist-cnn", tmp_path)
+
+
+def test_an_interrupt_in_the_first_epoch_promises_nothing(
+    images: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("respike.zoo.training._Run._epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        _train(zoo.find("mnist-mlp"), tmp_path, images)
+    assert stopped.value.__notes__ == ["no epoch was finished: nothing is kept"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_trainings_of_a_network_in_one_folder_are_kept_apart(images: Dataset, tmp_path: Path) -> None:
+    entry = replace(zoo.find("mnist-mlp"), recipe=_RECIPE)
+
+    def second(_: object) -> None:
+        with pytest.raises(InvalidOption, match=r"is being trained in .* already: .* another directory"):
+            _train(entry, tmp_path, images)
+
+    _train(entry, tmp_path, images, on_epoch=second)
+    assert not list(tmp_path.glob("*.lock"))
+    _train(entry, tmp_path, images)

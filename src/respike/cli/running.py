@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
+from torch import Tensor
 
 from respike import Report, SpikingNetwork, measure
 from respike.cli import console
@@ -22,13 +23,16 @@ from respike.cli.outputs import Outputs
 from respike.cli.tables import summary
 from respike.cli.wording import told
 from respike.coding import Coding
+from respike.cost import depth
 from respike.data import Dataset
 from respike.engines import Engine, fastest, few_spikes
 from respike.engines.event import COMPILED
 from respike.errors import InvalidOption, RespikeError
+from respike.ir import Network
 from respike.measure import ALONE, Exits, WorkerLost, Workers, workers
 from respike.measure.early_exit import EarlyExit
 from respike.methods import Method
+from respike.plan import Plan
 from respike.progress import listening
 from respike.schedule import InputThenDrain, Layerwise
 
@@ -36,6 +40,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 T = TypeVar("T")
+
+ENOUGH_IMAGES = 100
+"""Calibration images below which a conversion is warned of."""
+DEEP = 10
+"""Layers above which neurons that lose charge are warned of."""
 
 
 def converted(
@@ -46,12 +55,29 @@ def converted(
         progress(f"{method.name}: planning", 0, None)
         calibration = subject.calibration if method.needs_calibration else None
         plan = method.plan(subject.network, calibration, **options)
+    _forewarn(method.name, subject.network, plan, calibration)
     match plan.schedule:
         case InputThenDrain(input_steps=given, drain_steps=drained) if not {"input_steps", "drain_steps"} <= {*options}:
             console.note(f"{method.name} chose {given} steps with input and {drained} without")
         case _:
             pass
     return SpikingNetwork(subject.network, plan if coding is None else replace(plan, coding=coding))
+
+
+def _forewarn(name: str, network: Network, plan: Plan, calibration: Tensor | None) -> None:
+    """Says before a run what it will suffer from: too few calibration images, or charge lost in many layers."""
+    if calibration is not None and len(calibration) < ENOUGH_IMAGES:
+        console.warning(
+            f"{name} saw {len(calibration)} calibration images: with fewer than {ENOUGH_IMAGES}, accuracy may be lost "
+            "by scales that other images exceed (--calibration gives it more)"
+        )
+    layers = depth(network, plan.analog)
+    if layers > DEEP and any(not site.neuron.lossless for site in plan.sites.values()):
+        console.warning(
+            f"neurons of {name} reset to a value and lose what exceeds the threshold, in each of {layers} layers: "
+            "networks as deep as this hardly decide anything then; neurons that subtract keep it (--reset subtract, "
+            "or --method max_norm)"
+        )
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import itertools
+import os
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +26,7 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 
 from respike import data
 from respike.data import Dataset, Split
-from respike.errors import InvalidData, InvalidOption
+from respike.errors import Argument, InvalidData, InvalidOption
 from respike.files import write
 from respike.progress import Progress, silent
 from respike.zoo.checkpoint import Checkpoint
@@ -97,7 +99,8 @@ def train(
 
     Raises:
         InvalidData: the data set is absent or empty.
-        InvalidOption: the checkpoint is of another training, or torch has no such device.
+        InvalidOption: the checkpoint is of another training, the network is being trained in that folder by another
+            process, or torch has no such device.
         InvalidFile: the checkpoint is broken.
     """
     place = _checked(device)
@@ -121,10 +124,35 @@ def train(
         if on_epoch is not None:
             on_epoch(epoch)
 
-    weights, history = run.follow(checkpoint, progress, keep)
-    result = _keep(run, run.result(weights), history, directory)
-    checkpoint.path.unlink()
+    with _alone(directory, entry.name):
+        weights, history = run.follow(checkpoint, progress, keep)
+        result = _keep(run, run.result(weights), history, directory)
+        checkpoint.path.unlink()
     return result
+
+
+@contextmanager
+def _alone(directory: Path, name: str) -> Iterator[None]:
+    """Keeps a second training of a network out of the folder; `InvalidOption` where there is one already.
+
+    The lock goes with the process, so that none is left behind by a kill.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{name}.lock"
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not path.exists() or path.stat().st_ino != os.fstat(lock.fileno()).st_ino:
+                raise BlockingIOError  # another training has just ended and taken the file away
+        except BlockingIOError:
+            raise InvalidOption(
+                f"{name} is being trained in {directory} already: wait until that is done, or choose another ",
+                Argument("directory"),
+            ) from None
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +202,11 @@ class _Run:
                 checkpoint.save(weights, optimizer, history)
                 on_epoch(weights, epoch)
             except KeyboardInterrupt as stop:
-                stop.add_note(f"{checkpoint.path} holds all finished epochs: train again to continue from there")
+                stop.add_note(
+                    f"{checkpoint.path} holds all finished epochs: train again to continue from there"
+                    if history
+                    else "no epoch was finished: nothing is kept"
+                )
                 raise
         return weights, history
 
