@@ -35,7 +35,8 @@ from respike.schedule import InputThenDrain, Layerwise, Schedule, Steady
 from respike.summarised import Summarised, called, listed
 
 Quantity: TypeAlias = float | Tensor
-"""One number for a population, or one per channel (`[channels]`)."""
+"""One number for a population, or one per channel: `[channels]`. For neurons with a window also `[1, ..., channels]`,
+where channels come last, and other shapes that broadcast against the population's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +68,11 @@ class Site:
         _check("spike_value", self.value, positive=True)
         _check("initial_potential", self.initial_potential)
         _check("extra_current", self.extra_current)
+        numbers = (self.threshold, self.value, self.initial_potential, self.extra_current)
+        if self.neuron.window is None and any(torch.as_tensor(one).ndim > 1 for one in numbers):
+            raise InvalidPlan(
+                f"{self.neuron.describe()} have one number for all, or one for each channel: `[channels]`"
+            )
         self.neuron.check(torch.as_tensor(self.threshold))
 
     @property
@@ -387,7 +393,7 @@ class Plan(Summarised):
 
 def _check(name: str, quantity: Quantity, positive: bool = False) -> None:
     values = torch.as_tensor(quantity)
-    if values.ndim > 1 or not values.numel():
+    if not values.numel():
         raise InvalidPlan(f"{name} must be one number or one per channel, got shape {list(values.shape)}")
     if not bool(torch.isfinite(values).all()):
         raise InvalidPlan(f"{name} must be finite")
@@ -404,6 +410,13 @@ def _has_biases(network: Network) -> bool:
 
 def _check_channels(name: str, site: Site, shape: tuple[int, ...]) -> None:
     for quantity in (site.threshold, site.value, site.initial_potential, site.extra_current):
-        channels = torch.as_tensor(quantity)
-        if channels.ndim == 1 and len(channels) != shape[0]:
-            raise InvalidPlan(f"layer {name!r} has {shape[0]} channels, its site has numbers for {len(channels)}")
+        sizes = torch.as_tensor(quantity).shape
+        if len(sizes) == 1 and sizes[0] != shape[0]:
+            raise InvalidPlan(f"layer {name!r} has {shape[0]} channels, its site has numbers for {sizes[0]}")
+        if len(sizes) > 1:
+            fits = len(sizes) == len(shape) and all(n in (1, size) for n, size in zip(sizes, shape, strict=True))
+            if not fits:
+                raise InvalidPlan(
+                    f"layer {name!r} has the shape {list(shape)}, its site has numbers of the shape {list(sizes)}: "
+                    "give one, one for each channel, or numbers that broadcast"
+                )

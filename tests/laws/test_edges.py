@@ -122,6 +122,29 @@ def converted(network: Network, steps: int = 4) -> SpikingNetwork:
     return SpikingNetwork(network, methods.every_edge(network, images(network, 8), steps=steps))
 
 
+def test_features_of_tokens_have_units_of_their_own() -> None:
+    network = mixer(["relu", "attention"])
+    plan = converted(network).plan
+    assert torch.as_tensor(plan.sites["0.norm@spikes"].threshold).shape == (1, WIDTH)  # read by linear layers
+    assert torch.as_tensor(plan.sites["1.weights@spikes"].threshold).shape == (2,)  # heads
+    wrong = replace(plan.sites["0.norm@spikes"], threshold=torch.ones(2, WIDTH))
+    with pytest.raises(InvalidPlan, match=r"shape \[5, 6\], its site has numbers of the shape \[2, 6\]"):
+        SpikingNetwork(network, replace(plan, sites={**plan.sites, "0.norm@spikes": wrong}))
+
+
+@settings(max_examples=5, derandomize=True, deadline=None)
+@given(network=mixers())
+def test_sums_alone_are_counted_as_from_the_spikes_themselves(network: Network) -> None:
+    spiking = converted(network)
+    fan_out, batch = fan_outs(spiking.network, spiking.plan), images(network, 3)
+    fast = engines.few_spikes(spiking.network, spiking.plan, batch, Probe(spike_counts=False, fan_out=fan_out))
+    slow = engines.few_spikes(spiking.network, spiking.plan, batch, Probe(fan_out=fan_out))
+    for kind in ("spikes_per_step", "operations_per_step"):
+        assert getattr(fast, kind).keys() == getattr(slow, kind).keys() == spiking.plan.sites.keys()
+        for name, numbers in getattr(slow, kind).items():
+            assert torch.equal(numbers, getattr(fast, kind)[name]), (kind, name)
+
+
 def run(spiking: SpikingNetwork, engine: Callable[..., Recording] = engines.reference, count: int = 3) -> Recording:
     names = tuple(spiking.plan.sites)
     probe = Probe(spikes=names, potentials=names, fan_out=fan_outs(spiking.network, spiking.plan))

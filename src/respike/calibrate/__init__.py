@@ -2,6 +2,7 @@
 
 from respike.calibrate.batches import Batch, Calibration, check_apart, first_images, image_batches
 from respike.calibrate.bounds import activation_bounds
+from respike.calibrate.channels import channel_axis, for_channels
 from respike.calibrate.rounding import largest_units, least_squares_units
 from respike.calibrate.scales import largest_weights, site, sites
 from respike.calibrate.statistics import ActivationStatistics, Statistics, observe, together
@@ -12,8 +13,10 @@ __all__ = [
     "Calibration",
     "Statistics",
     "activation_bounds",
+    "channel_axis",
     "check_apart",
     "first_images",
+    "for_channels",
     "image_batches",
     "largest_units",
     "largest_weights",

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from respike.calibrate.batches import Calibration, image_batches
+from respike.calibrate.channels import channel_axis
 from respike.errors import InvalidOption
 from respike.ir import Activation, Identity, Network
 
@@ -89,14 +90,16 @@ def observe(network: Network, calibration: Calibration, *, per_channel: bool = F
     Args:
         network: the network to look into.
         calibration: images `[images, *shape]`, or batches of them.
-        per_channel: keep a histogram for each channel (dimension 0 of a sample's shape), not one for the layer.
+        per_channel: keep a histogram for each channel (`channel_axis`), not one for the layer.
     """
-    collectors = {node.name: _Collector(network.shapes[node.name][0], per_channel) for node in network.activations}
+    axes = {node.name: channel_axis(network, node.name) for node in network.activations}
+    collectors = {name: _Collector(network.shapes[name][axis], per_channel) for name, axis in axes.items()}
     with torch.no_grad():
         for images in image_batches(network, calibration):
             for node, value in network.stream((images,)):
                 if isinstance(node, Activation):
-                    collectors[node.name].add(value.abs() if isinstance(node.function, Identity) else value)
+                    seen = value.abs() if isinstance(node.function, Identity) else value
+                    collectors[node.name].add(seen.movedim(1 + axes[node.name], 0))
     return {name: collector.finish() for name, collector in collectors.items()}
 
 
@@ -110,7 +113,8 @@ class _Collector:
         self._values = 0
 
     def add(self, activations: Tensor) -> None:
-        values = activations.transpose(0, 1).flatten(1).float().cpu()
+        """Takes activations, `[channels, ...]`."""
+        values = activations.flatten(1).float().cpu()
         self._maximum = torch.maximum(self._maximum, values.amax(1))
         self._sum += values.sum(1, dtype=torch.float64)
         self._values += values.shape[1]

@@ -9,7 +9,7 @@ from respike import refine
 from respike.bounds import Bounds
 from respike.calibrate import Calibration, first_images
 from respike.citations import FEW_SPIKES, GU_2024
-from respike.ir import Activation, Analog, Conv, ConvTranspose, Identity, Network
+from respike.ir import Activation, Analog, Identity, Network
 from respike.methods.few_spikes import fitted, limit, matching
 from respike.methods.method import published
 from respike.methods.search import SWITCH, Whole
@@ -42,14 +42,14 @@ def every_edge(
     own: `cost.analog_operations`. All of this is in the plan, so nothing has to be named.
 
     *Paper*: few-spikes neurons stand for activations (Stöckl and Maass), canonic digits are sent by ReLUs (Gu et al.).
-    *As built*: both on every edge; units have the least squared error, for each channel of convolutions and each head
-    of an attention, and for a layer elsewhere; neurons round to the nearest.
+    *As built*: both on every edge; units have the least squared error, for each channel of convolutions, each feature
+    of tokens and each head of an attention; neurons round to the nearest.
 
     Args:
         network: the network to convert.
         calibration: images from the training set.
         steps: K, the steps of each population.
-        per_channel: one unit for each channel where there are channels; if off, one for the layer.
+        per_channel: one unit for each channel, feature or head; if off, one for the layer.
         correct_bias: correct each channel's mean error.
         analog: names of further nodes that stay analog, or patterns of names (`*gate*`).
     """
@@ -96,9 +96,7 @@ def _neuron(node: Activation, steps: int) -> Neuron:
 
 
 def _has_channels(network: Network, name: str) -> bool:
-    """Whether the first dimension of a population is one of channels or heads, and not of tokens or features."""
-    shape, readers = network.shapes[name], network.readers(name)
-    convolved = any(isinstance(node, Conv | ConvTranspose) for node in readers)
-    function = network[name]
-    relu = isinstance(function, Activation) and not isinstance(function.function, Identity)
-    return len(shape) > 2 or convolved or (len(shape) == 1 and relu)
+    """Whether a population has channels, heads or features that get units of their own: several values each."""
+    node = network[name]
+    on_edge = isinstance(node, Activation) and isinstance(node.function, Identity)
+    return len(network.shapes[name]) > 1 or not on_edge

@@ -42,10 +42,15 @@ def correct_biases(plan: Plan, network: Network, calibration: Calibration, *, im
 
 def with_mean_input(layer: Layer) -> Site:
     """The site with an extra current that makes the mean input of each channel what it is in the network."""
-    lost = channel_means(layer.wanted) - channel_means(layer.found)
+    lost = channel_means(layer.wanted, layer.axis) - channel_means(layer.found, layer.axis)
     return replace(layer.site, extra_current=layer.site.extra_current + lost)
 
 
-def channel_means(values: Tensor) -> Tensor:
-    """The mean over the batch and all positions, `[channels]`."""
-    return values.transpose(0, 1).flatten(1).mean(1)
+def channel_means(values: Tensor, axis: int = 0) -> Tensor:
+    """The mean over the batch and all positions, as a site has it (`calibrate.for_channels`).
+
+    Args:
+        values: `[batch, *shape]`.
+        axis: the dimension of the shape in which channels stand.
+    """
+    return values.movedim(1 + axis, 0).flatten(1).mean(1).reshape((1,) * axis + (-1,))

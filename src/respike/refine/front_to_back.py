@@ -17,7 +17,7 @@ from typing import Protocol, TypeAlias
 import torch
 from torch import Tensor
 
-from respike.calibrate import Calibration, first_images
+from respike.calibrate import Calibration, channel_axis, first_images
 from respike.calibrate.over_time import behind, parts
 from respike.errors import InvalidPlan, OutsideFitWarning
 from respike.ir import Activation, Network, Node, evaluate, walk
@@ -43,6 +43,7 @@ class Layer:
         site: its site in the plan.
         wanted: the input of the activation in the network, `[images, *shape]`.
         found: its mean input over time in the spiking network, in the same units.
+        axis: the dimension of the shape in which its channels stand.
         last: whether outputs are read from its spikes, without another population between.
         tried: runs the population with each of some sites, on currents that are computed once.
     """
@@ -51,6 +52,7 @@ class Layer:
     site: Site
     wanted: Tensor
     found: Tensor
+    axis: int
     last: bool
     tried: Tried
 
@@ -122,7 +124,8 @@ class _Twin:
         def tried(*sites: Site) -> list[Tensor]:
             return self._tried(node.name, nodes, found, sites)
 
-        chosen = self._visit(Layer(node, self.sites[node.name], wanted, found, node.name in self._read_out, tried))
+        site, axis, last = self.sites[node.name], channel_axis(self._network, node.name), node.name in self._read_out
+        chosen = self._visit(Layer(node, site, wanted, found, axis, last, tried))
         self.sites[node.name] = chosen
         (delivered,) = tried(chosen)
         for part in self._parts:

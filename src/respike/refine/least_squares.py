@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from respike.calibrate import Calibration, least_squares_units, observe, site, together
+from respike.calibrate import Calibration, for_channels, least_squares_units, observe, site, together
 from respike.citations import LI_2021
 from respike.ir import Network, ceiling
 from respike.plan import Plan
@@ -37,7 +37,8 @@ def least_squares(plan: Plan, network: Network, calibration: Calibration, *, per
         if before.neuron.domain is None:
             offset = float(torch.as_tensor(before.initial_potential / before.threshold).mean())
             units = least_squares_units(together([seen[node.name] for node in nodes]), levels(plan, before), offset)
-            threshold = (units if len(units) > 1 else float(units)) * spikes_in_threshold(plan, before)
+            channels = for_channels(units, network, nodes[0].name) if len(units) > 1 else float(units)
+            threshold = channels * spikes_in_threshold(plan, before)
             highest = ceiling(nodes[0].function) / before.neuron.largest
             after = rescaled(before, site(nodes[0].name, threshold, highest, neuron=before.neuron))
             sites |= {node.name: after for node in nodes}

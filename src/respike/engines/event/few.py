@@ -97,10 +97,14 @@ def _by_levels(name: str, site: Site, current: Tensor, recorder: EventRecorder) 
     charge = current + (numbers.initial_potential + numbers.extra_current)
     units = charge / numbers.threshold
     levels = units.floor().clamp_(lowest(neuron), neuron.largest)
-    close = (units - units.round()).abs() <= 4 * torch.finfo(units.dtype).eps * units.abs()
+    off = units.round().sub_(units).abs_()
+    close = off <= units.abs_().mul_(4 * torch.finfo(units.dtype).eps)
     _, amplitudes, delivered = neuron.fire_window(charge[close], numbers.threshold.expand_as(charge)[close])
+    fan_out = recorder.fan_out_alone(name)
+    if fan_out is not None:
+        recorder.sums(name, _sums(neuron, levels, close, amplitudes, fan_out))
     levels[close] = delivered
-    if recorder.counts(name):
+    if fan_out is None and recorder.counts(name):
         layout = Layout(tuple(current.shape[1:]), channels_last=True)
         potential = (charge - levels * numbers.threshold).flatten(1)
         whole, at = (levels - lowest(neuron)).flatten(1).long(), close.flatten(1)
@@ -109,6 +113,32 @@ def _by_levels(name: str, site: Site, current: Tensor, recorder: EventRecorder) 
             words[:, at] = _words(chunk)
             recorder.population(name, words.unsqueeze(1), layout, len(chunk), potential, neuron)
     return levels * numbers.spike_value
+
+
+def _sums(neuron: Neuron, levels: Tensor, close: Tensor, amplitudes: Tensor, fan_out: Tensor) -> Tensor:
+    """Spikes and operations of each step, `[steps, 2]`, from how many neurons deliver which number of units.
+
+    The neurons that are `close` have taken their steps, and sent `amplitudes` `[steps, close neurons]`.
+    """
+    count = int(neuron.largest - lowest(neuron)) + 1
+    whole, each = (levels - lowest(neuron)).long(), fan_out.reshape(levels.shape[1:]).expand(levels.shape)
+    exact, reached = whole[close], each[close]
+    neurons = torch.bincount(whole.flatten(), minlength=count) - torch.bincount(exact, minlength=count)
+    if bool((fan_out == fan_out.flatten()[0]).all()):
+        targets = neurons * fan_out.flatten()[0]
+    else:
+        targets = torch.bincount(whole.flatten(), each.flatten(), count) - torch.bincount(exact, reached, count)
+    spikes = amplitudes.abs().double()
+    stepped = torch.stack([spikes.sum(1), spikes @ reached], 1)
+    return _digits(neuron) @ torch.stack([neurons.double(), targets], 1) + stepped
+
+
+@functools.cache
+def _digits(neuron: Neuron) -> Tensor:
+    """How many spikes each number of units is in each step, `[steps, levels]`."""
+    levels = torch.arange(lowest(neuron), neuron.largest + 1, dtype=torch.float64)
+    _, amplitudes, _ = neuron.fire_window(levels, torch.ones((), dtype=torch.float64))
+    return amplitudes.abs()
 
 
 def lowest(neuron: Neuron) -> float:

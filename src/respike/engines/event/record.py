@@ -34,6 +34,17 @@ class EventRecorder:
         probe = self._probe
         return probe.spike_counts or name in probe.spikes or name in probe.fan_out or name in probe.potentials
 
+    def fan_out_alone(self, name: str) -> Tensor | None:
+        """A population's fan-out, `[*shape]`, where nothing but sums of spikes and operations is asked for."""
+        probe = self._probe
+        if probe.spike_counts or name in probe.spikes or name in probe.potentials or name not in probe.fan_out:
+            return None
+        return probe.fan_out[name].to("cpu", torch.float64)
+
+    def sums(self, name: str, sums: Tensor) -> None:
+        """Takes the spikes and operations of some steps, summed over the population, `[steps, 2]`."""
+        self._per_step.setdefault(name, []).append(sums)
+
     def keeps_potential(self, name: str) -> bool:
         """Whether a population's potential is asked for."""
         return name in self._probe.potentials
