@@ -19,5 +19,11 @@ def channel_axis(network: Network, name: str) -> int:
 
 
 def for_channels(values: Tensor, network: Network, name: str) -> Tensor:
-    """Numbers `[channels]` as a site has them: `[channels]`, or `[1, ..., channels]` where channels come last."""
+    """Numbers of channels as a site has them: `[channels]`, or `[1, ..., channels]` where channels come last.
+
+    Args:
+        values: `[channels]`.
+        network: the network.
+        name: of the population.
+    """
     return values.reshape((1,) * channel_axis(network, name) + (-1,))
