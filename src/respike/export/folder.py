@@ -63,7 +63,7 @@ def write_folder(
     """
     target = Path(path)
     check_new(target, force=force, folder=True)
-    lowered = portable(converted)
+    lowered = portable(converted, shifts=True)
     with new(target, force=force, folder=True) as partial:
         writer = _Writer(partial, lowered)
         manifest = writer.manifest()

@@ -86,14 +86,21 @@ class Portable:
         return scaled.round() if self.bits is not None and not self.plan.coding.spiking else scaled
 
 
-def portable(converted: Converted, pooling: Pooling = Pooling.SUM) -> Portable:
+def portable(converted: Converted, pooling: Pooling = Pooling.SUM, *, shifts: bool = False) -> Portable:
     """The conversion with unit spikes and unit thresholds (integers stay as they are), and scales as 1x1 convolutions.
 
     Not a spike changes, but where rounding of a weight flips a tie. Raises `InvalidPlan` for what cannot be lowered and
     `CannotExport` for what is not portable, naming the layer.
+
+    Args:
+        converted: the conversion, in floats or in fixed point.
+        pooling: how average pools are written.
+        shifts: keep shifts that differ from position to position (a bias of each neuron), in place of refusing them.
     """
     lowered = _lowered(converted, pooling)
-    network = replace(lowered.network, nodes=tuple(_plain(node, lowered.network) for node in lowered.network.nodes))
+    network = replace(
+        lowered.network, nodes=tuple(_plain(node, lowered.network, shifts) for node in lowered.network.nodes)
+    )
     network, sites = _extra_currents(network, lowered.plan.sites)
     if pooling is Pooling.FUSED:
         network = fuse_pools(network)
@@ -141,15 +148,22 @@ def _without_norm(node: Node, network: Network) -> Node:
     return ElementwiseAffine(node.name, node.inputs, scale, shift)
 
 
-def _plain(node: Node, network: Network) -> Node:
+def _plain(node: Node, network: Network, shifts: bool) -> Node:
     """Global pools as pools with windows; scales and shifts as linear maps or convolutions."""
     match node:
         case AdaptiveAvgPool():
             return replace(summing(node, network.shapes[node.inputs[0]]), divisor=None)
+        case ElementwiseAffine() if shifts and is_shift(node) and any(n > 1 for n in node.shift.shape[2:]):
+            return node
         case ElementwiseAffine():
             return _diagonal(node, network)
         case _:
             return node
+
+
+def is_shift(node: Node) -> bool:
+    """Whether a node only adds a constant to every element."""
+    return isinstance(node, ElementwiseAffine) and bool((node.scale == 1).all())
 
 
 def _diagonal(node: ElementwiseAffine, network: Network) -> Node:

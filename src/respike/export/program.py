@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from respike.export.portable import CannotExport, Portable
+from respike.export.portable import CannotExport, Portable, is_shift
 from respike.ir import (
     Activation,
     AdaptiveMaxPool,
@@ -19,6 +19,7 @@ from respike.ir import (
     AvgPool,
     Concat,
     Conv,
+    ElementwiseAffine,
     FixedLinear,
     Input,
     Linear,
@@ -145,6 +146,8 @@ def _operation(
             return _concat(node, network, program, save)
         case Reshape():
             return sources[0]
+        case ElementwiseAffine() if is_shift(node):
+            return program.add("shift", size, sources[0], first=save(f"{node.name} shift", _flat(node.shift, shape)))
         case Permute() | Slice() | Pad(value=0.0):
             return _gather(node, network, program, save)
         case FixedLinear() if _copies(node.matrix):
@@ -215,6 +218,12 @@ def _concat(node: Concat, network: Network, program: Program, save: Save) -> int
     moved = torch.cat(parts, dim=node.dim)
     in_order = bool((moved.flatten() == torch.arange(1, length + 1)).all())
     return joined if in_order else _take(moved, joined, node.name, program, save)
+
+
+def _flat(shift: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """A shift for every element; whole numbers as such."""
+    row = shift.expand(1, *shape).flatten().detach()
+    return row.to(torch.int32) if bool((row == row.round()).all()) else row
 
 
 def _copies(matrix: Tensor) -> bool:

@@ -48,7 +48,7 @@ def _lowered(spiking: SpikingNetwork, chip: Chip, bits: int, broken: list[Broken
     reason = ""
     for width in widths:
         try:
-            lowered = portable(fixed_point(spiking.network, spiking.plan, bits=bits, membrane_bits=width))
+            lowered = portable(fixed_point(spiking.network, spiking.plan, bits=bits, membrane_bits=width), shifts=True)
         except InvalidOption as error:
             reason = reason or str(error)
             continue
@@ -66,6 +66,6 @@ def _lowered(spiking: SpikingNetwork, chip: Chip, bits: int, broken: list[Broken
 
 def _in_floats(spiking: SpikingNetwork) -> Portable:
     try:
-        return portable(spiking)
+        return portable(spiking, shifts=True)
     except (InvalidPlan, CannotExport):
         return Portable(spiking.network, spiking.plan, {}, 1.0, spiking.decoding)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from respike.cost import fan_outs
-from respike.export.portable import Portable
+from respike.export.portable import Portable, is_shift
 from respike.ir import (
     Activation,
     AdaptiveMaxPool,
@@ -101,7 +101,8 @@ def layers_of(lowered: Portable) -> list[Layer]:
                 others=tuple(
                     node
                     for node in between
-                    if type(node).__name__ not in ("Add", "Reshape", "Linear", "Conv", "AvgPool", "MaxPool")
+                    if not is_shift(node)
+                    and type(node).__name__ not in ("Add", "Reshape", "Linear", "Conv", "AvgPool", "MaxPool")
                 ),
                 sources=len(sources),
                 site=site,

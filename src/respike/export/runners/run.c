@@ -169,6 +169,7 @@ static void run(op *o, const value *image, int input_on, int bias_on) {
     else if (!strcmp(o->kind, "fire")) fire(o, y, x);
     else if (!strcmp(o->kind, "conv")) conv(o, y, x, bias_on);
     else if (!strcmp(o->kind, "sum")) pool(o, y, x, 0);
+    else if (!strcmp(o->kind, "shift")) for (long i = 0; i < size; i++) y[i] = bias_on ? x[i] + o->first.at[i] : x[i];
     else if (!strcmp(o->kind, "add")) for (long i = 0; i < size; i++) y[i] = x[i] + values[o->n[3]].at[i];
     else if (!strcmp(o->kind, "join")) {
         memcpy(y, x, sizeof(value) * values[o->n[2]].length);

@@ -123,6 +123,8 @@ def run(net, inputs, on_spikes):
                     y, state[n[0]] = most - passed, (charge, most)
                 elif kind == "max":
                     y = pool(x, n, most=True)
+                elif kind == "shift":
+                    y = x + first.astype(net.type) if bias_on else x
                 elif kind == "add":
                     y = x + values[n[3]]
                 elif kind == "join":
