@@ -1,6 +1,6 @@
 """Local threshold balancing by SpikingJelly and by respike: the same network, calibration batches and test images.
 
-    PYTHONPATH=... python benchmarks/balancing.py --images 1000
+    PYTHONPATH=... python benchmarks/balancing.py --images 200
 
 needs SpikingJelly 2.0 beside respike, and the public ResNet-20 (`papers/public.py`). It writes `balancing.json`.
 """
@@ -23,8 +23,8 @@ from respike import SpikingNetwork, data, methods
 from respike.zoo.residual import PaddedBlock
 
 RESULT = Path(__file__).with_suffix(".json")
-STEPS = (8, 16, 32, 64)
-BATCH, PASSES = 16, 2
+STEPS = (8, 16, 32)
+BATCH, PASSES = 16, 1
 """Calibration images of one update, and how often all of them are seen."""
 
 
@@ -98,7 +98,7 @@ def rows(by: str, over_time: list[Tensor], labels: Tensor, late: int) -> Iterato
 def main() -> None:
     """Measures and writes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--images", type=int, default=200)
     given = parser.parse_args()
     test = data.load("cifar10", "test").take(given.images)
     batches = list(torch.split(data.load("cifar10", "calibration").images, BATCH)) * PASSES

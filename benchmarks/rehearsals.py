@@ -1,6 +1,6 @@
 """Local threshold balancing, offset spikes and residual potentials on the public ResNet-20, at the same steps.
 
-`python benchmarks/rehearsals.py --images 500` writes `benchmarks/rehearsals.json`.
+`python benchmarks/rehearsals.py --images 200` writes `benchmarks/rehearsals.json`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from respike.plan import Plan, Site
 from respike.schedule import Steady
 
 RESULT = Path(__file__).with_suffix(".json")
-STEPS = (8, 16, 32)
+STEPS = (8, 16)
 REHEARSAL = 8
 CALIBRATION = 512
 
@@ -38,7 +38,7 @@ def plans(network: Network) -> Iterator[tuple[str, Plan]]:
 def main() -> None:
     """Measures and writes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=500)
+    parser.add_argument("--images", type=int, default=200)
     given = parser.parse_args()
     test = data.load("cifar10", "test").take(given.images)
     network = respike.load(public.module(), test.images[:8])

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+import respike
 from networks import images, networks, perceptrons, with_levels
 from respike import SpikingNetwork, engines, methods, refine
 from respike.errors import InvalidPlan
@@ -89,6 +90,25 @@ def small(weight: Tensor | None = None) -> Network:
     weight = torch.tensor([[1.0, -0.5], [0.25, 1.0]]).double() if weight is None else weight
     nodes = (Input("x", (), (2,)), Linear("in", ("x",), weight), Activation("relu", ("in",), ReLU()))
     return Network((*nodes, Linear("out", ("relu",), torch.eye(2).double())), ("out",))
+
+
+def test_snn_calibration_gives_every_channel_the_mean_input_of_the_network() -> None:
+    network, batch = small(), images(small(), 60)
+    deep = with_two(network)
+    plan = methods.snn_calibration(deep, batch, steps=6)
+    spiking = SpikingNetwork(deep, plan)
+    first = respike.simulate(spiking, batch).spike_counts["relu"] * torch.as_tensor(plan.sites["relu"].value) / 6
+    got = (first @ deep["middle"].weight.T).mean(0) + torch.as_tensor(plan.sites["second"].extra_current)  # type: ignore[union-attr]
+    torch.testing.assert_close(got, deep.values((batch,), ["middle"])["middle"].mean(0))
+
+
+def with_two(network: Network) -> Network:
+    more = (
+        Linear("middle", ("relu",), torch.tensor([[0.7, -0.4], [-0.3, 0.9]]).double()),
+        Activation("second", ("middle",), ReLU()),
+        Linear("out", ("second",), torch.eye(2).double()),
+    )
+    return Network((*network.nodes[:-1], *more), ("out",))
 
 
 @settings(max_examples=25, deadline=None)

@@ -25,6 +25,7 @@ from respike.methods.quantised import quantised as quantised
 from respike.methods.residual_potential import residual_potential as residual_potential
 from respike.methods.rmp import rmp as rmp
 from respike.methods.signed import signed as signed
+from respike.methods.snn_calibration import snn_calibration as snn_calibration
 from respike.methods.threshold_balancing import threshold_balancing as threshold_balancing
 from respike.methods.time_to_first_spike import time_to_first_spike as time_to_first_spike
 
@@ -39,6 +40,7 @@ ALL: tuple[Method[Any], ...] = (
     rmp,
     ecc,
     opi,
+    snn_calibration,
     local_threshold_balancing,
     offset_spikes,
     residual_potential,

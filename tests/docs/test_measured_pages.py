@@ -1,0 +1,27 @@
+"""The numbers in pages are those of the files that benchmarks have written."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def measured() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("measured", ROOT / "benchmarks" / "measured.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", sorted(measured().TABLES))
+def test_tables_have_the_measured_numbers(page: str) -> None:
+    module = measured()
+    text = (ROOT / "docs" / "methods" / f"{page}.md").read_text()
+    assert module.wanted(page) in text.partition(module.MARK)[2].partition(module.END)[0]
