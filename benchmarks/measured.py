@@ -29,13 +29,13 @@ def percent(share: float | None) -> str:
 
 def quantised(rows: Rows) -> str:
     """Networks of 4 and 8 levels beside training-free conversions of the plain one."""
-    steps = (4, 8, 16, 32)
+    steps = (4, 8, 16)
 
     def line(row: Mapping[str, Any]) -> list[str]:
         how = ", ".join(name for name in ("signed", "layerwise") if row["options"].get(name))
         found = [percent(row["accuracy"].get(str(step))) for step in steps]
         if "layerwise" in row["options"]:
-            found = ["", "", "", ""]
+            found = ["", "", ""]
         exact = percent(next(iter(row["accuracy"].values()))) if "layerwise" in row["options"] else ""
         what = f"`{row['method']}`" + (f", {how}" if how else "")
         return [f"{row['network']}, {what}", percent(row["network_accuracy"]), *found, exact]
@@ -75,7 +75,6 @@ def rehearsals(rows: Rows) -> str:
             str(row["rehearsal"]),
             steps,
             percent(accuracy),
-            percent(row["rounded_accuracy"]),
             f"{row['spikes_per_neuron']:.2f}",
         ]
         for row in rows
@@ -87,7 +86,7 @@ def rehearsals(rows: Rows) -> str:
         f"A public ResNet-20 for CIFAR-10, the first {images} test images "
         f"({percent(rows[0]['network_accuracy'])} by the network; one image is {100 / images:.2g} points):\n\n"
     )
-    head = ["method", "rehearsal", "steps", "accuracy", "rounded to as many levels", "spikes a neuron"]
+    head = ["method", "rehearsal", "steps", "accuracy", "spikes a neuron"]
     return said + table(head, lines)
 
 
