@@ -112,11 +112,17 @@ def _line(record: Record) -> str:
 
 def _report(records: dict[str, Record]) -> None:
     good = {name: record for name, record in records.items() if "seconds" in record}
-    parts = [_machine(good), _tables(records), _few(good), _growth(good)]
+    parts = [_machine(good), *tables(records)]
     before, rest = PAGE.read_text().split(START)
     body = "\n\n".join(part for part in parts if part)
     PAGE.write_text(f"{before}{START}\n\n{body}\n\n{END}{rest.split(END)[1]}")
     _picture(good)
+
+
+def tables(records: dict[str, Record]) -> list[str]:
+    """What the page says of the records, but for the machine that they were made on."""
+    good = {name: record for name, record in records.items() if "seconds" in record}
+    return [_tables(records), _few(good), _growth(good)]
 
 
 def _machine(good: dict[str, Record]) -> str:

@@ -1,0 +1,23 @@
+"""docs/performance.md against the file that its numbers come from."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("matplotlib")
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def test_the_tables_are_those_of_the_records() -> None:
+    """Every number of the generated part, made again from benchmarks/peers.json."""
+    peers = runpy.run_path(str(BENCHMARKS / "peers.py"))
+    made = peers["tables"](json.loads((BENCHMARKS / "peers.json").read_text()))
+    page = peers["PAGE"].read_text()
+    assert made
+    assert all(made)
+    for part in made:
+        assert part in page
