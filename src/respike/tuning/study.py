@@ -54,7 +54,13 @@ class Trial:
 
 
 class Study:
-    """Trials under one name in one database."""
+    """Trials under one name in one database.
+
+    Args:
+        study: the study of optuna that keeps them.
+        spaces: the search space of each method, by its name.
+        allowed_loss: trials that lose more accuracy than this are on no front.
+    """
 
     def __init__(self, study: optuna.Study, spaces: Mapping[str, Space], allowed_loss: float) -> None:
         self._study = study
