@@ -1,0 +1,35 @@
+"""The page "Which method, at which cost" is what its script makes of the measured numbers."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The script, as a module."""
+    for folder in (ROOT, ROOT / "benchmarks"):
+        monkeypatch.syspath_prepend(folder)
+    return pytest.importorskip("which_method")
+
+
+def test_the_page_is_made_from_the_numbers(program: Any) -> None:
+    measured = program.points()
+    assert program.PAGE.read_text(encoding="utf-8") == program.page(measured)
+    assert len({one.network for one in measured}) >= 2
+
+
+def test_no_point_beats_one_of_the_front(program: Any) -> None:
+    measured = program.points()
+    for network in {one.network for one in measured}:
+        some = [one for one in measured if one.network == network]
+        best = program.front(some)
+        for one in some:
+            assert any(other.energy <= one.energy and other.accuracy >= one.accuracy for other in best), one
+        assert all(one.energy < other.energy and one.accuracy < other.accuracy for one, other in pairwise(best))
