@@ -1,4 +1,4 @@
-"""Which method, at which cost: accuracy over time, spikes, operations and energy of many methods on the same images.
+"""Which method, at which cost: accuracy, latency, spikes, operations and energy of many methods on the same images.
 
 python benchmarks/which_method.py [--network NAME …] [--method NAME …] [--images N]   measures what is not there
 python benchmarks/which_method.py --page   writes page and figure from the JSON
@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -39,6 +40,8 @@ PAGE = HERE.parent / "docs" / "which-method.md"
 FIGURE = HERE.parent / "docs" / "images" / "which-method.png"
 STEPS = (4, 8, 16, 32, 64, 128, 256)
 _CALIBRATION = 256
+_LITTLE = 0.5
+"""Points lost that are few."""
 _MARKS = "os^DvPX*<>ph"
 
 
@@ -191,7 +194,7 @@ def page(measured: list[Point]) -> str:
     for network in dict.fromkeys(one.network for one in measured):
         some = [one for one in measured if one.network == network]
         beaten = {(one.method, one.steps) for one in some} - {(one.method, one.steps) for one in front(some)}
-        lines += [f"## {network}\n", _counted(some) + "\n"]
+        lines += [f"## {network}\n", fill(_counted(some), 120) + "\n", fill(_best(some), 120) + "\n"]
         lines += ["| Method | Steps | Latency | Accuracy | Points lost | Spikes a neuron | Operations | Energy ratio |"]
         lines += ["| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
         for one in some:
@@ -202,6 +205,17 @@ def page(measured: list[Point]) -> str:
             ]
         lines += [""]
     return "\n".join(lines)
+
+
+def _best(some: list[Point]) -> str:
+    """What is cheapest, fastest and sparsest among those that lose little."""
+    good = [one for one in some if one.loss <= _LITTLE]
+    if not good:
+        return f"No method loses at most {_LITTLE} points."
+    kinds = {"least energy": "energy", "fewest steps": "latency", "fewest spikes": "spikes"}
+    found = {kind: min(good, key=lambda one: getattr(one, figure)) for kind, figure in kinds.items()}
+    named = [f"`{one.method}` at {one.steps} steps has the {kind}" for kind, one in found.items()]
+    return f"Of those that lose at most {_LITTLE} points, {', '.join(named[:-1])}, and {named[-1]}."
 
 
 def _counted(some: list[Point]) -> str:
@@ -222,7 +236,7 @@ def _human(operations: float) -> str:
 
 _HEAD = """# Which method, at which cost
 
-All methods on the same networks and the same test images, from `benchmarks/which_method.json`, which
+Methods on the same networks and the same test images, from `benchmarks/which_method.json`, which
 `python benchmarks/which_method.py` measures and `--page` writes here. Calibrated on 256 training images.
 To have respike choose for a network of yours, see [recommend](recommend.md).
 
