@@ -1,7 +1,7 @@
 """Transformers with spikes on every edge: what they lose and cost on the test images; makes docs/transformers.md.
 
-`python benchmarks/transformers.py` measures all, `python benchmarks/transformers.py fashion-vit 4 6` some; other rows
-stay (benchmarks/transformers.json). Needs the zoo's trained weights.
+`python benchmarks/transformers.py` measures all, `python benchmarks/transformers.py fashion-vit 4 6` some, with
+`--limit=2000` on the first test images; other rows stay (benchmarks/transformers.json). Needs the zoo's weights.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from respike.cost import HOROWITZ_45NM, analog_operations, fan_outs, macs
 from respike.data import Split
 
 ROWS = Path(__file__).with_suffix(".json")
+PAGE = Path(__file__).parents[1] / "docs" / "transformers.md"
+START, END = "<!-- made by benchmarks/transformers.py -->", "<!-- end -->"
 STEPS = {"fashion-vit": (8, 6, 5, 4, 3), "cifar10-vit": (6, 5, 4), "cifar10-convnext": (6, 5, 4)}
 CALIBRATION = 512
 """Images of the training set, the first ones."""
@@ -56,6 +58,20 @@ def row(name: str, steps: int, limit: int | None) -> dict[str, Any]:
     }
 
 
+def table(rows: dict[str, dict[str, Any]]) -> str:
+    """The rows as Markdown."""
+    head = (
+        "| network | K | test images | network | spikes | agreement | spikes a neuron | energy ratio | of it analog |"
+    )
+    lines = [head, "| " + " | ".join(["---"] * 9) + " |"]
+    for name, r in sorted(rows.items()):
+        network, steps = name.split()
+        cells = [network, steps, f"{r['images']:,}", f"{100 * r['network']:.2f} %", f"{100 * r['accuracy']:.2f} %"]
+        cells += [f"{100 * r['agreement']:.1f} %", f"{r['spikes_per_neuron']:.2f}", f"{r['energy_ratio']:.3f}"]
+        lines.append("| " + " | ".join([*cells, f"{100 * r['analog_share']:.0f} %"]) + " |")
+    return "\n".join(lines)
+
+
 def main(wanted: list[str]) -> None:
     """Measures what is wanted, and keeps it."""
     limit = next((int(word.removeprefix("--limit=")) for word in wanted if word.startswith("--limit=")), None)
@@ -67,9 +83,10 @@ def main(wanted: list[str]) -> None:
             if not some or steps in some:
                 found = row(name, steps, limit)
                 print(name, steps, found, flush=True)
-                if limit is None:
-                    rows[f"{name} {steps}"] = found
-                    ROWS.write_text(json.dumps(rows, indent=1) + "\n")
+                rows[f"{name} {steps}"] = found
+                ROWS.write_text(json.dumps(rows, indent=1) + "\n")
+    before, rest = PAGE.read_text().split(START)
+    PAGE.write_text(f"{before}{START}\n\n{table(rows)}\n\n{END}{rest.split(END)[1]}")
 
 
 if __name__ == "__main__":
