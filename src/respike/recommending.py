@@ -79,7 +79,7 @@ class Candidate:
     Args:
         method: the name of the method.
         options: what it was called with.
-        refinements: what is done to its plans, as `--refine` takes it.
+        refinements: what is done to its plans, as text: names, and options behind colons.
         loss: accuracy lost against the network, in points.
         error: the standard error of the loss, in points, from the number of images that are decided differently.
         accepted: whether `loss + error` is at most what may be lost.
