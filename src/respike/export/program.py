@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -33,6 +33,7 @@ from respike.ir import (
     apply,
     channelwise,
 )
+from respike.neurons import Burst, IntegrateFire, Neuron, SignedIntegrateFire
 from respike.plan import AccumulatedMax, Quantity, Site, SpikeCount
 from respike.record import OUTPUT
 
@@ -234,7 +235,7 @@ def _copies(matrix: Tensor) -> bool:
 def _fire(
     name: str, site: Site, shape: tuple[int, ...], source: int, lowered: Portable, program: Program, save: Save
 ) -> int:
-    rule, strict, number, reset = _rule(name, site.neuron.manifest())
+    rule, strict, number, reset = _rule(name, site.neuron)
     if bool(torch.as_tensor(site.extra_current).any()):
         raise CannotExport(f"the runners have no extra current, which layer {name!r} has")
     whole = lowered.bits is not None
@@ -248,20 +249,42 @@ def _fire(
     return program.add("fire", size, source, strict, number, rule=rule, first=first, second=second)
 
 
-def _rule(name: str, neuron: Mapping[str, Any]) -> tuple[str, int, int, float]:
-    """How a population fires: the rule, whether the threshold must be passed, a bound of spikes, a reset's value."""
-    strict = int(neuron.get("fires_at") == ">")
-    match neuron["kind"]:
-        case "integrate_and_fire" if neuron["reset"] == "subtract":
-            return "subtract", strict, 0, 0.0
-        case "integrate_and_fire":
-            return "value", strict, 0, float(neuron["reset_value"])
-        case "burst":
-            return "burst", strict, int(neuron["most"]), 0.0
-        case "signed_integrate_and_fire":
-            return "signed", strict, int(neuron.get("most_total", 0)), 0.0
-        case kind:
-            raise CannotExport(f"the runners have no neurons of the kind {kind!r}, which layer {name!r} has")
+Rule: TypeAlias = tuple[str, int, int, float]
+"""How a population fires: the rule, whether the threshold must be passed, a bound of spikes, a reset's value."""
+
+
+def _rule(name: str, neuron: Neuron) -> Rule:
+    """The rule of a population's neurons."""
+    if (rule := RULES.get(type(neuron))) is None:
+        kind = neuron.manifest()["kind"]
+        raise CannotExport(f"the runners have no neurons of the kind {kind!r}, which layer {name!r} has")
+    return rule(neuron.manifest())
+
+
+def _integrate_and_fire(neuron: Mapping[str, Any]) -> Rule:
+    if neuron["reset"] == "subtract":
+        return "subtract", _strict(neuron), 0, 0.0
+    return "value", _strict(neuron), 0, float(neuron["reset_value"])
+
+
+def _burst(neuron: Mapping[str, Any]) -> Rule:
+    return "several", _strict(neuron), int(neuron["most"]), 0.0
+
+
+def _signed(neuron: Mapping[str, Any]) -> Rule:
+    return "either", _strict(neuron), int(neuron.get("most_total", 0)), 0.0
+
+
+def _strict(neuron: Mapping[str, Any]) -> int:
+    return int(neuron.get("fires_at") == ">")
+
+
+RULES: Mapping[type[Neuron], Callable[[Mapping[str, Any]], Rule]] = {
+    IntegrateFire: _integrate_and_fire,
+    Burst: _burst,
+    SignedIntegrateFire: _signed,
+}
+"""The rules of the neurons that the runners have, from what a manifest says of them."""
 
 
 def _row(quantity: Quantity, shape: tuple[int, ...]) -> Tensor:

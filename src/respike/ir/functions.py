@@ -12,8 +12,10 @@ from torch import Tensor
 
 from respike.errors import InvalidNetwork
 
-_ROUNDING = 1e-6
-"""By how much a number may be off, relatively: scales are stored in float32, and so are their reciprocals."""
+ROUNDING = 1e-4
+"""By how many steps a number may be off: scales are stored in float32, and so are their reciprocals, and what is
+rounded is up to some hundred steps large. It does not grow with the number, so that a shift by whole steps changes
+nothing. Neurons of such functions start with so much more."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def whole(x: Tensor) -> Tensor:
 
     Means of quantised values often stand exactly between two levels, and must not fall to either side by chance.
     """
-    return (x + _ROUNDING * (x.abs() + 1)).floor()
+    return (x + ROUNDING).floor()
 
 
 def never_falls(function: Function) -> bool:

@@ -6,15 +6,12 @@ from respike.bounds import StepCount, StepCountOrNone
 from respike.citations import BU_2022_QCFS, FEW_SPIKES, YOU_2024
 from respike.errors import Argument, InvalidOption, InvalidPlan
 from respike.ir import Network, QuantisedReLU
+from respike.ir.functions import ROUNDING
 from respike.methods.method import published
 from respike.methods.search import SWITCH, Steps
 from respike.neurons import LevelSpikes, SignedIntegrateFire
 from respike.plan import Plan, Site
 from respike.schedule import InputThenDrain, Layerwise, Schedule, Steady
-
-_AT_A_STEP = 1e-5
-"""The least potential that neurons start with, in steps: a value that is passed on from layer to layer stands at a
-step, and must not fall below it by rounding."""
 
 
 def _has_levels(network: Network) -> bool:
@@ -85,7 +82,9 @@ def _levels(network: Network) -> dict[str, int]:
 
 
 def _site(name: str, function: QuantisedReLU, steps: int, signed: bool, layerwise: bool) -> Site:
-    share = max(function.offset, _AT_A_STEP)
+    # A value that is passed on from layer to layer stands at a step, and must not fall below it by rounding: neurons
+    # take what the function takes as one.
+    share = function.offset + ROUNDING
     if layerwise:
         return Site(function.unit, initial_potential=share * function.unit, neuron=LevelSpikes(function.levels))
     if not signed:

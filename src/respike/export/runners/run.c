@@ -110,10 +110,10 @@ static void fire(op *o, value *y, const value *x) {
     long size = o->n[1];
     for (long i = 0; i < size; i++) {
         value threshold = o->first.at[i / (size / o->first.length)], v = held(o->state[i] + x[i]), z = 0;
-        if (!strcmp(o->rule, "burst")) {
+        if (!strcmp(o->rule, "several")) {
             z = v > 0 ? WHOLE(v / threshold) : 0;
             if (z > o->n[4]) z = o->n[4];
-        } else if (!strcmp(o->rule, "signed")) {
+        } else if (!strcmp(o->rule, "either")) {
             z = (v >= threshold && (!o->n[4] || o->more[i] < o->n[4])) - (v < 0 && o->more[i] > 0);
             o->more[i] += z;
         } else z = o->n[3] ? v > threshold : v >= threshold;

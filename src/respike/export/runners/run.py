@@ -80,9 +80,9 @@ def pool(x, n, most):
 
 def fire(v, threshold, reset_to, rule, n, sent):
     """The spikes of charged neurons, and the potentials that are left."""
-    if rule == "burst":
+    if rule == "several":
         z = np.clip(v // threshold if v.dtype == np.int64 else np.floor(v / threshold), 0, n[4])
-    elif rule == "signed":
+    elif rule == "either":
         up = (v >= threshold) & ((sent < n[4]) if n[4] else True)
         z = up.astype(v.dtype) - ((v < 0) & (sent > 0))
     else:
