@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -206,6 +207,19 @@ def test_a_database_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     (tmp_path / "study.db").write_bytes(b"this is no database, but a text of some length" * 40)
     with pytest.raises(InvalidFile, match=r"cannot be used.*not a database"):
         search(tmp_path, 1)
+
+
+@pytest.mark.parametrize(
+    "damage", ["UPDATE study_user_attributes SET value_json = '{'", "DELETE FROM study_user_attributes"]
+)
+def test_a_database_with_damaged_rows_is_told(damage: str, tmp_path: Path) -> None:
+    search(tmp_path, 1)
+    with closing(sqlite3.connect(tmp_path / "study.db")) as database:
+        database.execute(damage)
+        database.commit()
+    network, calibration, _ = subject()
+    with pytest.raises(InvalidFile, match="cannot be used"):
+        from_study(network, calibration, tmp_path / "study.db", "small")
 
 
 def test_objectives_by_name() -> None:

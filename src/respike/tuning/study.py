@@ -273,9 +273,12 @@ def _database(where: str | Path) -> Iterator[None]:
     """Tells what a database does in a line, with what to do."""
     try:
         yield
+    except RespikeError:
+        raise
     except ModuleNotFoundError as error:
         raise InvalidFile(f"{where} needs the database driver {error.name}: pip install {error.name}") from error
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, RuntimeError) as error:
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, RuntimeError, LookupError, ValueError) as error:
+        # The last two: rows that are missing, and JSON that is none, in a damaged database.
         reason = str(error.__cause__ or error).splitlines()[0]
         raise InvalidFile(
             f"the database of the study {where} cannot be used: {reason}; finished trials are kept in it, and the same "
