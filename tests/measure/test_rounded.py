@@ -26,6 +26,15 @@ def test_few_spikes_in_one_pass_are_the_baseline(network: Network, steps: int, p
     torch.testing.assert_close(rounded_outputs(network, plan, batch), SpikingNetwork(network, plan)(batch))
 
 
+@pytest.mark.filterwarnings("ignore::respike.errors.DeadLayerWarning")
+@settings(max_examples=10, deadline=None)
+@given(network=perceptrons(), steps=st.integers(2, 6))
+def test_neurons_of_the_identity_round_in_both_directions(network: Network, steps: int) -> None:
+    batch = images(network, 8) - 0.5
+    plan = methods.every_edge(network, batch, steps=steps, correct_bias=False)
+    torch.testing.assert_close(rounded_outputs(plan.on(network), plan, batch), SpikingNetwork(network, plan)(batch))
+
+
 @settings(max_examples=15, deadline=None)
 @given(network=LAYERED, levels=st.integers(1, 9), signed=st.booleans())
 def test_levels_that_a_network_has_are_its_own(network: Network, levels: int, signed: bool) -> None:

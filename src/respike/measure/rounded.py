@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from respike.ir import Activation, Network, Node, apply_activation, evaluate, walk
+from respike.ir import Activation, Identity, Network, Node, apply_activation, evaluate, walk
 from respike.plan import Plan, Site
 
 
@@ -15,7 +15,7 @@ from respike.plan import Plan, Site
 def rounded_outputs(network: Network, plan: Plan, images: Tensor) -> Tensor | None:
     """The outputs of the network whose activations are rounded to the nearest of what its spiking neurons can deliver.
 
-        q(a) = u · clip(floor(a / u + 1/2), 0, L)
+        q(a) = u · clip(floor(a / u + 1/2), 0, L), and from -L where the neurons stand for the identity
 
     with u and L of each population: for T steps `u = value / T` and at most T times the largest amplitude; for neurons
     with a window `u = value` and their largest value. Weights and all else stay in floating point. This is a plain
@@ -39,7 +39,8 @@ def rounded_outputs(network: Network, plan: Plan, images: Tensor) -> Tensor | No
         if not isinstance(node, Activation) or site is None or site.neuron.domain is not None:
             return evaluate(node, inputs)
         unit, levels = _levels(plan, site, inputs[0])
-        return unit * (apply_activation(node, inputs[0]) / unit + 0.5).floor().clamp(0.0, levels)
+        lowest = -levels if isinstance(site.neuron.computes, Identity) else 0.0
+        return unit * (apply_activation(node, inputs[0]) / unit + 0.5).floor().clamp(lowest, levels)
 
     values = {node.name: result for node, result in walk(network.nodes, value, entry) if node.name in network.outputs}
     return values[network.outputs[0]]
