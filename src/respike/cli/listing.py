@@ -23,11 +23,12 @@ from respike.published import Published
 def networks() -> None:
     """List the networks of the zoo, with their architectures and accuracies."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("network", "architecture", "paper", "accuracy"):
-        table.add_column(heading, no_wrap=heading == "network")
+    for heading in ("network", "accuracy", "architecture"):
+        table.add_column(heading, no_wrap=heading != "architecture")
     for entry in zoo.ENTRIES:
-        table.add_row(entry.name, entry.description, entry.paper, _accuracy(entry.name))
+        table.add_row(entry.name, _accuracy(entry.name), f"{entry.description} ({entry.paper})")
     OUT.print(table)
+    OUT.print("accuracy: of the network itself on the test images; respike train NAME trains it")
 
 
 def list_methods(
@@ -63,7 +64,7 @@ def _accuracy(name: str) -> str:
     try:
         record = zoo.record(name)
     except InvalidFile:
-        return f"respike train {name}"
+        return "not trained"
     return f"{100 * record.accuracy:.2f} % of {record.test_images:,}"
 
 
