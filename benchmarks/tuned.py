@@ -25,8 +25,9 @@ from rich.progress import track
 from respike import Report, SpikingNetwork, data, load, measure, methods, tuning, zoo
 from respike.cli.tables.tuned import written
 from respike.data import Dataset
+from respike.drawing import COLOURS
 from respike.ir import Network
-from respike.report.figures import COLOURS, save
+from respike.report.figures import save
 
 STEPS = (16, 32, 64)
 FEW_STEPS = (4, 5, 6, 8, 10)

@@ -31,8 +31,9 @@ from papers import public
 from respike import Report, SpikingNetwork, data, methods, zoo
 from respike.cost import HOROWITZ_45NM
 from respike.data import Dataset
+from respike.drawing import COLOURS
 from respike.ir import Network
-from respike.report.figures import COLOURS, save
+from respike.report.figures import save
 
 HERE = Path(__file__).parent
 NUMBERS = HERE / "which_method.json"

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from respike.bounds import Bounds
+from respike.errors import InvalidOption, UnknownName
 from respike.neurons import Neuron
 from respike.plan import Plan
 from respike.summarised import Summarised, listed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 INPUT = "input"
 """The name under which input spikes are recorded, where the coding spikes."""
@@ -75,6 +81,44 @@ class Recording(Summarised):
         over_time = self.outputs_over_time - self.outputs_over_time[after - 1]
         over_time[:after] = 0
         return replace(self, outputs_over_time=over_time)
+
+    def raster(self, population: str, image: int = 0, *, axes: Axes | None = None) -> Axes:
+        """Draws the spikes of one population for one image: a row for each neuron, a line for each spike.
+
+        Recalled (negative) spikes have the second colour. Neurons are numbered as in the flattened population. Steps
+        are counted from the population's first one: in layer by layer schedules, from the start of its window.
+
+        Args:
+            population: whose spikes, one of `spikes`.
+            image: the number of the image in the batch.
+            axes: where to draw, for example `pyplot.gca()`; a figure of its own unless given, which no window knows of.
+
+        Returns:
+            The axes; `.figure.savefig(...)` writes them.
+
+        Raises:
+            InvalidOption: the spikes of the population were not kept at every step, or there is no such image.
+        """
+        from respike.drawing import COLOURS, blank, describe, spikes
+
+        known = {*self.spike_counts, *self.spikes}
+        if known and population not in known:
+            raise UnknownName("population", population, known)
+        if population not in self.spikes:
+            keep = f"simulate with Probe(spikes=[{population!r}])"
+            raise InvalidOption(f"the steps of {population!r} were not kept: {keep}")
+        kept = self.spikes[population]
+        Bounds(0, kept.shape[1] - 1, whole=True).check("image", image)
+        sent = kept[:, image].flatten(1).cpu()
+        axes = blank().subplots() if axes is None else axes
+        for chosen, colour in ((sent > 0, COLOURS[0]), (sent < 0, COLOURS[1])):
+            steps, rows = chosen.nonzero(as_tuple=True)
+            # Of many rows, one is too low to be seen.
+            spikes(axes, (1 + steps).tolist(), rows.tolist(), colour, max(0.8, sent.shape[1] / 120))
+        describe(axes, "time steps", "neuron", f"{population}, image {image}")
+        axes.set_xlim(0.5, len(sent) + 0.5)
+        axes.set_ylim(sent.shape[1] - 0.5, -0.5)
+        return axes
 
     @property
     def outputs(self) -> Tensor:

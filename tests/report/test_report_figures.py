@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from report.samples import REPORT
+from respike.drawing import Style
 from respike.errors import InvalidOption
 from respike.report import accuracy_over_time, save
-from respike.report.figures import Style
 
 LONG = replace(
     REPORT,

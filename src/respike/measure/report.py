@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from respike.cost import EnergyModel, analog_macs, interval, latency, macs
 from respike.engines import Engine
-from respike.errors import InvalidOption
+from respike.errors import InvalidOption, UnknownName
 from respike.intervals import by_chance, wilson
 from respike.measure.early_exit import EarlyExit
 from respike.measure.tally import MARGIN_UNITS, Tally
@@ -21,6 +22,9 @@ from respike.record import INPUT, OUTPUT
 from respike.spiking import SpikingNetwork
 from respike.summarised import Summarised, called
 from respike.version import __version__
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -245,6 +249,31 @@ class Report(Summarised):
                 + f", {self.energy_model}"
             ),
         }
+
+    def plot(self, against: str = "time", *, axes: Axes | None = None) -> Axes:
+        """Draws the accuracy over time, or over the energy that is spent until then.
+
+        The axis of accuracy is logarithmic in the error, so that the last tenths of a point can be seen. Dashed lines
+        are the network itself. The large point is the headline. `report.accuracy_over_time` draws several reports in
+        one figure.
+
+        Args:
+            against: "time" (steps) or "energy" (as a multiple of the network's).
+            axes: where to draw, for example `pyplot.gca()`; a figure of its own unless given, which no window knows of.
+
+        Returns:
+            The axes; `.figure.savefig(...)` writes them.
+
+        Raises:
+            UnknownName: accuracy cannot be drawn against that.
+        """
+        from respike.drawing import AGAINST, blank
+
+        if against not in AGAINST:
+            raise UnknownName("axis", against, AGAINST)
+        axes = blank().subplots() if axes is None else axes
+        AGAINST[against](axes, self, self.method or "by hand")
+        return axes
 
     def to_json(self) -> str:
         """The report as JSON, with its two costs beside what it holds."""

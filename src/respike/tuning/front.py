@@ -6,7 +6,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from respike.report.figures import COLOURS
+from respike.drawing import COLOURS
 from respike.tuning.search import Tuned
 
 _MARKS = "os^DvPX*<>"
