@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -20,6 +20,7 @@ from papers.workbench import Run, Subject, Workbench
 
 from papers import figures, workbench
 from respike import Plan, Report, methods, zoo
+from respike.coding import Bernoulli
 from respike.neurons import ToValue
 
 HOME = Path(__file__).parent
@@ -35,6 +36,10 @@ MANY = 4
 HIGH = 1.0
 """Points: how far from the network we take the replication's "high accuracy" to be."""
 HARD = ToValue(0.0)
+POISSON = 500
+"""Milliseconds, and steps, for which Diehl et al. present an image as Poisson spike trains."""
+RATES = (1000, 250)
+"""Spikes a second of a white pixel."""
 _UNPAIRED = (
     "The decisions of the long runs were not kept image by image, so the interval is that of independent images, which "
     "is wider."
@@ -169,8 +174,28 @@ def program(bench: Workbench) -> list[Claim]:
         *(direct_copy_loses(one) for one in found),
         *(claim for one in found for claim in latency(one)),
         *best_on_fashion(found),
+        *(claim for name in bench.networks if PAPER[name].dataset == "MNIST" for claim in poisson(bench, name)),
     ]
     return explained(claims, REASONS)
+
+
+def poisson(bench: Workbench, name: str) -> list[Claim]:
+    """Diehl's own input: spikes at random, at a rate that is the pixel's share of the highest, in steps of 1 ms."""
+    subject = bench.subject(name)
+    normalised = plan(subject, "data", POISSON)
+    claims = []
+    for rate in RATES:
+        spiking = replace(normalised, coding=Bernoulli(rate=rate))
+        report = bench.measure(f"poisson-{rate}", subject, spiking, bench.limit, WITHIN / 100).report
+        claims.append(
+            claim(
+                f"{name}-poisson-{rate}", "Diehl 2015", f"{name}: data-based normalisation, Poisson input of at most "
+                f"{rate:,} Hz for {POISSON} ms", "0.5 s at up to 1,000 Hz",
+                accuracy(report.accuracy[-1], report.images), images=report.images, steps=POISSON,
+                unit=f" % (the network {100 * report.network_accuracy:.2f} %)",
+            )
+        )  # fmt: skip
+    return claims
 
 
 def draw(bench: Workbench, name: str, found: list[Measured]) -> None:
