@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         ir,
         lower,
         methods,
+        metrics,
         neurons,
         passes,
         refine,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from respike.load import load
     from respike.measure.measure import measure
     from respike.measure.report import Report
+    from respike.measure.scoring import Score, score
     from respike.passes import prepare
     from respike.plan import AccumulatedMax, Membrane, MomentaryMax, Plan, Site, SpikeCount
     from respike.recommending import Recommendation, recommend
@@ -61,6 +63,7 @@ __all__ = [
     "Recommendation",
     "Recording",
     "Report",
+    "Score",
     "Site",
     "SpikeCount",
     "SpikingNetwork",
@@ -81,12 +84,14 @@ __all__ = [
     "lower",
     "measure",
     "methods",
+    "metrics",
     "neurons",
     "passes",
     "prepare",
     "recommend",
     "refine",
     "report",
+    "score",
     "simulate",
     "tuning",
     "wilson",
@@ -97,7 +102,7 @@ _HOMES = {
     "diagnosis": ("Diagnosis", "diagnose"),
     "intervals": ("wilson",),
     "load": ("load",),
-    "measure": ("Report", "measure"),
+    "measure": ("Report", "Score", "measure", "score"),
     "passes": ("prepare",),
     "plan": ("AccumulatedMax", "Membrane", "MomentaryMax", "Plan", "Site", "SpikeCount"),
     "recommending": ("Recommendation", "recommend"),

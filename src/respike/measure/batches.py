@@ -44,7 +44,13 @@ class Batch:
         return self.first_image + len(self.images)
 
 
-def batches(dataset: Labelled, network: Network, limit: int | None, claims: Iterator[int]) -> Iterator[Batch]:
+def batches(
+    dataset: Labelled,
+    network: Network,
+    limit: int | None,
+    claims: Iterator[int],
+    check: Callable[[Tensor, int], None] | None = None,
+) -> Iterator[Batch]:
     """The batches whose numbers are claimed, in order; the next number is asked for when a batch is done.
 
     Args:
@@ -52,6 +58,7 @@ def batches(dataset: Labelled, network: Network, limit: int | None, claims: Iter
         network: the network that the images are for.
         limit: the number of images at most.
         claims: the numbers of the batches that are wanted, rising.
+        check: raises `InvalidData` for labels that do not fit so many images; unless given, labels are classes.
 
     Raises:
         InvalidData: images or labels that do not fit the network.
@@ -65,7 +72,7 @@ def batches(dataset: Labelled, network: Network, limit: int | None, claims: Iter
             return
         if number == wanted:
             images, labels = read()
-            _check(network, images, labels, first_image)
+            _check(network, images, labels, first_image, check or network.check_labels)
             yield Batch(number, first_image, images[:take], None if labels is None else labels[:take])
             wanted = next(claims)
         left -= take
@@ -82,11 +89,17 @@ def size(dataset: Labelled, limit: int | None) -> int | None:
             return limit
 
 
-def _check(network: Network, images: Tensor, labels: Tensor | None, first_image: int) -> None:
+def _check(
+    network: Network,
+    images: Tensor,
+    labels: Tensor | None,
+    first_image: int,
+    check: Callable[[Tensor, int], None],
+) -> None:
     try:
         network.check_inputs((images,))
         if labels is not None:
-            network.check_labels(labels, len(images))
+            check(labels, len(images))
     except InvalidData as error:
         raise InvalidData(f"images from {first_image} on: {error}") from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -11,11 +10,12 @@ import torch
 from respike.bounds import Bounds
 from respike.cost import HOROWITZ_45NM, EnergyModel, fan_outs
 from respike.engines import Engine, fastest
-from respike.errors import InvalidData, InvalidNetwork, InvalidOption
+from respike.errors import InvalidData, InvalidNetwork
 from respike.measure.batches import BATCH_SIZE, Batch, Labelled, batches, size
 from respike.measure.early_exit import EarlyExit, exiting
 from respike.measure.fingerprint import run_of
 from respike.measure.kept import Kept
+from respike.measure.memory import check_memory
 from respike.measure.report import Report, report
 from respike.measure.rounded import rounded_outputs
 from respike.measure.tally import Tally, tally
@@ -45,7 +45,8 @@ def measure(
     Beside them stands the network with activations rounded to the levels that its spiking neurons have
     (`measure.rounded`).
 
-    Images without labels are measured against what the network itself decides: accuracy then means agreement.
+    Images without labels are measured against what the network itself decides: accuracy then means agreement. Outputs
+    that are no classes of whole images have their own verb, `respike.score`.
 
     Ctrl-C ends the run early; the report then covers the images that were finished, and says so. Before the first
     batch is finished there is nothing to report, and the interrupt passes through, as it does where several workers
@@ -68,7 +69,8 @@ def measure(
         workers: who shares the run (`measure.workers()` under torchrun); every one of them gets the report.
 
     Raises:
-        InvalidData: no images, wrong shapes, NaN or infinite values, labels that are not integers or do not fit.
+        InvalidData: no images, wrong shapes, NaN or infinite values, labels that are not integers or do not fit, an
+            output that is not one value per class.
         InvalidNetwork: the network itself gives NaN or infinite outputs.
         InvalidFile: the folder to resume from holds another run's batches.
         InvalidOption: a limit below 1, a tolerance that is no share, or so many steps that memory cannot hold their
@@ -80,7 +82,13 @@ def measure(
         Bounds(1, whole=True).check("limit", limit)
     if tolerance is not None:
         Bounds(0, 1).check("tolerance", tolerance)
-    _check_memory(spiking)
+    shape = spiking.network.shapes[spiking.network.outputs[0]]
+    if len(shape) != 1:
+        raise InvalidData(
+            f"classes need an output with one value per class, but the output has shape {list(shape)}: measure it in "
+            "Python by respike.score and a metric of respike.metrics"
+        )
+    check_memory(spiking)
     engine = engine or fastest(spiking.network, spiking.plan)
     fan_out = fan_outs(spiking.network, spiking.plan)
     rule = exiting(early_exit, spiking.network, spiking.plan) if early_exit is not None else None
@@ -130,16 +138,3 @@ def measure(
         complete=complete,
         early_exit=early_exit,
     )
-
-
-def _check_memory(spiking: SpikingNetwork) -> None:
-    """The outputs of a batch are kept at every step, beside a copy of them."""
-    network, steps = spiking.network, spiking.plan.schedule.steps
-    needed = 2 * steps * BATCH_SIZE * network.neurons(network.outputs[0]) * network.dtype.itemsize
-    if not hasattr(os, "sysconf"):  # Windows does not say
-        return
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > there:
-        raise InvalidOption(
-            f"the outputs of {steps:,} steps take {needed >> 30} GiB, this machine has {there >> 30}: use fewer steps"
-        )

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
-from respike.cost import EnergyModel, analog_macs, interval, latency, macs
+from respike.cost import EnergyModel, interval, latency
 from respike.engines import Engine
 from respike.errors import InvalidOption, UnknownName
 from respike.intervals import by_chance, wilson
 from respike.measure.early_exit import EarlyExit
 from respike.measure.tally import MARGIN_UNITS, Tally
-from respike.record import INPUT, OUTPUT
+from respike.measure.work import worked
 from respike.spiking import SpikingNetwork
 from respike.summarised import Summarised, called
 from respike.version import __version__
@@ -318,29 +316,14 @@ def report(
 ) -> Report:
     """The report on the images of a tally."""
     network, plan, images = spiking.network, spiking.plan, tally.images
-    totals = tally.per_population("spikes")
-    # In the network's order, whoever counted them.
-    layers = {node.name: totals[node.name] for node in network.nodes if node.name in totals.keys() - {INPUT, OUTPUT}}
-    # The same neurons stand for several activations in an unrolled recurrent network.
-    spiking_nodes = [node for node in network.activations if node.name not in plan.analog]
-    neurons = sum({node.population or node.name: network.neurons(node.name) for node in spiking_nodes}.values())
-    spikes = _sum_per_step(layers.values()) / images
-    operations = _sum_per_step(tally.per_population("operations").values()) / images
-    input_macs = 0.0 if plan.coding.spiking else float(fan_out[INPUT].sum())
-    kept_macs = analog_macs(network, plan, fan_out)
-    network_macs = sum(macs(network).values())
+    work = worked(spiking, tally, fan_out, energy)
     accuracy = _over_time(tally, "right")
     network_right = tally.number("network right")
     within = by_chance(network_right / images, images) if tolerance is None else int(tolerance * images + 1e-9)
     first = first_to_stay(tally.counts["right"].reshape(-1).tolist(), network_right - within)
     done = latency(network, plan)
-    network_energy = energy(network_macs, 0)
-
-    def ratio(done_so_far: float) -> float:
-        return energy(input_macs + kept_macs, done_so_far) / network_energy
-
-    missing = [0.0] * (len(accuracy) - len(operations))
-    at_each = accumulate(operations.tolist() + missing) if len(accuracy) > 1 else [float(operations.sum())]
+    missing = [0.0] * (len(accuracy) - len(work.operations))
+    at_each = accumulate(work.operations.tolist() + missing) if len(accuracy) > 1 else [work.synaptic_operations]
     return Report(
         network=network.origin,
         method=plan.title,
@@ -358,15 +341,15 @@ def report(
         output_error=tally.output_error,
         steps_to_network_accuracy=done if first is not None and len(accuracy) == 1 else first,
         tolerance=within / images,
-        neurons=neurons,
-        spikes_per_neuron=float(spikes.sum()) / neurons if neurons else 0.0,
-        spikes_per_layer={name: float(sums.sum()) / images for name, sums in layers.items()},
-        spikes_per_step=spikes.tolist(),
-        synaptic_operations=float(operations.sum()),
-        synaptic_operations_per_step=operations.tolist(),
-        macs=network_macs,
-        input_macs=input_macs,
-        energy_ratio=ratio(float(operations.sum())),
+        neurons=work.neurons,
+        spikes_per_neuron=work.spikes_per_neuron,
+        spikes_per_layer=work.spikes_per_layer,
+        spikes_per_step=work.spikes.tolist(),
+        synaptic_operations=work.synaptic_operations,
+        synaptic_operations_per_step=work.operations.tolist(),
+        macs=work.macs,
+        input_macs=work.input_macs,
+        energy_ratio=work.energy_ratio(work.synaptic_operations),
         energy_model=energy.source,
         engine=getattr(engine, "__name__", type(engine).__name__),
         seconds=seconds,
@@ -374,9 +357,9 @@ def report(
         respike_version=__version__,
         complete=complete,
         early_exit=None if early_exit is None else _exits(tally, early_exit),
-        analog_macs=kept_macs,
+        analog_macs=work.analog_macs,
         labelled=tally.number("labelled") > 0,
-        energy_over_time=[ratio(so_far) for so_far in at_each],
+        energy_over_time=[work.energy_ratio(so_far) for so_far in at_each],
         rounded_accuracy=tally.number("rounded right") / images if "rounded right" in tally.counts else None,
         margin=(tally.counts["margin"].double() / MARGIN_UNITS / images).reshape(-1).tolist(),
     )
@@ -398,11 +381,6 @@ def _exits(tally: Tally, rule: EarlyExit) -> Exits:
         agreement=tally.number("exit agreeing") / images,
         exits_per_step=counts,
     )
-
-
-def _sum_per_step(parts: Iterable[Tensor]) -> Tensor:
-    """The sum of sequences, the shorter ones filled up with zeros (populations whose neurons have fewer steps)."""
-    return pad_sequence([torch.zeros(1, dtype=torch.float64), *parts]).sum(1)
 
 
 def first_to_stay(right: Sequence[int], wanted: int) -> int | None:

@@ -106,10 +106,9 @@ def tally(
         "right": _right(over_time, labels, 1),
         "right5": _right(over_time, labels, 5),
         "agreeing": (decided == outputs.argmax(-1)).sum(),
-        "margin": (margins(outputs, _decoded(over_time, plan)) * MARGIN_UNITS).round().sum(-1).to(torch.int64),
+        "margin": (margins(outputs, decode(over_time, plan)) * MARGIN_UNITS).round().sum(-1).to(torch.int64),
     }
-    counts |= {f"spikes {name}": sums.cpu() for name, sums in record.spikes_per_step.items()}
-    counts |= {f"operations {name}": sums.cpu() for name, sums in record.operations_per_step.items()}
+    counts |= spent(record)
     if rounded is not None:
         counts["rounded right"] = _right(rounded.cpu(), labels, 1)
     if exiting is not None:
@@ -140,12 +139,19 @@ def margins(outputs: Tensor, decoded: Tensor) -> Tensor:
     return (spiking / own.clamp(min=1e-12)).clamp(-1.0, 1.0)
 
 
-def _decoded(over_time: Tensor, plan: Plan) -> Tensor:
-    """Outputs in the units of the network's, had the run ended after each step."""
+def spent(record: Recording) -> dict[str, Tensor]:
+    """The counts of spikes and operations in a recording."""
+    return {f"spikes {name}": sums.cpu() for name, sums in record.spikes_per_step.items()} | {
+        f"operations {name}": sums.cpu() for name, sums in record.operations_per_step.items()
+    }
+
+
+def decode(over_time: Tensor, plan: Plan) -> Tensor:
+    """Outputs `[steps, images, *output]` in the units of the network's, had the run ended after each step."""
     if len(over_time) == 1:
         return over_time / plan.output_decoding
     steps = torch.arange(1, len(over_time) + 1).clamp(max=plan.schedule.input_steps) - plan.readout.after
-    return over_time / (steps.clamp(min=1) * plan.coding.gain).reshape(-1, 1, 1)
+    return over_time / (steps.clamp(min=1) * plan.coding.gain).reshape(-1, *[1] * (over_time.ndim - 1))
 
 
 def _exits(over_time: Tensor, labels: Tensor, at: Tensor) -> dict[str, Tensor]:

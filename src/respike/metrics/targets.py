@@ -1,0 +1,63 @@
+"""What targets of metrics look like: numbers of the outputs' shape, or masks of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from respike.errors import InvalidData
+
+_WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+
+
+def check_numbers(shape: Sequence[int], targets: Tensor | None) -> None:
+    """Raises `InvalidData` unless targets are finite real numbers, one for each output.
+
+    Args:
+        shape: of the outputs, `[batch, *output]`.
+        targets: of the batch; None where there are none.
+    """
+    if targets is None:
+        return
+    if list(targets.shape) != list(shape):
+        one = list(targets.shape) == list(shape[:1]) and list(shape[1:]) == [1]
+        fix = "use targets.unsqueeze(1)" if one else "give the images alone to compare with the network's own outputs"
+        raise InvalidData(f"targets must have the outputs' shape {list(shape)}, got {list(targets.shape)}: {fix}")
+    if targets.is_complex() or not bool(torch.isfinite(targets).all()):
+        raise InvalidData("targets must be real and finite: leave out the images whose targets are not")
+
+
+def check_masks(shape: Sequence[int], targets: Tensor | None, ignore: int | None) -> None:
+    """Raises `InvalidData` unless outputs are `[batch, classes, *positions]`, and targets a class at each position.
+
+    Args:
+        shape: of the outputs.
+        targets: `[batch, *positions]`; None where there are none.
+        ignore: the number that stands for positions that do not count; None where all do.
+    """
+    if len(shape) < 3 or shape[1] < 2:
+        raise InvalidData(
+            f"masks need outputs [batch, classes, *positions] with at least 2 classes, the network gives "
+            f"[batch, {', '.join(map(str, shape[1:]))}]: use another metric, or measure() for classes of whole images"
+        )
+    if targets is None:
+        return
+    expected, classes = [shape[0], *shape[2:]], shape[1]
+    if targets.dtype not in _WHOLE or list(targets.shape) != expected:
+        raise InvalidData(f"masks must be integers {expected}, got {targets.dtype} {list(targets.shape)}")
+    wrong = (targets < 0) | (targets >= classes)
+    if ignore is not None:
+        wrong &= targets != ignore
+    if bool(wrong.any()):
+        found = int(targets[wrong][0])
+        raise InvalidData(
+            f"masks must hold classes from 0 to {classes - 1}, got {found}: if it marks positions that do not count, "
+            f"give the metric ignore={found}"
+        )
+
+
+def decided(outputs: Tensor) -> Tensor:
+    """The class with the largest output at each position, `[batch, *positions]`."""
+    return outputs.argmax(1)
