@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         tuning,
         zoo,
     )
+    from respike.comparing import Comparison, compare
     from respike.diagnosis import Diagnosis, diagnose
     from respike.intervals import wilson
     from respike.load import load
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccumulatedMax",
+    "Comparison",
     "Diagnosis",
     "InputThenDrain",
     "Layerwise",
@@ -71,6 +73,7 @@ __all__ = [
     "__version__",
     "calibrate",
     "coding",
+    "compare",
     "cost",
     "data",
     "diagnose",
@@ -99,6 +102,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "comparing": ("Comparison", "compare"),
     "diagnosis": ("Diagnosis", "diagnose"),
     "intervals": ("wilson",),
     "load": ("load",),

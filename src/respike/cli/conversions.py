@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from respike import methods, refine
 from respike.cli import options
 from respike.cli.importing import imported, is_own
-from respike.errors import InvalidOption, RespikeError
+from respike.comparing import Chosen, naming
+from respike.errors import InvalidOption
 from respike.methods import Method, published
 from respike.refine import Refinement, Step
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """One of the methods that are compared, with the options that it is to have."""
-
-    method: Method[Any]
-    options: Mapping[str, Any]
 
 
 def method(name: str, refinements: str | None = None) -> Method[Any]:
@@ -50,16 +41,6 @@ def chosen(text: str, refinements: str | None, given: Mapping[str, str | bool]) 
         with naming(one.name):
             found.append(Chosen(one, options.read(one, shared | own)))
     return found
-
-
-@contextmanager
-def naming(name: str) -> Iterator[None]:
-    """Says in an error of a method that is one of several which it was."""
-    try:
-        yield
-    except RespikeError as error:
-        error.args = (f"{name}: ", *error.args)
-        raise
 
 
 def _named(text: str, refinements: str | None) -> tuple[Method[Any], dict[str, str | bool]]:

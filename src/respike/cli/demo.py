@@ -12,8 +12,9 @@ import typer
 from respike import Report, methods
 from respike.cli.arguments import Force, Limit
 from respike.cli.networks import find
-from respike.cli.running import converted, finished, keep, measured, numbers_and_plot, stop_if_interrupted
+from respike.cli.running import converted, keep, measured, numbers_and_plot, stop_if_interrupted
 from respike.cli.sources import Source
+from respike.comparing import finished
 from respike.errors import InvalidFile
 
 

@@ -30,19 +30,20 @@ from respike.cli.arguments import (
 from respike.cli.networks import Subject, find
 from respike.cli.outputs import STDOUT
 from respike.cli.running import (
-    Trials,
     converted,
     exits_line,
-    finished,
     keep,
     measured,
     method_needed,
     numbers_and_plot,
     shared,
+    stop_if_failed,
     stop_if_interrupted,
+    trials,
 )
 from respike.cli.sources import Source
 from respike.coding import Coding
+from respike.comparing import finished
 from respike.errors import InvalidOption
 from respike.measure import WorkerLost, discard
 from respike.measure.early_exit import Bound, EarlyExit, Margin
@@ -147,13 +148,13 @@ def compare(
         subject = unconverted(find(network, source))
         subject = replace(subject, network=subject.network.to(workers.device))
         images = subject.test_images
-        trials = Trials.of(subject, wanted, chosen)
-        reports = finished(trials.each(lambda spiking: measured(spiking, images, limit, simulator, workers=workers)))
+        tried = trials(subject, wanted, chosen)
+        reports = finished(tried.each(lambda spiking: measured(spiking, images, limit, simulator, workers=workers)))
         if workers.rank:
             return
     keep(reports, outputs, as_list=True)
-    stop_if_interrupted(reports, len(wanted) - len(trials.failed))
-    trials.stop_if_failed()
+    stop_if_interrupted(reports, len(wanted) - len(tried.failed))
+    stop_if_failed(tried)
 
 
 def exit_rule(text: str | None) -> EarlyExit | None:

@@ -16,9 +16,10 @@ from respike.cli.arguments import CodingName, Force, Limit, MethodNames, Network
 from respike.cli.evaluating import unconverted
 from respike.cli.networks import find
 from respike.cli.outputs import Outputs
-from respike.cli.running import Trials, measured, stop_if_interrupted
+from respike.cli.running import measured, stop_if_failed, stop_if_interrupted, trials
 from respike.cli.sources import Source
 from respike.cli.tables import summary
+from respike.comparing import Trials
 from respike.data import Dataset
 from respike.engines import Engine, fastest
 from respike.files import check_folder
@@ -70,8 +71,8 @@ def report(
     wanted = conversions.chosen(names, refine, given)
     subject = unconverted(find(network, source))
     images = subject.test_images
-    trials = Trials.of(subject, wanted, chosen)
-    runs, decisions = _runs(trials, images, limit)
+    tried = trials(subject, wanted, chosen)
+    runs, decisions = _runs(tried, images, limit)
     reports = [run.report for run in runs]
     outputs.console.print(summary(reports))
     try:
@@ -87,8 +88,8 @@ def report(
             stop.add_note("the page is complete, but some figures are missing")
             raise
         console.note(f"wrote the figures to {figures}")
-    stop_if_interrupted(reports, len(wanted) - len(trials.failed))
-    trials.stop_if_failed()
+    stop_if_interrupted(reports, len(wanted) - len(tried.failed))
+    stop_if_failed(tried)
 
 
 class Witness:
@@ -125,7 +126,7 @@ class Witness:
         return torch.cat(self._network)[:images]
 
 
-def _runs(trials: Trials, images: Dataset, limit: int | None) -> tuple[list[Run], Tensor]:
+def _runs(tried: Trials, images: Dataset, limit: int | None) -> tuple[list[Run], Tensor]:
     """The methods one after the other, and what the network itself decides; Ctrl-C keeps those that are finished."""
     runs: list[Run] = []
     network_decisions = [torch.empty(0)]
@@ -138,7 +139,7 @@ def _runs(trials: Trials, images: Dataset, limit: int | None) -> tuple[list[Run]
         return Run(spiking, found, witness.decisions(found.images))
 
     try:
-        for one in trials.each(run):
+        for one in tried.each(run):
             runs.append(one)
             if not one.report.complete:
                 break

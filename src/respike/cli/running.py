@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import typer
 from torch import Tensor
@@ -16,18 +15,18 @@ from torch import Tensor
 from respike import Report, SpikingNetwork, measure
 from respike.cli import console
 from respike.cli.app import FAILED, INTERRUPTED
-from respike.cli.conversions import Chosen, naming
 from respike.cli.estimate import announce
 from respike.cli.networks import Subject
 from respike.cli.outputs import Outputs
 from respike.cli.tables import summary
 from respike.cli.wording import told
 from respike.coding import Coding
+from respike.comparing import Chosen, Trials
 from respike.cost import depth
 from respike.data import Dataset
 from respike.engines import Engine, fastest, few_spikes
 from respike.engines.event import COMPILED
-from respike.errors import InvalidOption, RespikeError
+from respike.errors import InvalidOption
 from respike.ir import Network
 from respike.measure import ALONE, Exits, WorkerLost, Workers, workers
 from respike.measure.early_exit import EarlyExit
@@ -38,8 +37,6 @@ from respike.schedule import InputThenDrain, Layerwise
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-T = TypeVar("T")
 
 ENOUGH_IMAGES = 100
 """Calibration images below which a conversion is warned of."""
@@ -54,14 +51,15 @@ def converted(
     with console.progress() as progress, listening(progress):
         progress(f"{method.name}: planning", 0, None)
         calibration = subject.calibration if method.needs_calibration else None
-        plan = method.plan(subject.network, calibration, **options)
+        spiking = Chosen(method, options).convert(subject.network, calibration, coding)
+    plan = spiking.plan
     _forewarn(method.name, subject.network, plan, calibration)
     match plan.schedule:
         case InputThenDrain(input_steps=given, drain_steps=drained) if not {"input_steps", "drain_steps"} <= {*options}:
             console.note(f"{method.name} chose {given} steps with input and {drained} without")
         case _:
             pass
-    return SpikingNetwork(subject.network, plan if coding is None else replace(plan, coding=coding))
+    return spiking
 
 
 def _forewarn(name: str, network: Network, plan: Plan, calibration: Tensor | None) -> None:
@@ -80,54 +78,24 @@ def _forewarn(name: str, network: Network, plan: Plan, calibration: Tensor | Non
         )
 
 
-@dataclass(frozen=True)
-class Trials:
-    """The conversions of one network by several methods. Those that fail are told at once, and left out.
+def trials(subject: Subject, wanted: Sequence[Chosen], coding: Coding | None) -> Trials:
+    """The conversions of a network by several methods; those that fail are told at once, and left out."""
+    found = Trials.of(
+        wanted,
+        lambda one: converted(subject, one.method, one.options, coding),
+        lambda error: console.error(told(error)),
+    )
+    _tell_steps_apart(found.planned)
+    return found
 
-    Args:
-        planned: the methods whose plans were made, with the networks that they gave.
-        failed: the names of those that failed; more are added when conversions are tried.
-    """
 
-    planned: Sequence[tuple[Chosen, SpikingNetwork]]
-    failed: list[str]
-
-    @classmethod
-    def of(cls, subject: Subject, wanted: Sequence[Chosen], coding: Coding | None) -> Trials:
-        """All plans first: an option that a method refuses is told before any method is measured."""
-        planned, failed = [], list[str]()
-        for one in wanted:
-            try:
-                with naming(one.method.name):
-                    planned.append((one, converted(subject, one.method, one.options, coding)))
-            except InvalidOption:
-                raise
-            except RespikeError as error:
-                console.error(told(error))
-                failed.append(one.method.name)
-        _tell_steps_apart(planned)
-        return cls(planned, failed)
-
-    def each(self, run: Callable[[SpikingNetwork], T]) -> Iterator[T]:
-        """What `run` gives for each conversion; it may fail for some of them."""
-        for one, spiking in self.planned:
-            try:
-                with naming(one.method.name):
-                    found = run(spiking)
-            except WorkerLost:
-                raise
-            except RespikeError as error:
-                console.error(told(error))
-                self.failed.append(one.method.name)
-            else:
-                yield found
-
-    def stop_if_failed(self) -> None:
-        """Ends the program with the code of bad input where a method failed; what others gave is kept by then."""
-        if self.failed:
-            every = len(self.failed) == len(self.planned) + len(self.failed)
-            console.note(f"left out: {', '.join(self.failed)}" if not every else "all methods failed")
-            raise typer.Exit(FAILED)
+def stop_if_failed(tried: Trials) -> None:
+    """Ends the program with the code of bad input where a method failed; what others gave is kept by then."""
+    if tried.failed:
+        every = len(tried.failed) == len(tried.planned) + len(tried.failed)
+        left_out = ", ".join(one.method.name for one, _ in tried.failed)
+        console.note(f"left out: {left_out}" if not every else "all methods failed")
+        raise typer.Exit(FAILED)
 
 
 def _tell_steps_apart(planned: Sequence[tuple[Chosen, SpikingNetwork]]) -> None:
@@ -266,17 +234,3 @@ def method_needed(method: Method[Any] | None) -> Method[Any]:
     if method is None:
         raise InvalidOption("choose how to convert the network with --method (respike methods lists them)")
     return method
-
-
-def finished(measurements: Iterable[Report]) -> list[Report]:
-    """The reports of measurements taken one after the other; Ctrl-C ends them and keeps what is there."""
-    reports: list[Report] = []
-    try:
-        for report in measurements:
-            reports.append(report)
-            if not report.complete:
-                break
-    except KeyboardInterrupt:
-        if not reports:
-            raise
-    return reports
