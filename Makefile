@@ -43,7 +43,7 @@ sanitize: $(READY)  ## tests of the event engine under AddressSanitizer and Unde
 mutate: $(READY)  ## small faults in a copy of the package, one at a time: how many do the tests see? (hours; goes on)
 	$(BIN)/python benchmarks/mutate.py --sample 300
 
-bench-quick: $(READY)  ## where the event engine stands, in about two minutes: ratios of one run
+bench-quick: $(READY)  ## where the event engine stands, in less than a minute: ratios of one run
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/quick.py
 
 papers: $(READY)  ## the papers' tables and figures again (some hours)

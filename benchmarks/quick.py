@@ -1,4 +1,4 @@
-"""Where the event engine stands, in about two minutes: `make bench-quick`.
+"""Where the event engine stands, in less than a minute: `make bench-quick`.
 
 Ratios to passes of the plain network, both in one process, in turns, one thread; medians of CPU time. Only ratios of
 one run may be compared: other processes slow both sides down. Counting of spikes and operations is included.

@@ -215,7 +215,9 @@ def _best(some: list[Point]) -> str:
         return f"No method loses at most {_LITTLE} points."
     kinds = {"least energy": "energy", "fewest steps": "latency", "fewest spikes": "spikes"}
     found = {kind: min(good, key=lambda one: getattr(one, figure)) for kind, figure in kinds.items()}
-    named = [f"`{one.method}` at {one.steps} steps has the {kind}" for kind, one in found.items()]
+    named = [
+        f"`{one.method}` at {one.steps} step{'s' * (one.steps != 1)} has the {kind}" for kind, one in found.items()
+    ]
     return f"Of those that lose at most {_LITTLE} points, {', '.join(named[:-1])}, and {named[-1]}."
 
 

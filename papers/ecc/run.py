@@ -408,7 +408,10 @@ def over_epochs(bench: Workbench, subject: Subject) -> Claim:
     """Figure 3b: the last epochs of the training, where its weights were kept (`respike train --keep-epochs`)."""
     text = "count mode: over the last epochs, the accuracy of 2017-SNN at 128 steps varies more than that of ECC"
     images = subject.test.take(FEW)
-    networks = {path.stem: bench.epoch(subject, path) for path in sorted((bench.out / "epochs").glob("*.safetensors"))}
+    networks = {
+        path.stem: bench.epoch(subject, path)
+        for path in sorted((bench.out / "epochs").glob(f"{subject.name}.*.safetensors"))
+    }
     if len(networks) < 2:
         return claim(
             "epochs", "Figure 3b", text, "ten epochs", Estimate.unknown(), Rule.AT_LEAST, 0.0, ours="not measured",

@@ -217,7 +217,7 @@ def test_a_device_that_torch_does_not_have_is_refused(images: Dataset, tmp_path:
 
 
 def test_an_impossible_training_is_refused(images: Dataset, tmp_path: Path) -> None:
-    for options in ({"epochs": 0}, {"epochs": -1}, {"seed": -1}):
+    for options in ({"epochs": 0}, {"epochs": -1}, {"seed": -1}, {"keep_epochs": -1}):
         with pytest.raises(InvalidOption):
             _train(zoo.find("mnist-cnn"), tmp_path, images, **options)
     with pytest.raises(InvalidData):

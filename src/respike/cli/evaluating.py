@@ -145,7 +145,7 @@ def compare(
     chosen = choices.coding(coding, rate=rate, seed=seed)
     wanted = conversions.chosen(names, refine, given)
     with shared() as workers:
-        subject = unconverted(find(network, source))
+        subject = find(network, source).unconverted("use respike evaluate")
         subject = replace(subject, network=subject.network.to(workers.device))
         images = subject.test_images
         tried = trials(subject, wanted, chosen)
@@ -210,9 +210,3 @@ def spiking_network(
     if unwanted:
         raise InvalidOption(f"the network is converted already, by {subject.plan.method}: leave {unwanted[0]} out")
     return SpikingNetwork(subject.network, subject.plan)
-
-
-def unconverted(subject: Subject) -> Subject:
-    if subject.plan is not None:
-        raise InvalidOption(f"the network is converted already, by {subject.plan.method}: use respike evaluate")
-    return subject

@@ -14,7 +14,7 @@ from respike.cli import console
 from respike.cli.importing import imported, is_own, own_code
 from respike.cli.sources import Source, tell
 from respike.data import Dataset, fitted, other_range
-from respike.errors import InvalidFile, InvalidNetwork
+from respike.errors import InvalidFile, InvalidNetwork, InvalidOption
 from respike.ir import Network
 from respike.plan import Plan
 
@@ -35,6 +35,12 @@ class Subject:
     network: Network
     source: Source
     plan: Plan | None = None
+
+    def unconverted(self, instead: str = "pass the network that it was made from") -> Subject:
+        """Itself; `InvalidOption`, with what to do instead, where it is converted already."""
+        if self.plan is not None:
+            raise InvalidOption(f"the network is converted already, by {self.plan.method}: {instead}")
+        return self
 
     @cached_property
     def test_images(self) -> Dataset:

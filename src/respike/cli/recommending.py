@@ -13,7 +13,6 @@ from respike.cli.networks import find
 from respike.cli.outputs import Outputs
 from respike.cli.sources import Source
 from respike.cli.tables.recommended import convert_command, recommended
-from respike.errors import InvalidOption
 from respike.export import targets
 
 
@@ -62,11 +61,7 @@ def recommend(
     """
     outputs = Outputs({"--json": json}, force)
     simulator = targets.find(target) if target is not None else None
-    subject = find(network, source)
-    if subject.plan is not None:
-        raise InvalidOption(
-            f"the network is converted already, by {subject.plan.method}: pass the network that it was made from"
-        )
+    subject = find(network, source).unconverted()
     scored = subject.held_out(images)
     with console.progress() as progress:
         found = respike.recommend(

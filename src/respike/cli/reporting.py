@@ -13,7 +13,6 @@ from torch import Tensor
 
 from respike.cli import choices, console, conversions
 from respike.cli.arguments import CodingName, Force, Limit, MethodNames, NetworkName, Rate, Refine, Seed
-from respike.cli.evaluating import unconverted
 from respike.cli.networks import find
 from respike.cli.outputs import Outputs
 from respike.cli.running import measured, stop_if_failed, stop_if_interrupted, trials
@@ -69,7 +68,7 @@ def report(
         check_folder(figures, force=force)
     chosen = choices.coding(coding, rate=rate, seed=seed)
     wanted = conversions.chosen(names, refine, given)
-    subject = unconverted(find(network, source))
+    subject = find(network, source).unconverted("use respike evaluate")
     images = subject.test_images
     tried = trials(subject, wanted, chosen)
     runs, decisions = _runs(tried, images, limit)

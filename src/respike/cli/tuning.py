@@ -85,11 +85,7 @@ def tune(
     objectives = tuning.objectives.named(objective.split(","))
     wanted = [method.name for method in methods.ALL] if names is None else names.split(",")
     among = [conversions.method(one.strip(), refine) for one in wanted]
-    subject = find(network, source)
-    if subject.plan is not None:
-        raise InvalidOption(
-            f"the network is converted already, by {subject.plan.method}: pass the network that it was made from"
-        )
+    subject = find(network, source).unconverted()
     if names is None:
         among = [method for method in among if method.suits(subject.network)]
     scored = subject.held_out(held_out)

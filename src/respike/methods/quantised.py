@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from respike import refine
 from respike.bounds import StepCount, StepCountOrNone
+from respike.calibrate import Calibration
 from respike.citations import BU_2022_QCFS, FEW_SPIKES, YOU_2024
 from respike.errors import Argument, InvalidOption, InvalidPlan
 from respike.ir import Network, QuantisedReLU
@@ -34,7 +36,8 @@ def quantised(
     *Paper* (Bu et al. 2022, QCFS): as above, reset by subtraction, any number T of steps. With T = L a neuron whose
     current is the same at every step sends exactly the trained value; behind the first layer, spikes come unevenly, and
     some neurons are a spike off.
-    *As built*: also with φ other than 1/2, and where layers have different levels. `signed` neurons (You et al. 2024)
+    *As built*: also with φ other than 1/2, and where layers have different levels; neurons start with a ten-thousandth
+    of a step more, so that a value that stands at a step is not lost to rounding. `signed` neurons (You et al. 2024)
     take spikes back, θ = λ T / L, and send L spikes at most in all: behind enough steps without input (`drain_steps`:
     L for each layer are enough) every value is exactly the trained one. With `layerwise`, neurons collect their whole
     input and fire for K = ⌊log2 L⌋ + 1 steps; every value is exactly the trained one, in one pass.
@@ -66,6 +69,17 @@ def quantised(
     if layerwise:
         schedule = Layerwise(max(site.neuron.window or 1 for site in sites.values()))
     return Plan(sites=sites, schedule=schedule)
+
+
+def rounding(network: Network, calibration: Calibration, *, steps: int, per_channel: bool) -> Plan:
+    """What methods for quantised networks start from: the trained levels, and for other networks the best `steps`.
+
+    Without trained levels thresholds have the least squared error for `steps` levels, and neurons start at half of it.
+    """
+    if quantised.suits(network):
+        return quantised(network, steps=steps)
+    plan = Plan(sites={node.name: Site(1.0) for node in network.activations}, schedule=Steady(steps))
+    return refine.least_squares(refine.initial_potential(plan), network, calibration, per_channel=per_channel)
 
 
 def _levels(network: Network) -> dict[str, int]:

@@ -8,9 +8,8 @@ from respike.calibrate import Calibration
 from respike.citations import HAO_2023_RESIDUAL
 from respike.ir import Network
 from respike.methods.method import published
-from respike.methods.quantised import quantised
-from respike.plan import Plan, Site
-from respike.schedule import Steady
+from respike.methods.quantised import rounding
+from respike.plan import Plan
 
 
 @published(HAO_2023_RESIDUAL)
@@ -37,9 +36,5 @@ def residual_potential(
         rehearsal: τ, the steps of the rehearsal.
         per_channel: one threshold for each channel in place of one for the layer, for networks without levels.
     """
-    if quantised.suits(network):
-        return refine.silence_residuals(quantised(network, steps=steps), rehearsal=rehearsal)
-    plan = Plan(sites={node.name: Site(1.0) for node in network.activations}, schedule=Steady(steps))
-    plan = refine.initial_potential(plan)
-    plan = refine.least_squares(plan, network, calibration, per_channel=per_channel)
+    plan = rounding(network, calibration, steps=steps, per_channel=per_channel)
     return refine.silence_residuals(plan, rehearsal=rehearsal)

@@ -1,8 +1,9 @@
-"""What targets of metrics look like: numbers of the outputs' shape, or masks of classes."""
+"""What targets of metrics look like: numbers of the outputs' shape, or masks of classes (`Masks`)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -58,6 +59,34 @@ def check_masks(shape: Sequence[int], targets: Tensor | None, ignore: int | None
         )
 
 
-def decided(outputs: Tensor) -> Tensor:
-    """The class with the largest output at each position, `[batch, *positions]`."""
-    return outputs.argmax(1)
+@dataclass(frozen=True)
+class Masks:
+    """What the metrics of masks share: outputs `[batch, classes, *positions]`, and masks `[batch, *positions]`.
+
+    Args:
+        ignore: the number in masks that stands for positions that do not count; often 255.
+    """
+
+    ignore: int | None = None
+
+    larger_is_better = True
+
+    def check(self, shape: Sequence[int], targets: Tensor | None) -> None:
+        """Raises `InvalidData` unless outputs have classes at positions, and masks fit them."""
+        check_masks(shape, targets, self.ignore)
+
+    def own(self, outputs: Tensor) -> Tensor:
+        """The class with the largest output at each position, `[batch, *positions]`."""
+        return outputs.argmax(1)
+
+    def counted(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The classes of the masks and those decided, at the positions that count, `[counted]` each."""
+        mask, found = targets.flatten().long(), self.own(outputs).flatten()
+        if self.ignore is None:
+            return mask, found
+        kept = mask != self.ignore
+        return mask[kept], found[kept]
+
+    def nothing(self) -> InvalidData:
+        """The error where no position counts."""
+        return InvalidData(f"every position of the masks is {self.ignore}, which is ignored: give other masks")

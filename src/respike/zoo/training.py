@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import itertools
-import os
 import platform
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -18,6 +16,7 @@ from typing import assert_never
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from safetensors.torch import save as pack_tensors
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
@@ -25,6 +24,7 @@ from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.swa_utils import AveragedModel, update_bn
 
 from respike import data
+from respike.bounds import Bounds
 from respike.data import Dataset, Split
 from respike.errors import Argument, InvalidData, InvalidOption
 from respike.files import write
@@ -103,6 +103,7 @@ def train(
             process, or torch has no such device.
         InvalidFile: the checkpoint is broken.
     """
+    Bounds(0, whole=True).check("keep_epochs", keep_epochs)
     place = _checked(device)
     run = _Run(
         entry,
@@ -139,20 +140,20 @@ def _alone(directory: Path, name: str) -> Iterator[None]:
     """
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{name}.lock"
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not path.exists() or path.stat().st_ino != os.fstat(lock.fileno()).st_ino:
-                raise BlockingIOError  # another training has just ended and taken the file away
-        except BlockingIOError:
-            raise InvalidOption(
-                f"{name} is being trained in {directory} already: wait until that is done, or choose another ",
-                Argument("directory"),
-            ) from None
-        try:
-            yield
-        finally:
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InvalidOption(
+            f"{name} is being trained in {directory} already: wait until that is done, or choose another ",
+            Argument("directory"),
+        ) from None
+    try:
+        yield
+    finally:
+        with suppress(PermissionError):  # Windows keeps open files, and takes this one away itself
             path.unlink(missing_ok=True)
+        lock.release()
 
 
 @dataclass(frozen=True, eq=False)
