@@ -46,6 +46,8 @@ class Recipe:
         averaged_epochs: the weights that are kept are the mean of those after every step of so many last epochs
             (Izmailov et al. 2018), with the statistics of batch norms measured anew; 0 keeps the weights of the last
             step.
+        start: the network of the zoo from whose trained weights the training starts, instead of random ones, with its
+            batch norms folded; biases that only that one has fade within the first third of the training.
 
     Raises:
         InvalidOption: a number out of its range.
@@ -62,6 +64,7 @@ class Recipe:
     flip: bool = False
     label_smoothing: float = 0.0
     averaged_epochs: int = 0
+    start: str = ""
 
     def __post_init__(self) -> None:
         """Checks the ranges; raises InvalidOption."""
@@ -114,6 +117,7 @@ _CIFAR_RECIPE = Recipe(
     flip=True,
     averaged_epochs=4,
 )
+_VGG_RECIPE = replace(_CIFAR_RECIPE, epochs=55, peak=0.1)
 _FEW_SPIKES = "FS conversion"
 _TOKEN_RECIPE = Recipe(
     60, batch_size=256, peak=2e-3, warmup=0.1, weight_decay=0.05, shift=4, flip=True, label_smoothing=0.1
@@ -162,15 +166,21 @@ ENTRIES: tuple[Entry, ...] = (
             partial(vgg16, classes=classes, width=width, batch_norm=batch_norm),
             _COLOUR,
             dataset,
-            replace(_CIFAR_RECIPE, peak=peak, epochs=epochs),
+            recipe,
             "ECC",
             f"{name} on {title}",
         )
         for dataset, title, classes in (("cifar10", "CIFAR-10", 10), ("cifar100", "CIFAR-100", 100))
-        for suffix, name, width, batch_norm, peak, epochs in (
-            ("", "VGG-16 with batch norm and average pooling", 64, True, 0.1, 100),
-            ("-half", "VGG-16 of half width with batch norm and average pooling", 32, True, 0.1, 55),
-            ("-half-plain", "VGG-16 of half width without batch norm and biases", 32, False, 0.02, 59),
+        for suffix, name, width, batch_norm, recipe in (
+            ("", "VGG-16 with batch norm and average pooling", 64, True, replace(_VGG_RECIPE, epochs=100)),
+            ("-half", "VGG-16 of half width with batch norm and average pooling", 32, True, _VGG_RECIPE),
+            (
+                "-half-plain",
+                "VGG-16 of half width without batch norm and biases",
+                32,
+                False,
+                replace(_VGG_RECIPE, epochs=8, peak=0.01, averaged_epochs=2, start=f"{dataset}-vgg16-half"),
+            ),
         )
     ),
     *(

@@ -31,7 +31,8 @@ from respike.files import write
 from respike.progress import Progress, silent
 from respike.zoo.checkpoint import Checkpoint
 from respike.zoo.entries import Descent, Entry, Recipe
-from respike.zoo.records import Epoch, TrainingRecord
+from respike.zoo.records import Epoch, TrainingRecord, load
+from respike.zoo.starting import Fading, start
 
 _HALF_TOLERANCE = 2e-4
 """Weights are kept in half precision where that changes the accuracy by at most this share."""
@@ -101,7 +102,7 @@ def train(
         InvalidData: the data set is absent or empty.
         InvalidOption: the checkpoint is of another training, the network is being trained in that folder by another
             process, or torch has no such device.
-        InvalidFile: the checkpoint is broken.
+        InvalidFile: the checkpoint is broken, or the weights to start from are not at hand.
     """
     Bounds(0, whole=True).check("keep_epochs", keep_epochs)
     place = _checked(device)
@@ -186,7 +187,8 @@ class _Run:
         self, checkpoint: Checkpoint, progress: Progress, on_epoch: Callable[[_Weights, Epoch], None]
     ) -> tuple[_Weights, tuple[Epoch, ...]]:
         recipe = self.entry.recipe
-        weights = _Weights(_seeded_network(self.entry, self.seed, self.device), bool(recipe.averaged_epochs))
+        network, fading = _seeded_network(self.entry, self.seed, self.device)
+        weights = _Weights(network, fading, bool(recipe.averaged_epochs))
         optimizer = _optimizer(weights.network, recipe)
         history = checkpoint.restore(weights, optimizer)
         steps = -(-len(self.train_set) // recipe.batch_size)
@@ -221,19 +223,20 @@ class _Run:
         return network.eval()
 
     def _epoch(self, number: int, weights: _Weights, optimizer: Optimizer, tick: Callable[[], None]) -> Epoch:
-        start = time.perf_counter()
+        began = time.perf_counter()
         with _seeded(self.seed, number, self.device):
             loss = self._descend(number, weights, optimizer, tick)
         score = evaluate(weights.network.eval(), self.test_set)
-        return Epoch(number, loss, score.loss, score.accuracy, time.perf_counter() - start)
+        return Epoch(number, loss, score.loss, score.accuracy, time.perf_counter() - began)
 
     def _descend(self, number: int, weights: _Weights, optimizer: Optimizer, tick: Callable[[], None]) -> float:
         recipe, network, done = self.entry.recipe, weights.network.train(), 0
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         for batch, labels in self._batches():
-            rate = recipe.learning_rate((number - 1 + done / len(self.train_set)) / self.epochs)
+            part = (number - 1 + done / len(self.train_set)) / self.epochs
+            weights.fading.at(part)
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = recipe.learning_rate(part)
             loss = cross_entropy(network(batch), labels, label_smoothing=recipe.label_smoothing)
             optimizer.zero_grad()
             torch.autograd.backward(loss)
@@ -257,13 +260,17 @@ class _Run:
 
 
 class _Weights(nn.Module):
-    """What a training changes and a checkpoint keeps: the network and, where it is wanted, its running average."""
+    """What a training changes and a checkpoint keeps: the network and, where it is wanted, its running average.
+
+    fading: what the network is to lose; it follows from the progress alone, so that no checkpoint needs it.
+    """
 
     average: AveragedModel | None
 
-    def __init__(self, network: nn.Module, averaged: bool) -> None:
+    def __init__(self, network: nn.Module, fading: Fading, averaged: bool) -> None:
         super().__init__()
         self.network = network
+        self.fading = fading
         self.average = AveragedModel(network) if averaged else None
 
 
@@ -306,12 +313,13 @@ def _seeded(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
         yield
 
 
-def _seeded_network(entry: Entry, seed: int, device: torch.device) -> nn.Module:
+def _seeded_network(entry: Entry, seed: int, device: torch.device) -> tuple[nn.Module, Fading]:
     with _seeded(seed, 0, device):
         network = entry.build()
+    fading = start(network, load(entry.recipe.start)) if entry.recipe.start else Fading()
     # Channels last is the faster layout for convolutions; torch's annotations lack this form of `to`.
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return network
+    return network, fading
 
 
 def _placed(images: Dataset, device: torch.device) -> Dataset:
