@@ -37,12 +37,14 @@ class Command:
         summary: the first sentence of its help.
         examples: command lines that end its help.
         converts: whether it takes the options of the methods.
+        passes_on: whether it passes options that it does not know on to another command.
     """
 
     place: str
     summary: str
     examples: tuple[str, ...] = ()
     converts: bool = False
+    passes_on: bool = False
 
     def brief(self, name: str) -> TyperCommand:
         """Enough of the command to list it."""
@@ -65,7 +67,8 @@ class Command:
         # Blank lines keep the examples apart from one another.
         lines = ("Examples:", *(f"  [bold]{line}[/bold]" for line in self.examples))
         app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-        app.command(name, epilog="\n\n".join(lines) if self.examples else None)(found)
+        unknown = {"allow_extra_args": self.passes_on, "ignore_unknown_options": self.passes_on}
+        app.command(name, epilog="\n\n".join(lines) if self.examples else None, context_settings=unknown)(found)
         return typer.main.get_command(app)
 
 
@@ -163,6 +166,16 @@ COMMANDS = {
             "respike tune mnist-cnn --trials 60 --longest 64 --plot front.png",
             "respike convert mnist-cnn --from-study tuning.db --out net.respike",
         ),
+    ),
+    "run": Command(
+        "experiment:run",
+        "Run the experiment that a file describes: a command with all its options.",
+        (
+            "respike run experiment.toml",
+            "respike run experiment.toml --limit 100 --json few.json",
+            "respike run report.toml --out again.html",
+        ),
+        passes_on=True,
     ),
     "data": Command("datasets:app", "List and download data sets."),
 }

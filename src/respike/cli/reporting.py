@@ -13,8 +13,9 @@ from torch import Tensor
 
 from respike.cli import choices, console, conversions
 from respike.cli.arguments import CodingName, Force, Limit, MethodNames, NetworkName, Rate, Refine, Seed
+from respike.cli.experiment import SUFFIX, Experiment
 from respike.cli.networks import find
-from respike.cli.outputs import Outputs
+from respike.cli.outputs import STDOUT, Outputs
 from respike.cli.running import measured, stop_if_failed, stop_if_interrupted, trials
 from respike.cli.sources import Source
 from respike.cli.tables import summary
@@ -37,6 +38,8 @@ from respike.report import (
 )
 from respike.spiking import SpikingNetwork
 
+BESIDE = "the file beside the page"
+
 
 def report(
     network: NetworkName,
@@ -53,6 +56,7 @@ def report(
     ] = None,
     force: Force = False,
     *,
+    context: typer.Context,
     source: Source,
     given: Mapping[str, str | bool],
 ) -> None:
@@ -61,9 +65,10 @@ def report(
     The page shows accuracy over time and against energy, what each layer does, the spikes of single images, and which
     classes are confused. It needs no internet access. Each option applies to all methods that have it, unless it stands
     with one of them (--methods ecc,few_spikes:steps=6). A method that fails is named and left out. Ctrl-C keeps the
-    methods that are finished.
+    methods that are finished. Beside the page stands a file with all options, from which `respike run` makes it again.
     """
-    outputs = Outputs({"--out": out}, force)
+    beside = out.with_suffix(SUFFIX) if out != STDOUT else None
+    outputs = Outputs({"--out": out, BESIDE: beside}, force)
     if figures is not None:
         check_folder(figures, force=force)
     chosen = choices.coding(coding, rate=rate, seed=seed)
@@ -77,6 +82,7 @@ def report(
     try:
         data = _collected(runs, decisions, images)
         outputs.write("--out", page(data).encode())
+        outputs.write(BESIDE, Experiment.of(context, without=("out", "figures", "force")).toml().encode())
     except KeyboardInterrupt as stop:
         stop.add_note("no page was written")
         raise
