@@ -169,6 +169,19 @@ def energy_panel(axes: Axes, one: Measured, name: str) -> None:
     over_energy(axes, [(name, one)])
 
 
+def metric_panel(
+    axes: Axes, times: Sequence[int], values: Sequence[float], lines: Mapping[str, float], metric: str, network: str
+) -> None:
+    """Draws a metric after each step, and what does not spike as dashed lines by name."""
+    styles = [Style.of(number) for number in range(1 + len(lines))]
+    axes.plot(times, values, "o-" if len(times) == 1 else "-", color=styles[0].colour, linewidth=1.8, label="spiking")
+    for style, (name, value) in zip(styles[1:], lines.items(), strict=True):
+        axes.axhline(value, color=style.colour, linestyle=(0, (4, 3)), linewidth=1, label=f"{name}  {value:.4g}")
+    _scale_steps(axes, times[-1])
+    describe(axes, "time steps", metric, network)
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16), borderaxespad=0, fontsize=9, frameon=False)
+
+
 AGAINST: Mapping[str, Callable[[Axes, Measured, str], None]] = {"time": accuracy_panel, "energy": energy_panel}
 """What the accuracy of one run is drawn against, by name."""
 

@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from respike import metrics
 from respike.cli.choices import CODINGS
 from respike.engines import ALL as ENGINES
 
@@ -50,6 +51,17 @@ Refine: TypeAlias = Annotated[
 MethodName: TypeAlias = Annotated[str | None, METHOD]
 Limit: TypeAlias = Annotated[
     int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="Use at most N images.")
+]
+MetricName: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--metric",
+        metavar="|".join(metrics.named()),
+        help="Compare outputs that are no classes by this metric (mean_iou:ignore=255 leaves out what is marked 255), "
+        "or by one of your own as module:function. Labels of your own data are then its targets; without them, "
+        "the network's own outputs are.",
+        show_default=False,
+    ),
 ]
 EngineName: TypeAlias = Annotated[
     str | None,

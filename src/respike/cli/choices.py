@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 
+from respike import metrics
 from respike.cli import console
+from respike.cli.importing import imported, is_own, own_code
 from respike.coding import Bernoulli, Coding, ConstantCurrent, IntegrateEncoder
 from respike.engines import ALL, Engine
 from respike.errors import InvalidOption, UnknownName
@@ -36,6 +38,33 @@ def coding(name: str | None, **numbers: float | int | None) -> Coding | None:
         owners = [other for other, kind in CODINGS.items() if option in {field.name for field in fields(kind)}]
         raise InvalidOption(f"--{option} does not apply to {name} input; it is for --coding {' or '.join(owners)}")
     return CODINGS[name](**given)  # type: ignore[arg-type]
+
+
+def metric(text: str | None) -> metrics.Metric | None:
+    """The metric of that name, `name:option=N` with an option, or what the user's own `module:function` returns."""
+    if text is None:
+        return None
+    if is_own(text):
+        function = imported(text, "metric")
+        with own_code(text):
+            found = function()
+        if isinstance(found, type) or not isinstance(found, metrics.Metric):
+            raise InvalidOption(f"{text} returned a {type(found).__name__}, and it must return a metrics.Metric")
+        return found
+    name, *given = text.split(":")
+    known = metrics.named()
+    if name.replace("-", "_") not in known:
+        raise UnknownName("metric", name, known)
+    kind = known[name.replace("-", "_")]
+    taken = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    pairs = [pair.partition("=")[::2] for pair in given]
+    for option, value in pairs:
+        if option not in taken:
+            listed = f"its options: {', '.join(taken)}" if taken else "it has none"
+            raise InvalidOption(f"the metric {name} has no option {option!r} ({listed})")
+        if not value.isdigit():
+            raise InvalidOption(f"{option} of the metric {name} takes a whole number, not {value!r}")
+    return kind(**{option: int(value) for option, value in pairs})
 
 
 def engine(name: str | None) -> Engine | None:

@@ -21,6 +21,7 @@ from respike.cli.arguments import (
     Limit,
     MethodName,
     MethodNames,
+    MetricName,
     NetworkName,
     PlotFile,
     Rate,
@@ -33,9 +34,11 @@ from respike.cli.running import (
     converted,
     exits_line,
     keep,
+    keep_score,
     measured,
     method_needed,
     numbers_and_plot,
+    scored,
     shared,
     stop_if_failed,
     stop_if_interrupted,
@@ -80,6 +83,7 @@ def evaluate(
     seed: Seed = None,
     json: JsonFile = None,
     plot: PlotFile = None,
+    metric: MetricName = None,
     early_exit: ExitRule = None,
     resume: Resume = False,
     force: Force = False,
@@ -89,7 +93,8 @@ def evaluate(
 ) -> None:
     """Convert a network, run it on test images, and show accuracy, spikes, operations and energy.
 
-    NETWORK may also be a file written by `respike convert`, which needs no method. Ctrl-C keeps what is finished.
+    NETWORK may also be a file written by `respike convert`, which needs no method. --metric is for outputs other than
+    classes: regression, segmentation, embeddings. Ctrl-C keeps what is finished.
     Under torchrun (`torchrun --nproc-per-node 2 -m respike evaluate ...`) the processes share the images.
     """
     folder = _partial(json) if resume else None
@@ -99,12 +104,20 @@ def evaluate(
     rule = exit_rule(early_exit)
     simulator = choices.engine(engine)
     chosen = choices.coding(coding, rate=rate, seed=seed)
+    compared = choices.metric(metric)
+    if compared is not None:
+        if early_exit is not None or resume:
+            raise InvalidOption(f"{'--early-exit' if early_exit is not None else '--resume'} is for classes: leave it")
+        source = replace(source, targets=True)
     found = conversions.method(method, refine) if method is not None else None
     arguments = options.read(found, given) if found is not None else {}
     with _kept_told(folder), shared() as workers:
         subject = find(network, source)
         subject = replace(subject, network=subject.network.to(workers.device))
         spiking = spiking_network(subject, found, arguments, given, chosen, refine)
+        if compared is not None:
+            keep_score(scored(spiking, subject.targets, compared, limit, simulator, workers=workers), outputs)
+            return
         images = subject.test_images
         report = measured(spiking, images, limit, simulator, early_exit=rule, resume=folder, workers=workers)
         if workers.rank:

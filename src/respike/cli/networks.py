@@ -55,6 +55,17 @@ class Subject:
         return dataset
 
     @cached_property
+    def targets(self) -> Dataset:
+        """What is measured by a metric: images with targets, or images alone where their labels are classes."""
+        dataset = self.test_images
+        if not dataset.targets:
+            if dataset.labelled:
+                console.note(f"{dataset.name} has classes and no targets: compared with the network's own outputs")
+            return replace(dataset, labelled=False)
+        one = self.network.shapes[self.network.outputs[0]] == (1,) and dataset.labels.ndim == 1
+        return replace(dataset, labels=dataset.labels.unsqueeze(1)) if one else dataset
+
+    @cached_property
     def calibration(self) -> Tensor:
         """Images of the training set: methods never look at the test set."""
         dataset = self.source.calibration_images()

@@ -7,18 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 from torch import Tensor
 
-from respike import Report, SpikingNetwork, measure
+from respike import Report, Score, SpikingNetwork, measure, score
 from respike.cli import console
 from respike.cli.app import FAILED, INTERRUPTED
 from respike.cli.estimate import announce
 from respike.cli.networks import Subject
 from respike.cli.outputs import Outputs
-from respike.cli.tables import summary
+from respike.cli.tables import score_table, summary
 from respike.cli.wording import told
 from respike.coding import Coding
 from respike.comparing import Chosen, Trials
@@ -31,6 +31,7 @@ from respike.ir import Network
 from respike.measure import ALONE, Exits, WorkerLost, Workers, workers
 from respike.measure.early_exit import EarlyExit
 from respike.methods import Method
+from respike.metrics import Metric
 from respike.plan import Plan
 from respike.progress import listening
 from respike.schedule import InputThenDrain, Layerwise
@@ -139,6 +140,32 @@ def measured(
             resume=resume,
             workers=workers,
         )
+
+
+def scored(
+    spiking: SpikingNetwork,
+    images: Dataset,
+    metric: Metric,
+    limit: int | None,
+    engine: Engine | None = None,
+    *,
+    workers: Workers = ALONE,
+) -> Score:
+    """The score of a converted network, with a progress bar; `InvalidOption` where several processes share the work."""
+    if workers is not ALONE:
+        raise InvalidOption("--metric measures in one process: run it without torchrun")
+    announce(spiking, images, limit, engine)
+    _tell_if_slow(spiking, engine)
+    with console.progress() as progress:
+        return score(spiking, images, metric, engine=engine, limit=limit, dataset_name=images.name, progress=progress)
+
+
+def keep_score(found: Score, outputs: Outputs) -> None:
+    """Prints the score over time and writes the files."""
+    outputs.console.print(score_table(found))
+    outputs.write("--json", f"{found.to_json()}\n".encode())
+    if outputs.files["--plot"] is not None:
+        draw(cast("Figure", found.plot().figure), outputs)
 
 
 def _tell_if_slow(spiking: SpikingNetwork, engine: Engine | None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_origin, get_type_hints
 
 import torch
 import typer
@@ -97,13 +97,15 @@ class Source:
     dtype: Annotated[
         str | None, _flag("--dtype", "|".join(_DTYPES), "Compute in this type. Default: the network's.")
     ] = None
+    targets: bool = False
+    """Whether labels are targets of a metric; no flag, but for a command that takes a metric to say."""
 
     def __post_init__(self) -> None:
         if self.dtype is not None and self.dtype not in _DTYPES:
             raise UnknownName("dtype", self.dtype, _DTYPES)
         if self.own:
             return
-        for one in fields(self)[2:-1]:
+        for one in fields(self)[2:-2]:
             if getattr(self, one.name) and not self._elsewhere:
                 raise InvalidOption(f"{options.flag(one.name)} is for data of your own: name them with --dataset PATH")
 
@@ -209,6 +211,7 @@ class Source:
             first_label=self.first_label or 0,
             skip_bad=bool(self.skip_bad),
             calibration=self._count,
+            targets=self.targets,
         )
         return replace(opened, name=name, source=name) if is_own(name) else opened
 
@@ -221,6 +224,7 @@ def with_source(command: Callable[..., None]) -> Callable[..., None]:
     flags = {
         name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
         for name, annotation in get_type_hints(Source, include_extras=True).items()
+        if get_origin(annotation) is Annotated
     }
     kept = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)

@@ -33,11 +33,12 @@ class Dataset:
         split: "train", "test" or "calibration".
         pixels: [n, channels, height, width], uint8 in 0..255 or float in [0, 1]; what lies past the last label is not
             read.
-        labels: int64 [n], indices into `classes`.
+        labels: int64 [n], indices into `classes`; or targets [n, ...] of any kind.
         classes: the names of the classes.
         source: where the images came from, for a report ("embedded", a path, ...).
         labelled: False for images without labels; what stands in `labels` then means nothing.
         notes: what was guessed or left out when they were read.
+        targets: whether `labels` are targets of a metric, and no classes.
 
     Raises:
         InvalidData: labels and pixels that do not fit.
@@ -51,15 +52,17 @@ class Dataset:
     source: str
     labelled: bool = True
     notes: tuple[str, ...] = ()
+    targets: bool = False
 
     def __post_init__(self) -> None:
         """Checks that every image has a label and every label a class."""
-        if self.labels.dim() != 1 or self.labels.dtype != torch.int64:
+        if not self.targets and (self.labels.dim() != 1 or self.labels.dtype != torch.int64):
             raise InvalidData(f"{self.name}: labels must be one row of int64, not {tuple(self.labels.shape)}")
         if len(self.pixels) < len(self.labels):
             raise InvalidData(f"{self.name}: {len(self.labels)} labels for {len(self.pixels)} images")
         if (
             self.labelled
+            and not self.targets
             and len(self.labels)
             and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes)
         ):

@@ -46,7 +46,7 @@ def fitted(dataset: Dataset, shape: tuple[int, ...], outputs: int | None = None)
     Raises:
         InvalidData: images of another size, or labels that are no classes of the network; it says what to change.
     """
-    if outputs is not None:
+    if outputs is not None and not dataset.targets:
         if dataset.labelled:
             _check_classes(dataset, outputs)
         if not _named(dataset):
@@ -113,7 +113,7 @@ def other_range(network: Callable[[Tensor], Tensor], dataset: Dataset) -> str:
         dataset: labelled images, as the network gets them.
     """
     part = dataset.take(_IMAGES)
-    if not part.labelled or len(part) < _FEWEST:
+    if not part.labelled or part.targets or len(part) < _FEWEST:
         return ""
     images = part.images
     low, high = float(images.min()), float(images.max())

@@ -37,6 +37,7 @@ def open(
     first_label: int = 0,
     skip_bad: bool = False,
     calibration: int | None = None,
+    targets: bool = False,
 ) -> Dataset:
     """Data of one's own, from a path or from an object.
 
@@ -57,6 +58,7 @@ def open(
         skip_bad: leave broken images out.
         calibration: how many images the calibration part has; 2,000 unless given. Given, it also divides data that have
             no training part: the first images of each class are then set aside, and the test part is what is left.
+        targets: labels are targets of a metric, `[images, ...]`, and no classes (`respike.score`).
 
     Raises:
         InvalidFile: a path that does not exist, or a file that is broken.
@@ -68,12 +70,14 @@ def open(
     if calibration is not None and calibration < 1:
         raise InvalidOption(f"calibration needs at least one image, not {calibration}")
     name, place = _name(source)
-    raw, divided = _raw(source, wanted, name, Reading(preparation, skip_bad), divide=calibration is not None)
+    raw, divided = _raw(source, wanted, name, Reading(preparation, skip_bad, targets), divide=calibration is not None)
     notes = raw.notes
-    found = _labels(raw, labels, first_label, name)
+    found = _targets(raw, labels, name) if targets else _labels(raw, labels, first_label, name)
     if found is not None and classes:
         found = _renumbered(found, raw.classes, classes, name)
-    names = tuple(classes) or raw.classes or _numbered(found)
+    # Names of class folders are classes, whatever is asked for.
+    targets = targets and found is not None and not raw.classes
+    names = tuple(classes) or raw.classes or (() if targets else _numbered(found))
     dataset = Dataset(
         name,
         wanted,
@@ -83,6 +87,7 @@ def open(
         place,
         labelled=found is not None,
         notes=notes,
+        targets=targets,
     )
     if wanted is Split.TRAIN or (wanted is Split.TEST and (divided or calibration is None)):
         return dataset
@@ -98,7 +103,7 @@ def open(
 
 def calibration_numbers(dataset: Dataset, count: int) -> Tensor:
     """The numbers of the first images of each class, `count` in all; of unlabelled images the first ones."""
-    if not dataset.labelled:
+    if not dataset.labelled or dataset.targets:
         return torch.arange(min(count, len(dataset)))
     present = len(torch.unique(dataset.labels))
     return torch.from_numpy(first_of_each(dataset.labels.numpy(), max(count // present, 1)))
@@ -135,6 +140,17 @@ def _raw(source: Any, split: Split, name: str, reading: Reading, *, divide: bool
     if part not in parts:
         raise InvalidData(f"{path} has no {part} part, only {', '.join(str(one) for one in parts)}")
     return parts[part](), True
+
+
+def _targets(raw: Raw, given: str | os.PathLike[str] | Tensor | None, name: str) -> Tensor | None:
+    found = raw.labels
+    if given is not None:
+        found = given if isinstance(given, Tensor) else torch.as_tensor(_label_file(Path(given)))
+    if found is not None and len(found) != len(raw.pixels):
+        raise InvalidData(
+            f"{name} has {len(found):,} targets for {len(raw.pixels):,} images: there must be one for each"
+        )
+    return found
 
 
 def _labels(raw: Raw, given: str | os.PathLike[str] | Tensor | None, first: int, name: str) -> Tensor | None:
@@ -188,7 +204,8 @@ class Summary:
 
     Args:
         images: how many.
-        classes: how many classes have images; None where there are no labels.
+        classes: how many classes have images; None where there are no labels, or targets.
+        targets: the shape of one target of a metric; None where there are none.
         shape: of one image as the network gets it.
         low: the smallest value of the first images.
         high: the largest one.
@@ -200,6 +217,7 @@ class Summary:
 
     images: int
     classes: int | None
+    targets: tuple[int, ...] | None
     shape: tuple[int, ...]
     low: float
     high: float
@@ -211,6 +229,8 @@ class Summary:
     def __str__(self) -> str:
         """In one line."""
         kinds = "without labels" if self.classes is None else f"in {self.classes} classes"
+        if self.targets is not None:
+            kinds = f"with targets of shape {list(self.targets)}"
         shape = "x".join(map(str, self.shape))
         values = f"values {self.low:.3g} to {self.high:.3g}, mean {self.mean:.3g}"
         of = "" if self.looked_at == self.images else f" of the first {self.looked_at}"
@@ -224,7 +244,8 @@ def summary(dataset: Dataset) -> Summary:
         raise InvalidData(f"{dataset.name} has no images")
     return Summary(
         images=len(dataset),
-        classes=len(torch.unique(dataset.labels)) if dataset.labelled else None,
+        classes=len(torch.unique(dataset.labels)) if dataset.labelled and not dataset.targets else None,
+        targets=tuple(dataset.labels.shape[1:]) if dataset.targets else None,
         shape=tuple(first.shape[1:]),
         low=float(first.min()),
         high=float(first.max()),

@@ -10,7 +10,7 @@ import torch
 from respike.bounds import Bounds
 from respike.cost import HOROWITZ_45NM, EnergyModel, fan_outs
 from respike.engines import Engine, fastest
-from respike.errors import InvalidData, InvalidNetwork
+from respike.errors import Argument, InvalidData, InvalidNetwork
 from respike.measure.batches import BATCH_SIZE, Batch, Labelled, batches, size
 from respike.measure.early_exit import EarlyExit, exiting
 from respike.measure.fingerprint import run_of
@@ -85,8 +85,9 @@ def measure(
     shape = spiking.network.shapes[spiking.network.outputs[0]]
     if len(shape) != 1:
         raise InvalidData(
-            f"classes need an output with one value per class, but the output has shape {list(shape)}: measure it in "
-            "Python by respike.score and a metric of respike.metrics"
+            f"classes need an output with one value per class, but the output has shape {list(shape)}: measure it by "
+            "respike.score, with a ",
+            Argument("metric"),
         )
     check_memory(spiking)
     engine = engine or fastest(spiking.network, spiking.plan)

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -27,6 +28,9 @@ from respike.simulate import simulate
 from respike.spiking import SpikingNetwork
 from respike.summarised import Summarised, called
 from respike.version import __version__
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, repr=False)
@@ -90,6 +94,24 @@ class Score(Summarised):
     def value(self) -> float:
         """The metric of the spiking network after all steps."""
         return self.values[-1]
+
+    def plot(self, *, axes: Axes | None = None) -> Axes:
+        """Draws the metric after each step; dashed lines are the network itself, and the rounded one if there is one.
+
+        Args:
+            axes: where to draw, for example `pyplot.gca()`; a figure of its own unless given, which no window knows of.
+
+        Returns:
+            The axes; `.figure.savefig(...)` writes them.
+        """
+        from respike.drawing import blank, metric_panel
+
+        axes = blank().subplots() if axes is None else axes
+        lines = {"network": self.network_value}
+        if self.rounded_value is not None:
+            lines["rounded to as many levels"] = self.rounded_value
+        metric_panel(axes, self.times, self.values, lines, self.metric, self.network)
+        return axes
 
     def to_json(self) -> str:
         """The score as JSON."""

@@ -3,5 +3,6 @@
 from respike.cli.tables.diagnosed import diagnosed
 from respike.cli.tables.measured import summary
 from respike.cli.tables.numbers import human
+from respike.cli.tables.scored import score_table
 
-__all__ = ["diagnosed", "human", "summary"]
+__all__ = ["diagnosed", "human", "score_table", "summary"]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from respike.data.encoded import Embedded, Item, encoded, whole
-from respike.data.readers.reader import IMAGES, LABELS, Raw, Reading, of_arrays, whole_labels
+from respike.data.readers.reader import IMAGES, LABELS, Raw, Reading, labels_of, of_arrays
 from respike.errors import InvalidData
 
 FILES = ("file", "files", "path", "paths", "filename", "file_name", "filepath", "image_path", "name")
@@ -46,12 +46,12 @@ def of_columns(columns: Mapping[str, Sequence[Any]], place: Path, reading: Readi
             f"{place} has the columns {', '.join(columns)}: name the one with the images image or file, and the one "
             "with the labels label"
         )
-    found, names = _labels(columns[labels], place, classes) if labels else (None, tuple(classes))
+    found, names = _labels(columns[labels], place, classes, reading) if labels else (None, tuple(classes))
     values = list(columns[images])
     if not values:
         raise InvalidData(f"{place} has no rows")
     if not _is_encoded(values[0]):
-        return of_arrays(np.asarray(values), found, str(place), reading.preparation)
+        return of_arrays(np.asarray(values), found, str(place), reading)
     items = [_item(value, place, number) for number, value in enumerate(values)]
     notes: tuple[str, ...] = ()
     if reading.skip_bad:
@@ -78,12 +78,19 @@ def _item(value: Any, place: Path, row: int) -> Item:
             raise InvalidData(f"row {row} of {place} has no image")
 
 
-def _labels(values: Sequence[Any], place: Path, classes: Sequence[str]) -> tuple[Tensor, tuple[str, ...]]:
+def _labels(
+    values: Sequence[Any], place: Path, classes: Sequence[str], reading: Reading
+) -> tuple[Tensor, tuple[str, ...]]:
     """Labels as numbers; names are numbered in their sorted order, unless the table numbers them itself."""
     if not any(isinstance(value, str) for value in values):
-        return whole_labels(np.asarray(values), str(place)), tuple(classes)
+        return labels_of(np.asarray(values), str(place), reading), tuple(classes)
+    if reading.targets:
+        try:
+            return labels_of(np.asarray([float(value) for value in values]), str(place), reading), ()
+        except ValueError as error:
+            raise InvalidData(f"{place}: targets must be numbers: {error}") from error
     if all(isinstance(value, str) and value.strip().lstrip("-").isdigit() for value in values):
-        return whole_labels(np.asarray([int(value) for value in values]), str(place)), tuple(classes)
+        return labels_of(np.asarray([int(value) for value in values]), str(place), reading), tuple(classes)
     names = tuple(classes) or tuple(sorted({str(value) for value in values}))
     numbers = {name: number for number, name in enumerate(names)}
     return torch.tensor([numbers[str(value)] for value in values]), names

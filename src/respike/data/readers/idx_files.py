@@ -37,7 +37,7 @@ def _read(images: Path, reading: Reading) -> Raw:
     others = [beside, beside.with_suffix("") if beside.suffix == ".gz" else beside.with_name(f"{beside.name}.gz")]
     labels = next((other for other in others if other.is_file()), None)
     arrays = [idx.parse(unpacked(path), str(path)) for path in (images, *([labels] if labels else []))]
-    return of_arrays(arrays[0], arrays[1] if labels else None, str(images), reading.preparation)
+    return of_arrays(arrays[0], arrays[1] if labels else None, str(images), reading)
 
 
 READER = Reader(

@@ -47,7 +47,7 @@ def parts_of_arrays(path: Path, names: list[str], array: Any, reading: Reading) 
         )
 
     def read(images: str, labels: str | None) -> Raw:
-        return of_arrays(array(images), array(labels) if labels else None, str(path), reading.preparation)
+        return of_arrays(array(images), array(labels) if labels else None, str(path), reading)
 
     return {split: (lambda pair=pair: read(*pair)) for split, pair in found.items()}  # type: ignore[misc]
 

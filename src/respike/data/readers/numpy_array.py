@@ -21,7 +21,7 @@ def _fits(path: Path) -> bool:
 def _parts(path: Path, reading: Reading) -> Parts:
     beside = _labels_beside(path)
     return {
-        None: lambda: of_arrays(read(path), read(beside) if beside else None, str(path), reading.preparation),
+        None: lambda: of_arrays(read(path), read(beside) if beside else None, str(path), reading),
     }
 
 

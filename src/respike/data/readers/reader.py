@@ -16,12 +16,12 @@ from torch import Tensor
 from respike.data.catalogue import Split
 from respike.data.dataset import Pixels
 from respike.data.preparation import Picked, Preparation, Prepared, channels_first
-from respike.errors import InvalidData
+from respike.errors import Argument, InvalidData
 
 IMAGES = ("images", "image", "img", "x", "data", "inputs", "input", "pixels", "features", "arr_0")
 """Names of arrays and of columns that hold images."""
-LABELS = ("labels", "label", "y", "targets", "target", "classes", "class", "arr_1", "fine_label")
-"""Names of arrays and of columns that hold labels."""
+LABELS = ("labels", "label", "y", "targets", "target", "masks", "mask", "classes", "class", "arr_1", "fine_label")
+"""Names of arrays and of columns that hold labels or targets."""
 _PARTS: Mapping[str, Split] = {
     "train": Split.TRAIN,
     "training": Split.TRAIN,
@@ -40,7 +40,7 @@ class Raw:
 
     Args:
         pixels: the images, prepared when they are asked for.
-        labels: int64 `[images]`; None where there are none.
+        labels: int64 `[images]`, or targets of any kind and shape; None where there are none.
         classes: the names of the classes, where the data name them.
         notes: what a person should know: what was guessed, what was left out.
     """
@@ -62,10 +62,12 @@ class Reading:
     Args:
         preparation: what is done to the images.
         skip_bad: leave broken images out, in place of stopping at them.
+        targets: take labels as targets of a metric, `[images, ...]`, which need be no classes.
     """
 
     preparation: Preparation = field(default_factory=Preparation)
     skip_bad: bool = False
+    targets: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,17 +121,17 @@ def roles(names: Sequence[str]) -> dict[Split | None, tuple[str, str | None]]:
     return chosen
 
 
-def of_arrays(images: Tensor | NDArray[np.generic], labels: object, name: str, preparation: Preparation) -> Raw:
+def of_arrays(images: Tensor | NDArray[np.generic], labels: object, name: str, reading: Reading) -> Raw:
     """What arrays of images and labels hold.
 
     Args:
         images: `[images, ...]`.
-        labels: `[images]`, `[images, 1]`, or one-hot `[images, classes]`; None for none.
+        labels: `[images]`, `[images, 1]`, or one-hot `[images, classes]`; targets `[images, ...]`; None for none.
         name: what to call them in messages.
-        preparation: what is done to the images.
+        reading: how to read.
     """
-    pixels = _numbers(images, name)
-    found = None if labels is None else whole_labels(labels, name)
+    pixels, preparation = _numbers(images, name), reading.preparation
+    found = None if labels is None else labels_of(labels, name, reading)
     if found is not None and len(found) != len(pixels):
         raise InvalidData(f"{name} has {len(found):,} labels for {len(pixels):,} images: there must be one for each")
     if preparation.preprocess is not None:
@@ -147,12 +149,14 @@ def picked(raw: Raw, numbers: Tensor) -> Raw:
     return Raw(Picked(raw.pixels, numbers), labels, raw.classes, raw.notes)
 
 
+def labels_of(labels: object, name: str, reading: Reading) -> Tensor:
+    """Labels as int64 `[images]`, or targets as they are; raises InvalidData where they are neither."""
+    return _tensor(labels, f"{name}: targets must be numbers") if reading.targets else whole_labels(labels, name)
+
+
 def whole_labels(labels: object, name: str) -> Tensor:
     """Labels as int64 `[images]`; raises InvalidData where they are none."""
-    try:
-        found = torch.as_tensor(labels)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InvalidData(f"{name}: labels must be whole numbers, one for each image: {error}") from error
+    found = _tensor(labels, f"{name}: labels must be whole numbers, one for each image")
     if found.ndim == 2 and found.shape[1] == 1:
         found = found[:, 0]
     if found.ndim == 2 and bool((found.double().sum(1) == 1).all()) and bool((found.max(1).values == 1).all()):
@@ -160,9 +164,17 @@ def whole_labels(labels: object, name: str) -> Tensor:
     if found.ndim != 1 or found.dtype == torch.bool or not bool((found.double() == found.double().round()).all()):
         raise InvalidData(
             f"{name}: labels must be whole numbers, one for each image, or one-hot rows, not {found.dtype} of shape "
-            f"{list(found.shape)}"
+            f"{list(found.shape)}; where they are no classes, compare by a ",
+            Argument("metric"),
         )
     return found.to(torch.int64)
+
+
+def _tensor(values: object, wanted: str) -> Tensor:
+    try:
+        return torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InvalidData(f"{wanted}: {error}") from error
 
 
 def _numbers(images: Tensor | NDArray[np.generic], name: str) -> Tensor:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from respike.data.preparation import Preparation, Prepared, channels_first, tensor_of
-from respike.data.readers.reader import Raw, Reading, of_arrays, whole_labels
+from respike.data.preparation import Prepared, channels_first, tensor_of
+from respike.data.readers.reader import Raw, Reading, labels_of, of_arrays
 from respike.errors import InvalidData
 
 _TARGETS = ("targets", "labels")
@@ -47,26 +47,25 @@ def of_object(source: Any, name: str, reading: Reading) -> Raw:
         InvalidData: an object that gives no images, or images of several shapes.
     """
     if isinstance(source, Tensor | np.ndarray):
-        return of_arrays(source, None, name, reading.preparation)
+        return of_arrays(source, None, name, reading)
     if (
         isinstance(source, tuple | list)
         and len(source) == 2
         and all(isinstance(x, Tensor | np.ndarray) for x in source)
     ):
-        return of_arrays(source[0], source[1], name, reading.preparation)
+        return of_arrays(source[0], source[1], name, reading)
     by_number = hasattr(source, "__getitem__") and hasattr(source, "__len__")
     targets = next((getattr(source, one) for one in _TARGETS if hasattr(source, one)), None)
     if by_number and targets is not None and len(targets) == len(source):
-        labels = whole_labels(targets, name)
-        return _prepared(Samples(source), labels, reading.preparation)
+        return _prepared(Samples(source), labels_of(targets, name, reading), reading)
     if not isinstance(source, Iterable) and not by_number:
         raise InvalidData(
             f"{name} is a {type(source).__name__}: give images and labels as tensors, a torch Dataset or a DataLoader"
         )
-    return _gathered(source, name, reading.preparation)
+    return _gathered(source, name, reading)
 
 
-def _gathered(source: Any, name: str, preparation: Preparation) -> Raw:
+def _gathered(source: Any, name: str, reading: Reading) -> Raw:
     """The samples or batches of an iterable, all read once and kept."""
     images: list[Tensor] = []
     labels: list[Tensor] = []
@@ -87,7 +86,7 @@ def _gathered(source: Any, name: str, preparation: Preparation) -> Raw:
     except RuntimeError as error:
         raise InvalidData(f"{name} gave labels of several shapes: {error}") from error
     pixels = _stacked([one for batch in images for one in batch] if batched else images, 0)
-    return of_arrays(pixels, found, name, preparation)
+    return of_arrays(pixels, found, name, reading)
 
 
 def _each(source: Any) -> Iterator[Any]:
@@ -97,13 +96,14 @@ def _each(source: Any) -> Iterator[Any]:
     return iter(source)
 
 
-def _prepared(samples: Samples, labels: Tensor, preparation: Preparation) -> Raw:
+def _prepared(samples: Samples, labels: Tensor, reading: Reading) -> Raw:
+    preparation = reading.preparation
     if preparation.preprocess is not None:
         return Raw(Prepared(samples, preparation), labels)
     first = samples[0:1]
     if tuple(channels_first(first, preparation.layout)[0].shape) == tuple(first.shape):
         return Raw(Prepared(samples, preparation), labels)
-    return of_arrays(samples[:], labels, "the data set", preparation)
+    return of_arrays(samples[:], labels, "the data set", reading)
 
 
 def _image_of(sample: Any) -> Any:
