@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from networks import Builder, images, networks, perceptrons
-from respike.calibrate import activation_bounds, observe
+from respike.calibrate import activation_bounds, observe, statistics
 from respike.calibrate.statistics import together
 from respike.errors import InvalidData, InvalidOption
 from respike.ir import Activation, Linear, Network, ReLU
@@ -123,3 +123,33 @@ def test_statistics_together_are_those_of_all_values(network: Network, per_chann
         assert torch.equal(found.maximum, wanted.maximum)
         torch.testing.assert_close(found.mean, wanted.mean)
         assert torch.equal(found.histogram, wanted.histogram)
+
+
+@pytest.mark.skipif(statistics._native is None, reason="the kernels were not compiled")
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize(("shape", "axis"), [((3, 5, 7), 0), ((40,), 0), ((2, 4, 19), 2), ((1, 33), 0)])
+@pytest.mark.parametrize("magnitude", [False, True])
+def test_kernels_gather_what_torch_gathers(
+    monkeypatch: pytest.MonkeyPatch, per_channel: bool, shape: tuple[int, ...], axis: int, magnitude: bool
+) -> None:
+    """Also of numbers that are negative, tiny, huge, infinite or none."""
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(6, *shape, generator=generator) * 10.0 ** torch.randint(
+        -9, 9, (6, *shape), generator=generator
+    )
+    odd = values.clone().flatten()
+    odd[[0, 11, 17]], odd[23], odd[31] = 0.0, torch.inf, torch.nan
+    for batches in ([values], [values, values[:2] / 3], [odd.reshape(values.shape)]):
+        compiled = statistics._Collector(shape, axis, per_channel)
+        with monkeypatch.context() as patch:
+            patch.setattr(statistics, "_native", None)
+            defined = statistics._Collector(shape, axis, per_channel)
+            for batch in batches:
+                defined.add(batch, magnitude=magnitude)
+        for batch in batches:
+            compiled.add(batch, magnitude=magnitude)
+        found, wanted = compiled.finish(), defined.finish()
+        assert torch.equal(found.histogram, wanted.histogram)
+        torch.testing.assert_close(found.maximum, wanted.maximum, rtol=0, atol=0, equal_nan=True)
+        torch.testing.assert_close(found.mean, wanted.mean, equal_nan=True)
+        assert found.values == wanted.values

@@ -285,7 +285,7 @@ def test_balancing_depends_neither_on_parts_nor_on_what_is_kept(monkeypatch: pyt
     batch = dyadic_images(network)
     whole = methods.rmp(network, batch, steps=STEPS, scale=0.5, poisson=poisson)
     monkeypatch.setattr(over_time, "MEMORY", 1)
-    monkeypatch.setattr(balancing, "KEPT", 0)
+    monkeypatch.setattr(over_time, "KEPT", 0)
     parts = methods.rmp(network, [batch[:3], batch[3:]], steps=STEPS, scale=0.5, poisson=poisson)
     assert {n: s.threshold for n, s in whole.sites.items()} == {n: s.threshold for n, s in parts.sites.items()}
 

@@ -6,9 +6,10 @@ float's exponent and leading mantissa bits are the number of its bin.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import Tensor
@@ -17,6 +18,14 @@ from respike.calibrate.batches import Calibration, image_batches
 from respike.calibrate.channels import channel_axis
 from respike.errors import InvalidOption
 from respike.ir import Activation, Identity, Network
+
+if TYPE_CHECKING:
+    from respike.engines.event import _native
+else:
+    try:
+        from respike.engines.event import _native
+    except ImportError:  # installed without a compiler
+        _native = None
 
 _MANTISSA_BITS = 6
 _LOWEST_EXPONENT = -24  # smaller activations share the first bin
@@ -92,32 +101,44 @@ def observe(network: Network, calibration: Calibration, *, per_channel: bool = F
         calibration: images `[images, *shape]`, or batches of them.
         per_channel: keep a histogram for each channel (`channel_axis`), not one for the layer.
     """
-    axes = {node.name: channel_axis(network, node.name) for node in network.activations}
-    collectors = {name: _Collector(network.shapes[name][axis], per_channel) for name, axis in axes.items()}
+    collectors = {
+        node.name: _Collector(network.shapes[node.name], channel_axis(network, node.name), per_channel)
+        for node in network.activations
+    }
     with torch.no_grad():
         for images in image_batches(network, calibration):
             for node, value in network.stream((images,)):
                 if isinstance(node, Activation):
-                    seen = value.abs() if isinstance(node.function, Identity) else value
-                    collectors[node.name].add(seen.movedim(1 + axes[node.name], 0))
+                    collectors[node.name].add(value, magnitude=isinstance(node.function, Identity))
     return {name: collector.finish() for name, collector in collectors.items()}
 
 
 class _Collector:
-    """Gathers one population's statistics, batch by batch."""
+    """Gathers one population's statistics, batch by batch, in the compiled kernels where they are there."""
 
-    def __init__(self, channels: int, per_channel: bool) -> None:
-        self._maximum = torch.zeros(channels)
-        self._sum = torch.zeros(channels, dtype=torch.float64)
-        self._histogram = torch.zeros(channels if per_channel else 1, _BINS, dtype=torch.int64)
-        self._values = 0
+    def __init__(self, shape: tuple[int, ...], axis: int, per_channel: bool) -> None:
+        self._before, self._channels, self._behind = math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
+        lanes = 0 if _native is None else _native.MOST_LANES  # bins that the kernels have for themselves
+        self._maximum = torch.zeros(self._channels)
+        self._sum = torch.zeros(self._channels, dtype=torch.float64)
+        self._histogram = torch.zeros(self._channels if per_channel else 1, _BINS + lanes, dtype=torch.int64)
+        self._images = 0
 
-    def add(self, activations: Tensor) -> None:
-        """Takes activations, `[channels, ...]`."""
-        values = activations.flatten(1).float().cpu()
+    def add(self, activations: Tensor, *, magnitude: bool) -> None:
+        """Takes activations, `[batch, *shape]`, or their magnitudes."""
+        values = activations.float().cpu().reshape(-1, self._channels, self._behind).contiguous()
+        self._images += len(activations)
+        if _native is None:
+            self._add(values.abs() if magnitude else values)
+        else:
+            shift = 23 - _MANTISSA_BITS
+            _native.observe(values, magnitude, _FIRST_BIN, shift, self._maximum, self._sum, self._histogram)
+
+    def _add(self, values: Tensor) -> None:
+        """The same without the kernels, `[…, channels, …]`."""
+        values = values.transpose(0, 1).flatten(1)
         self._maximum = torch.maximum(self._maximum, values.amax(1))
         self._sum += values.sum(1, dtype=torch.float64)
-        self._values += values.shape[1]
         rows = len(self._histogram)
         bins = (values.contiguous().view(torch.int32) >> (23 - _MANTISSA_BITS)) - _FIRST_BIN
         bins = bins.clamp(0, _BINS - 1).long().reshape(rows, -1)
@@ -126,9 +147,9 @@ class _Collector:
         self._histogram += torch.bincount(bins[positive], minlength=rows * _BINS).reshape(rows, _BINS)
 
     def finish(self) -> ActivationStatistics:
-        return ActivationStatistics(
-            self._values, self._maximum, (self._sum / max(1, self._values)).float(), self._histogram
-        )
+        values = self._images * self._before * self._behind
+        mean = (self._sum / max(1, values)).float()
+        return ActivationStatistics(values, self._maximum, mean, self._histogram[:, :_BINS].contiguous())
 
 
 def _edge(bins: Tensor) -> Tensor:

@@ -52,6 +52,22 @@ def few_spikes(
     return recorder.finish()
 
 
+def delivered(site: Site, current: Tensor) -> Tensor:
+    """What a population with a window delivers for its whole input, in the units of activations.
+
+    Args:
+        site: its numbers.
+        current: its input, `[batch, *shape]`.
+    """
+    recorder = _recorder(current, Probe(spike_counts=False))
+    if isinstance(recorder, Recorder):
+        return _in_torch("", site, current, recorder)
+    from respike.engines.event import few
+    from respike.engines.event.memo import Once
+
+    return few.population("", site, current, recorder, Once())
+
+
 class _OnePass(TensorWalk):
     """The one step of a layerwise plan."""
 

@@ -6,20 +6,15 @@ currents are needed twice, to find the largest and then to spike; what does not 
 
 from __future__ import annotations
 
-import math
-
 import torch
-from torch import Tensor
 
 from respike.calibrate import Calibration, site
-from respike.calibrate.over_time import Part, behind, parts
+from respike.calibrate.over_time import Currents, behind, parts
 from respike.coding import Coding
-from respike.ir import Network, Node, ceiling
+from respike.ir import Network, ceiling
 from respike.neurons import Neuron
 from respike.plan import Site
-
-KEPT = 512 * 2**20
-"""Bytes of a layer's currents that are kept from finding the largest until the layer spikes."""
+from respike.progress import tell
 
 
 def balanced(
@@ -35,28 +30,15 @@ def balanced(
     sources = {node.name: behind(network, node.inputs) for node in network.activations}
     last_reader = {source.name: name for name, nodes in sources.items() for source in nodes}
     with torch.no_grad():
-        images = list(parts(network, calibration, coding, steps))
-        for node in network.activations:
-            name, nodes = node.name, sources[node.name]
-            largest, kept = _largest_current(images, nodes, sites)
+        images = parts(network, calibration, coding, steps)
+        for number, node in enumerate(network.activations):
+            tell("balancing thresholds", number, len(network.activations))
+            name, currents = node.name, Currents(images, sources[node.name])
+            largest = max(float(current.max()) for _, current in currents)
             sites[name] = site(name, scale * largest, ceiling(node.function), neuron=neuron)
-            for number, part in enumerate(images):
-                if name in last_reader:
-                    current = kept.pop(number) if number in kept else part.current(nodes, sites)
-                    part.run(name, current, sites[name])
-                part.forget({source for source, reader in last_reader.items() if reader == name})
+            if name in last_reader:
+                for layers, current in currents:
+                    layers.run(name, current, sites[name])
+            for part in images:
+                part.layers.forget({source for source, reader in last_reader.items() if reader == name})
     return sites
-
-
-def _largest_current(
-    images: list[Part], nodes: tuple[Node, ...], sites: dict[str, Site]
-) -> tuple[float, dict[int, Tensor]]:
-    """The largest current over all images, and by the part's number those currents that there is memory to keep."""
-    largest, kept, left = -math.inf, dict[int, Tensor](), KEPT
-    for number, part in enumerate(images):
-        current = part.current(nodes, sites)
-        largest = max(largest, float(current.max()))
-        if current.nbytes <= left:
-            kept[number] = current
-            left -= current.nbytes
-    return largest, kept

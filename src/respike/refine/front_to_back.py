@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from respike.calibrate import Calibration, channel_axis, first_images
-from respike.calibrate.over_time import behind, parts
+from respike.calibrate.over_time import Currents, behind, parts
+from respike.engines.few_spikes import delivered
 from respike.errors import InvalidPlan, OutsideFitWarning
 from respike.ir import Activation, Network, Node, evaluate, walk
 from respike.plan import AccumulatedMax, Plan, Site
@@ -101,7 +102,7 @@ class _Twin:
         self._network, self._plan, self._visit = network, plan, visit
         ((name, images),) = inputs.items()
         stepped = not isinstance(plan.schedule, Layerwise)
-        self._parts = list(parts(network, images, plan.coding, plan.schedule.steps)) if stepped else []
+        self._parts = parts(network, images, plan.coding, plan.schedule.steps) if stepped else []
         self._last_use = _last_use(network, plan)
         self._read_out = {node.name for node in behind(network, network.outputs)}
         coded = images
@@ -119,27 +120,26 @@ class _Twin:
 
     def _populated(self, node: Activation, wanted: Tensor, found: Tensor) -> Tensor:
         """Lets a population spike, with the site that `visit` gives it."""
-        nodes = behind(self._network, node.inputs)
+        currents = Currents(self._parts, behind(self._network, node.inputs))
 
         def tried(*sites: Site) -> list[Tensor]:
-            return self._tried(node.name, nodes, found, sites)
+            return self._tried(node.name, currents, found, sites)
 
         site, axis, last = self.sites[node.name], channel_axis(self._network, node.name), node.name in self._read_out
         chosen = self._visit(Layer(node, site, wanted, found, axis, last, tried))
         self.sites[node.name] = chosen
-        (delivered,) = tried(chosen)
+        (sent,) = tried(chosen)
         for part in self._parts:
-            part.forget({source for source, last in self._last_use.items() if last == node.name})
-        return delivered
+            part.layers.forget({source for source, last in self._last_use.items() if last == node.name})
+        return sent
 
-    def _tried(self, name: str, nodes: tuple[Node, ...], found: Tensor, sites: Sequence[Site]) -> list[Tensor]:
+    def _tried(self, name: str, currents: Currents, found: Tensor, sites: Sequence[Site]) -> list[Tensor]:
         """What a population delivers with each of the sites; the spikes of the last one are kept."""
         if not self._parts:
             return [_delivered(name, site, found) for site in sites]
         sums = list[list[Tensor]]()
-        for part in self._parts:
-            current = part.current(nodes, self.sites)
-            sums.append([part.run(name, current, site) for site in sites])
+        for layers, current in currents:
+            sums.append([layers.run(name, current, site) for site in sites])
         return [torch.cat(each) / self._plan.decoding for each in zip(*sums, strict=True)]
 
 
@@ -150,10 +150,9 @@ def _last_use(network: Network, plan: Plan) -> dict[str, str]:
 
 def _delivered(name: str, site: Site, current: Tensor) -> Tensor:
     """What neurons with a window deliver; warns where their input leaves the range that they were fitted to."""
-    numbers, neuron = site.like(current), site.neuron
-    potential = current + numbers.initial_potential + numbers.extra_current
-    if neuron.domain is not None:
-        low, high = neuron.domain
+    if site.neuron.domain is not None:
+        numbers, (low, high) = site.like(current), site.neuron.domain
+        potential = current + (numbers.initial_potential + numbers.extra_current)
         outside = float(((potential < low) | (potential > high)).double().mean())
         if outside > _OUTSIDE:
             warnings.warn(
@@ -162,5 +161,4 @@ def _delivered(name: str, site: Site, current: Tensor) -> Tensor:
                 OutsideFitWarning,
                 stacklevel=9,
             )
-    _, _, delivered = neuron.fire_window(potential, numbers.threshold)
-    return delivered * numbers.spike_value
+    return delivered(site, current)

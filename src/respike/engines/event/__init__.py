@@ -64,14 +64,15 @@ def event(
     """
     if isinstance(plan.schedule, Layerwise):
         return few_spikes(network, plan, images, probe, first_image=first_image)
-    reason = _why_not(network)
+    reason = why_not(network)
     if reason:
         warnings.warn(f"{reason}: the batched engine runs instead", EngineWarning, stacklevel=2)
         return batched(network, plan, images, probe, first_image=first_image, memory=memory)
     return run(network, plan, images, probe or Probe(), first_image, memory).since(plan.readout.after)
 
 
-def _why_not(network: Network) -> str:
+def why_not(network: Network) -> str:
+    """Why the compiled part cannot run a network; empty where it can."""
     if not COMPILED:
         return "the event engine was not compiled (install respike where there is a C++ compiler)"
     if network.device.type != "cpu" or network.dtype.itemsize not in (4, 8):

@@ -16,6 +16,8 @@ MOST_BURST_BITS: Final[int]
 """Of an amplitude of burst neurons."""
 MOST_WINDOW: Final[int]
 """Steps of a few-spikes neuron."""
+MOST_LANES: Final[int]
+"""Floats of a vector."""
 MOST_CHANNELS: Final[int]
 """Of a map that spikes come from."""
 MOST_COLUMNS: Final[int]
@@ -111,6 +113,9 @@ def few(
 def add_counts(words: Tensor, out: Tensor) -> None: ...
 def decode(words: Tensor, steps: int, scale: Tensor | None, out: Tensor, threads: int) -> None: ...
 def encode(values: Tensor, steps: int, out: Tensor, threads: int) -> None: ...
+def observe(
+    values: Tensor, magnitude: bool, first: int, shift: int, maximum: Tensor, sum: Tensor, histogram: Tensor
+) -> None: ...
 def pool(words: Tensor, windows: Windows, out: Tensor, threads: int) -> None: ...
 def instruction_set() -> str:
     """The one whose kernels run."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from respike.engines.event import _native
-from respike.engines.event.memo import Memo
+from respike.engines.event.memo import Once
 from respike.engines.event.record import EventRecorder
 from respike.engines.event.values import LONGEST, Layout, packed
 from respike.ir import Identity
@@ -39,7 +39,7 @@ class _Numbers:
     coefficients: tuple[Tensor, Tensor, Tensor]
 
 
-def population(name: str, site: Site, current: Tensor, recorder: EventRecorder, memo: Memo) -> Tensor:
+def population(name: str, site: Site, current: Tensor, recorder: EventRecorder, memo: Once) -> Tensor:
     """What a population delivers for its input `[batch, *shape]`: `fire_window`, step for step and bit for bit."""
     shape, neuron = current.shape[1:], site.neuron
     find = SEQUENCES.get(type(neuron))

@@ -10,7 +10,7 @@ from typing import assert_never
 import torch
 from torch import Tensor
 
-from respike.engines.event.memo import Memo
+from respike.engines.event.memo import Once
 from respike.engines.event.pooling import composed, pooled
 from respike.engines.event.values import Events, Layout, Part, Value
 from respike.engines.walk import folded
@@ -37,7 +37,7 @@ from respike.ir import (
 )
 
 
-def through(node: Affine, inputs: Sequence[Value], shape: tuple[int, ...], memo: Memo, *, bias: bool) -> Value:
+def through(node: Affine, inputs: Sequence[Value], shape: tuple[int, ...], memo: Once, *, bias: bool) -> Value:
     """The value of an affine node, of the per-sample `shape`."""
     (value, *_) = inputs
     match node:
@@ -75,7 +75,7 @@ def _dense(node: Affine, value: Value, shape: tuple[int, ...], dtype: torch.dtyp
     return Value(shape, (), folded(node, [rest], bias=bias))
 
 
-def _weighted(node: Linear | Conv, value: Value, shape: tuple[int, ...], memo: Memo, bias: bool) -> Value:
+def _weighted(node: Linear | Conv, value: Value, shape: tuple[int, ...], memo: Once, bias: bool) -> Value:
     value = value.settled(maps_only=True)
     bare, constant = memo.once(("weighted", node.name), lambda: (replace(node, bias=None), _constant(node, shape)))
     parts = tuple(Part(part.events, bare, (*part.key, node.name)) for part in value.parts)
@@ -97,7 +97,7 @@ def _scaled(
     node: BatchNorm | ElementwiseAffine,
     value: Value,
     shape: tuple[int, ...],
-    memo: Memo,
+    memo: Once,
     scale: Tensor,
     shift: Tensor,
     bias: bool,
@@ -128,7 +128,7 @@ def _rescaled(map: Linear | Conv, scale: Tensor) -> Linear | Conv:
     return replace(map, weight=map.weight * scale.reshape(-1, *(1,) * (map.weight.ndim - 1)))
 
 
-def _averaged(node: AvgPool | AdaptiveAvgPool, value: Value, shape: tuple[int, ...], memo: Memo) -> Value:
+def _averaged(node: AvgPool | AdaptiveAvgPool, value: Value, shape: tuple[int, ...], memo: Once) -> Value:
     result = Value(shape)
     rest = value.whole_rest()
     for part in value.parts:

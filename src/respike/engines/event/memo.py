@@ -15,15 +15,10 @@ from respike.plan import Plan, SpikeCount
 T = TypeVar("T")
 
 
-class Memo:
-    """Composed and packed weights, by the nodes that they come from."""
+class Once:
+    """What has been worked out, by its key: composed and packed weights, by the nodes that they come from."""
 
-    def __init__(self, network: Network, plan: Plan) -> None:
-        self._network = weakref.ref(network)
-        counted = list(_numbers(network, plan))
-        self._counted = not any(tensor.is_inference() for tensor in counted)
-        self._tensors = [weakref.ref(tensor) for tensor in counted]
-        self._versions = self._count_changes() if self._counted else []
+    def __init__(self) -> None:
         self._known: dict[object, Any] = {}
 
     def once(self, key: object, make: Callable[[], T]) -> T:
@@ -36,6 +31,18 @@ class Memo:
     def keep(self, key: object, value: object) -> None:
         """Puts something in the place of what was kept under a key."""
         self._known[key] = value
+
+
+class Memo(Once):
+    """What has been worked out for a network and a plan, as long as no number of theirs changes."""
+
+    def __init__(self, network: Network, plan: Plan) -> None:
+        super().__init__()
+        self._network = weakref.ref(network)
+        counted = list(_numbers(network, plan))
+        self._counted = not any(tensor.is_inference() for tensor in counted)
+        self._tensors = [weakref.ref(tensor) for tensor in counted]
+        self._versions = self._count_changes() if self._counted else []
 
     def holds_for(self, network: Network) -> bool:
         """Whether it was made for this network, and no tensor of network or plan has changed in place since.

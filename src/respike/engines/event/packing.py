@@ -13,7 +13,7 @@ from torch import Tensor
 
 from respike.engines.event import _native
 from respike.engines.event.calls import currents, lent
-from respike.engines.event.memo import Memo
+from respike.engines.event.memo import Once
 from respike.engines.event.values import Layout, Part, Value
 from respike.ir import Conv, Linear
 
@@ -60,7 +60,7 @@ def channels_last(value: Value) -> bool:
     return len(value.shape) > 1 and any(isinstance(part.map, Linear) for part in value.parts)
 
 
-def work(value: Value, layout: Layout, dtype: torch.dtype, memo: Memo) -> Work:
+def work(value: Value, layout: Layout, dtype: torch.dtype, memo: Once) -> Work:
     """A value for the kernels. Parts that are too active, or that the kernels cannot take, are made dense."""
     rest = value.rest
     native: list[tuple[Part, _Source]] = []
@@ -80,7 +80,7 @@ def work(value: Value, layout: Layout, dtype: torch.dtype, memo: Memo) -> Work:
     return Work(parts, None if rest is None else lent(_flat_rest(rest.to(dtype), layout)), known.block)
 
 
-def dense(value: Value, steps: int, batch: int, dtype: torch.dtype, memo: Memo) -> Tensor:
+def dense(value: Value, steps: int, batch: int, dtype: torch.dtype, memo: Once) -> Tensor:
     """All of a value, `[1 or steps, batch, *shape]`."""
     if not value.parts:
         rest = torch.zeros(1, 1, *value.shape, dtype=dtype) if value.rest is None else value.whole_rest()

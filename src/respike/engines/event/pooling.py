@@ -13,7 +13,7 @@ from torch import Tensor
 from respike.engines.event import _native
 from respike.engines.event.calls import lent
 from respike.engines.event.calls import pool as pool_spikes
-from respike.engines.event.memo import Memo
+from respike.engines.event.memo import Once
 from respike.engines.event.values import Events, Layout
 from respike.ir import AdaptiveAvgPool, AvgPool, Conv, apply
 
@@ -36,7 +36,7 @@ class _Pool:
     scale: Tensor
 
 
-def pooled(node: AvgPool | AdaptiveAvgPool, events: Events, shape: tuple[int, ...], memo: Memo) -> Events | None:
+def pooled(node: AvgPool | AdaptiveAvgPool, events: Events, shape: tuple[int, ...], memo: Once) -> Events | None:
     """The spikes behind the pool; None where the kernel cannot.
 
     It takes neither three dimensions, nor a scale that varies in a window, nor amplitudes of too many bits.

@@ -11,7 +11,7 @@ from torch import Tensor
 from respike.engines.event import _native
 from respike.engines.event.calls import fire, lent
 from respike.engines.event.kinds import kind_of
-from respike.engines.event.memo import Memo
+from respike.engines.event.memo import Once
 from respike.engines.event.packing import channels_last, dense, work
 from respike.engines.event.record import EventRecorder
 from respike.engines.event.values import Events, Layout, Value, packed
@@ -24,7 +24,7 @@ from respike.schedule import Phase
 class Population:
     """The state of one site over a tile of images."""
 
-    def __init__(self, name: str, site: Site, recorder: EventRecorder, memo: Memo) -> None:
+    def __init__(self, name: str, site: Site, recorder: EventRecorder, memo: Once) -> None:
         self.name = name
         self.site = site
         self.recorder = recorder

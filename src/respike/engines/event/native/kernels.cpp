@@ -1,6 +1,7 @@
 // Compiled once per instruction set: RESPIKE_SET names the table, RESPIKE_VECTOR the bytes of a vector.
 // Nothing of the standard library is instantiated here, so that no other object can pick up this one's instructions.
 #include "lists.hpp"
+#include "statistics.hpp"
 #include "tiles.hpp"
 #include "window.hpp"
 #include "words.hpp"
@@ -14,6 +15,7 @@ const Set RESPIKE_SET = {
     pool,
     count,
     add_up,
+    observe,
 };
 
 }  // namespace respike

@@ -50,6 +50,7 @@ constexpr int MOST_WINDOW = 24;      // steps of a few-spikes neuron
 constexpr int PLANES = 48;           // bits of a number of spikes
 constexpr int AHEAD = 4;             // an image's list has room for so many more behind its end
 constexpr int64_t FEW_SPIKES = 2;    // of a neuron that sends any: below, lists are made spike by spike
+constexpr int MOST_LANES = 16;       // floats of a vector
 constexpr int PADDING = 16;          // blocks of channels are multiples of so many, so that no vector is cut
 constexpr int MOST_MATRIX_BLOCK = 4 * PADDING;
 constexpr int64_t TILE_BYTES = 8192; // of a tile's potentials: a quarter of a first-level cache of 32 KB
@@ -147,6 +148,18 @@ struct Few {
     uint64_t* words;
 };
 
+// Activations [outer][channels][inner], and what is gathered of them. Bin b of `bins` holds the positive values whose bits,
+// shifted by so many, are first + b; those below and above are in the bins at the ends.
+struct Observed {
+    const float* values;
+    int64_t outer, channels, inner;
+    bool magnitude, per_channel;
+    float* maximum;      // [channels]; NaN from a NaN on
+    double* sum;         // [channels]
+    int64_t* histogram;  // [channels or 1][bins + MOST_LANES]; the last ones are for what is not positive
+    int first, bins, shift;
+};
+
 template <class Real>
 struct Kernels {
     void (*sort)(const Spikes&, int64_t image, int steps, int64_t group, const uint32_t* names, uint32_t* where,
@@ -165,6 +178,7 @@ struct Set {
     void (*pool)(const Spikes&, int64_t image, const Windows&, int bits, uint64_t* out);
     int64_t (*count)(const Spikes&, int64_t image);  // spikes of whatever amplitude
     void (*add_up)(const uint64_t* words, int64_t count, uint64_t* planes);  // planes[PLANES]
+    void (*observe)(const Observed&);
 };
 
 extern const Set kernels_default;

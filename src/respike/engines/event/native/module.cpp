@@ -29,6 +29,8 @@ namespace {
 using Array = nb::ndarray<nb::c_contig, nb::device::cpu>;
 using Words = nb::ndarray<int64_t, nb::ndim<4>, nb::c_contig, nb::device::cpu>;  // [signs][bits][images][neurons]
 using Doubles = nb::ndarray<double, nb::c_contig, nb::device::cpu>;
+using Singles = nb::ndarray<float, nb::c_contig, nb::device::cpu>;
+using Whole = nb::ndarray<int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Numbers = nb::ndarray<int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Pair = std::tuple<int64_t, int64_t>;
 
@@ -448,6 +450,19 @@ void pool(Words words, const Pool& windows, Words out, int threads) {
              [&](int, int64_t image) { kernels().pool(s, image, w, result.bits, (uint64_t*)out.data()); });
 }
 
+// Adds activations [outer][channels][inner] to what has been gathered of them.
+void observe(Singles values, bool magnitude, int first, int shift, Singles maximum, Doubles sum, Whole histogram) {
+    require(values.ndim() == 3 && maximum.size() == values.shape(1) && sum.size() == values.shape(1), "channels");
+    const int64_t channels = int64_t(values.shape(1)), rows = int64_t(histogram.shape(0));
+    require((rows == 1 || rows == channels) && int64_t(histogram.shape(1)) > MOST_LANES, "histogram");
+    require(shift > 0 && shift < 31, "shift");
+    const Observed all{values.data(), int64_t(values.shape(0)), channels, int64_t(values.shape(2)), magnitude,
+                       rows > 1, maximum.data(), sum.data(), histogram.data(), first,
+                       int(histogram.shape(1)) - MOST_LANES, shift};
+    nb::gil_scoped_release unlocked;
+    kernels().observe(all);
+}
+
 }  // namespace
 }  // namespace respike
 
@@ -483,6 +498,9 @@ NB_MODULE(_native, m) {
           "threads"_a);
     m.def("encode", &encode, "values"_a.noconvert(), "steps"_a, "out"_a.noconvert(), "threads"_a);
     m.def("pool", &pool, "words"_a.noconvert(), "windows"_a, "out"_a.noconvert(), "threads"_a);
+    m.def("observe", &observe, "values"_a.noconvert(), "magnitude"_a, "first"_a, "shift"_a, "maximum"_a.noconvert(),
+          "sum"_a.noconvert(), "histogram"_a.noconvert());
+    m.attr("MOST_LANES") = MOST_LANES;
     m.attr("MOST_STEPS") = MOST_STEPS;
     m.attr("MOST_BITS") = MOST_BITS;
     m.attr("MOST_BURST_BITS") = MOST_BURST_BITS;

@@ -125,6 +125,12 @@ void convolutions(const Job& job, const Tile<Real>& tile, const Meeting<Real>* m
     }
 }
 
+// Whether the rest of a tile is in memory as it would be in the tile: whole blocks, pixel behind pixel.
+template <class Real>
+bool lies_as_tile(const Job& job, const Tile<Real>& tile) {
+    return job.rest_pixel && tile.channels == job.block && (job.block == job.channels || tile.pixels == 1);
+}
+
 // What `run` keeps in scratch memory.
 template <class Real>
 struct Desk {
@@ -156,6 +162,9 @@ void run(const Job& job, int64_t block, int64_t image, int64_t number, Line* scr
     if (!job.count && !job.rest_step && !job.out) {  // a constant current
         rest<Real>(job, tile, image, 0, tile.current);
         fire<Real>(job, tile, 0, 0, job.steps);
+    } else if (!job.count && !job.out && lies_as_tile<Real>(job, tile)) {  // a dense current, read where it is
+        tile.current = (Real*)job.rest + image * job.rest_image + tile.first_pixel * job.rest_pixel + tile.first_channel;
+        fire<Real>(job, tile, job.rest_step, 0, job.steps);
     } else if (job.flat) {
         matrices<Real>(job, tile, block, image);
     } else {
