@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from networks import Builder, images, networks, perceptrons
 from respike.calibrate import activation_bounds, observe, statistics
+from respike.engines.event import COMPILED
 from respike.calibrate.statistics import together
 from respike.errors import InvalidData, InvalidOption
 from respike.ir import Activation, Linear, Network, ReLU
@@ -125,7 +126,7 @@ def test_statistics_together_are_those_of_all_values(network: Network, per_chann
         assert torch.equal(found.histogram, wanted.histogram)
 
 
-@pytest.mark.skipif(statistics._native is None, reason="the kernels were not compiled")
+@pytest.mark.skipif(not COMPILED, reason="the kernels were not compiled")
 @pytest.mark.parametrize("per_channel", [False, True])
 @pytest.mark.parametrize(("shape", "axis"), [((3, 5, 7), 0), ((40,), 0), ((2, 4, 19), 2), ((1, 33), 0)])
 @pytest.mark.parametrize("magnitude", [False, True])
