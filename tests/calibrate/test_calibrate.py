@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from networks import Builder, images, networks, perceptrons
 from respike.calibrate import activation_bounds, observe, statistics
-from respike.engines.event import COMPILED
 from respike.calibrate.statistics import together
+from respike.engines.event import COMPILED
 from respike.errors import InvalidData, InvalidOption
 from respike.ir import Activation, Linear, Network, ReLU
 
