@@ -21,8 +21,7 @@ from respike.measure.early_exit import Bound
 from respike.neurons import Neuron, State
 from respike.plan import Plan, Site
 from respike.record import Probe
-from respike.report import Bounds, collect
-from respike.report.collect import Run
+from respike.report import Bounds, collect, observe
 from respike.schedule import InputThenDrain, Steady
 
 
@@ -86,14 +85,16 @@ def test_it_is_measured_reported_and_diagnosed() -> None:
     own = spiking(network(), Rounding())
     batch = images(own.network, 6)
     labels = own.network(batch).argmax(-1)
-    report = measure(own, (batch, labels), early_exit=Bound())
+    run = observe(own, (batch, labels), early_exit=Bound())
+    report = run.report
     assert report.steps == 7
     assert report.early_exit is not None
     assert report.early_exit.agreement == 1.0
-    decisions = own(batch).argmax(-1)
-    page = collect([Run(own, report, decisions)], batch, labels, labels, [], list("abcd"), bounds=Bounds())
-    for layer, run in zip(page.layers, page.methods[0].layers, strict=True):
-        assert run.spikes > 0, layer.name
+    assert run.decided.tolist() == own(batch).argmax(-1).tolist()
+    page = collect([run], batch.__getitem__, labels, labels, list("abcd"), bounds=Bounds())
+    for layer, found in zip(page.layers, page.methods[0].layers, strict=True):
+        assert found is not None
+        assert found.spikes > 0, layer.name
     assert len(diagnose(own, batch, labels).layers) == len(own.plan.sites)
 
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from respike import Plan, Site, SpikingNetwork, measure
+from respike import Plan, Site, SpikingNetwork
 from respike.ir import Activation, AvgPool, Conv, Input, Linear, Network, ReLU, Reshape
 from respike.neurons import FewSpikes
-from respike.report import Bounds, PageData, Run, Shown, collect, worth_showing
+from respike.report import Bounds, PageData, Run, collect, observe
 from respike.schedule import InputThenDrain, Layerwise, Steady
 
 HOSTILE = "</script><script>window.hacked=1</script>"
@@ -73,8 +73,7 @@ def runs(of: Sequence[str] = ("steady", "drain", "layerwise"), count: int = 48) 
     found = []
     for name in of:
         spiking = SpikingNetwork(ann, plans()[name])
-        report = measure(spiking, (inputs, labels), dataset_name=TAG)
-        found.append(Run(spiking, report, spiking(inputs).argmax(-1)))
+        found.append(observe(spiking, (inputs, labels), dataset_name=TAG))
     return found, labels, decisions
 
 
@@ -82,8 +81,5 @@ def runs(of: Sequence[str] = ("steady", "drain", "layerwise"), count: int = 48) 
 def page_data(bounds: Bounds | None = None) -> PageData:
     """All that a page of the network shows."""
     found, labels, decisions = runs()
-    shown = [
-        Shown(number, images()[number], int(labels[number]), why)
-        for number, why in worth_showing(found, labels, decisions).items()
-    ]
-    return collect(found, images(), labels, decisions, shown, CLASSES, bounds=bounds)
+    failed = {"max_norm": f"{TAG} has no bound"}
+    return collect(found, images().__getitem__, labels, decisions, CLASSES, failed=failed, bounds=bounds)

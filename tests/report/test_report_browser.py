@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
 import shutil
 from collections.abc import Iterator
+from csv import reader
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +23,17 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (apt-get install chromium)")
 
-CHARTS = ("accuracy", "energy", "rates", "activations", "membrane", "spikes", "raster", "decision")
+CHARTS = (
+    "accuracy",
+    "energy",
+    "layerEnergy",
+    "spikes",
+    "rates",
+    "activations",
+    "membrane",
+    "raster",
+    "decision",
+)
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 360, "height": 740}
 
@@ -62,6 +75,7 @@ def view(opened: Page) -> Page:
     """The page as it is first shown."""
     if opened.get_attribute("html", "data-theme") == "dark":
         opened.click("#theme")
+    opened.select_option("#mode", "stands")
     opened.select_option("#layer", "0")
     opened.select_option("#example", "0")
     _choose(opened, 2)
@@ -104,6 +118,7 @@ def test_a_method_changes_all_that_belongs_to_it(view: Page) -> None:
     assert [chart for chart in CHARTS if before[chart] == after[chart]] == []
     assert view.locator("#results tr.now th").inner_text().startswith("steady")
     assert "under steady" in view.inner_text("#layer-lead")
+    assert "Where steady spends" in view.inner_text("#cost-lead")
     assert view.inner_html("#confusion") != matrix
 
 
@@ -111,7 +126,7 @@ def test_a_layer_changes_the_charts_of_layers(view: Page) -> None:
     before = {chart: _drawing(view, chart) for chart in CHARTS}
     view.select_option("#layer", "1")
     changed = {chart for chart in CHARTS if _drawing(view, chart) != before[chart]}
-    assert changed == {"rates", "activations", "membrane", "spikes", "raster"}
+    assert changed == {"layerEnergy", "rates", "activations", "membrane", "spikes", "raster"}
     assert view.inner_text("#layer-lead").startswith(TAG)
 
 
@@ -158,7 +173,7 @@ def test_the_keyboard_reads_points_and_zooms(view: Page) -> None:
     said = view.locator("[data-chart=energy] [aria-live]")
     plot.focus()
     view.keyboard.press("ArrowRight")
-    assert re.match(r"steady.*, accuracy [\d.]+ %, energy", said.inner_text())
+    assert re.match(r"steady.*, accuracy [\d.]+ %, energy [\d.]+ ×, step", said.inner_text())
     view.keyboard.press("ArrowRight")
     assert said.inner_text().startswith(TAG)
     view.keyboard.press("+")
@@ -194,15 +209,15 @@ def test_a_table_stands_behind_each_chart(view: Page) -> None:
         table = view.locator(f"[data-chart={chart}] details table")
         table.locator("tbody tr").first.wait_for()
         assert table.locator("thead th").count() > 1
-    first = view.locator("[data-chart=energy] details tbody tr").first.inner_text().split("\t")
-    assert first[0] == "steady"
-    assert float(first[1]) == pytest.approx(page_data().methods[0].headline.energy_ratio, rel=0.005)
+    last = view.locator("[data-chart=energy] details tbody tr").nth(23).inner_text().split("\t")
+    assert last[:2] == ["steady", "24"]
+    assert float(last[2]) == pytest.approx(page_data().methods[0].report.energy_ratio, rel=0.005)
 
 
 def test_everything_has_a_label(view: Page) -> None:
     """Every control and chart has a name that is read aloud."""
     nameless = view.evaluate(
-        """[...document.querySelectorAll('button, select, input, [role=application], [role=region], img:not([hidden])')]
+        """[...document.querySelectorAll('button, select, input, [role=application], [role=region], img:not([alt=""])')]
         .filter(e => !(e.ariaLabel || e.alt || e.textContent.trim() && e.tagName === 'BUTTON' || e.labels?.length))
         .map(e => e.outerHTML.slice(0, 80))"""
     )
@@ -215,7 +230,174 @@ def test_hostile_names_are_read_as_text(view: Page) -> None:
     assert CLASSES[0][:9] in view.inner_text("#confusion")
     view.locator("[data-chart=rates] .plot").focus()
     view.keyboard.press("ArrowRight")
-    assert view.locator("main img").count() == 1
+    assert view.locator("main [onerror]").count() == 0
+
+
+def _slide(view: Page, value: float) -> None:
+    """Moves the slider to the stop with that value."""
+    moved = """value => { const slider = document.getElementById('point');
+    slider.value = value; slider.dispatchEvent(new Event('input')); }"""
+    view.evaluate(moved, value)
+    view.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def _results(view: Page) -> list[list[str]]:
+    return [row.split("\t") for row in view.locator("#results tbody tr").all_inner_texts()]
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.2f} %"
+
+
+def test_methods_are_read_where_their_accuracy_stands_unless_chosen(view: Page) -> None:
+    for row, method in zip(_results(view), page_data().methods, strict=True):
+        head = method.report.headline
+        assert row[1] == _percent(head.accuracy)
+        assert row[3].split()[0] == str(head.step)
+        assert ("never" in row[3]) == (method.report.steps_to_network_accuracy is None)
+    fronts = [number for number, row in enumerate(_results(view)) if "front" in row[0]]
+    assert fronts == [number for number, method in enumerate(page_data().methods) if method.pareto]
+
+
+def test_the_slider_moves_all_that_can_be_read_at_a_step(view: Page) -> None:
+    _choose(view, 0)
+    before = {chart: _drawing(view, chart) for chart in CHARTS}
+    view.locator("#point").focus()
+    view.keyboard.press("Home")
+    view.wait_for_function("document.getElementById('mode').value === 'step'")
+    method = page_data().methods[0]
+    for place, step in ((0, 1), (9, 10)):
+        _slide(view, place)
+        cost = method.report.after(step)
+        values = view.locator("#tiles .value").all_inner_texts()
+        assert values[0].startswith(_percent(cost.accuracy))
+        assert values[1].startswith(f"{step}\n")
+        assert float(values[2].split("\n")[0]) == pytest.approx(cost.spikes_per_neuron, rel=0.005)
+        assert float(values[3].split(" ")[0]) == pytest.approx(cost.energy_ratio, rel=0.005)
+        assert _results(view)[0][1] == _percent(cost.accuracy)
+        said = view.get_attribute("#point", "aria-valuetext") or ""
+        assert said.startswith(f"step {step}. steady: {_percent(cost.accuracy)}")
+        wrong = 48 - round(48 * cost.accuracy)
+        assert f"{wrong} of 48 images are wrong" in view.inner_text("#confusion-text")
+        assert f"is wrong on {method.curve.lost[place]} image" in view.inner_text("#lost-text")
+        energies = view.evaluate("[...document.querySelectorAll('[data-chart=layerEnergy] summary')].length")
+        assert energies == 1
+    assert "first answers after step 12" in _results(view)[2][3]
+    changed = {chart for chart in CHARTS if _drawing(view, chart) != before[chart]}
+    assert changed == {"accuracy", "energy", "layerEnergy", "spikes", "raster", "decision"}
+
+
+def test_the_energy_of_layers_adds_up_to_the_method_s(view: Page) -> None:
+    _choose(view, 0)
+    _slide(view, 5)
+    view.locator("[data-chart=layerEnergy] details").evaluate("details => details.open = true")
+    rows = view.locator("[data-chart=layerEnergy] tbody tr")
+    rows.first.wait_for()
+    energies = [float(row.split("\t")[6]) for row in rows.all_inner_texts()]
+    assert sum(energies) == pytest.approx(100 * page_data().methods[0].report.after(6).energy_ratio, rel=0.01)
+    originals = [float(row.split("\t")[7]) for row in rows.all_inner_texts()]
+    assert sum(originals) == pytest.approx(100, rel=0.01)
+
+
+def test_methods_are_compared_at_the_same_loss(view: Page) -> None:
+    view.select_option("#mode", "loss")
+    stops = view.evaluate("Number(document.getElementById('point').max)")
+    _slide(view, stops)  # 20 points
+    assert "at most 20 points lost" in view.inner_text("#point-words")
+    for row, method in zip(_results(view), page_data().methods, strict=True):
+        report = method.report
+        enough = [value >= report.network_accuracy - 0.2 - 1e-9 for value in report.accuracy]
+        first = next((place for place in range(len(enough)) if all(enough[place:])), None)
+        assert row[3] == ("always loses more" if first is None else str(report.times[first]))
+
+
+def test_methods_are_compared_at_the_same_energy(view: Page) -> None:
+    view.select_option("#mode", "energy")
+    for stop in (0, 12):
+        _slide(view, stop)
+        budget = float(re.split(" ×", view.inner_text("#point-value"))[0])
+        for row, method in zip(_results(view), page_data().methods, strict=True):
+            report = method.report
+            energies = [report.after(step).energy_ratio for step in report.times]
+            within = [
+                step for step, energy in zip(report.times, energies, strict=True) if energy <= budget * (1 + 1e-5)
+            ]
+            assert row[3] == str(within[-1]) if within else "at its first answer" in row[3]
+
+
+def test_images_that_are_lost_are_listed_with_their_decisions(view: Page) -> None:
+    _choose(view, 1)
+    method = page_data().methods[1]
+    _slide(view, 2)
+    kept = {one.number for one in page_data().lost}
+    rows = view.locator("#lost tbody tr")
+    assert 0 < rows.count() <= method.curve.lost[2]
+    for row in range(rows.count()):
+        assert int(rows.nth(row).locator("th").inner_text()) in kept
+        said = rows.nth(row).locator("[role=img]").get_attribute("aria-label") or ""
+        assert re.match(r"from step 1 ", said)
+        assert rows.nth(row).locator(".wrong").count() > 0
+
+
+CATCH = """() => {
+    const make = URL.createObjectURL, click = HTMLAnchorElement.prototype.click;
+    window.saved = [];
+    URL.createObjectURL = blob => { saved.push(blob); return make.call(URL, blob); };
+    HTMLAnchorElement.prototype.click = function () { saved.push(this.download); };
+    window.release = () => { URL.createObjectURL = make; HTMLAnchorElement.prototype.click = click; };
+}"""
+
+
+def test_numbers_of_every_chart_and_table_can_be_saved(view: Page) -> None:
+    """As CSV and JSON, in full, with texts as texts."""
+    _choose(view, 1)
+    view.evaluate(CATCH)
+    for button in view.locator(".save button:visible").all():
+        button.click()
+    view.click("#everything")
+    saved = view.evaluate("Promise.all(saved.map(one => one.text ? one.text() : one))")
+    view.evaluate("release()")
+    files = dict(zip(saved[1::2], saved[::2], strict=True))
+    whole = json.loads(files.pop("report.json"))
+    assert whole["methods"][0]["curve"]["accuracy"] == list(page_data().methods[0].curve.accuracy)
+    assert len(files) == 2 * (len(CHARTS) + 3)
+    for name in {name.rpartition(".")[0] for name in files}:
+        rows = json.loads(files[f"{name}.json"])["rows"]
+        lines = list(reader(io.StringIO(files[f"{name}.csv"], newline="")))
+        assert list(rows[0]) == lines[0]
+        for row, line in zip(rows, lines[1:], strict=True):
+            assert ["" if value is None else value for value in row.values() if not isinstance(value, float | int)] == [
+                cell for cell, value in zip(line, row.values(), strict=True) if not isinstance(value, float | int)
+            ]
+
+
+def test_what_is_saved_of_the_curve_is_what_was_measured(view: Page) -> None:
+    with view.expect_download() as download:
+        view.locator("[data-chart=accuracy] .save button").nth(1).click()
+    rows = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))["rows"]
+    steady = page_data().methods[0]
+    assert [row["steady"] for row in rows] == pytest.approx(list(steady.report.accuracy), rel=1e-5)
+
+
+def test_a_method_that_failed_says_why(view: Page) -> None:
+    assert view.locator("#failed-cards .card").all_inner_texts() == [f"max_norm\n\n{TAG} has no bound"]
+
+
+def test_paper_gets_a_light_page_that_says_what_is_shown(view: Page) -> None:
+    view.click("#theme")
+    view.evaluate("dispatchEvent(new Event('beforeprint'))")
+    view.emulate_media(media="print")
+    assert view.get_attribute("html", "data-theme") == "light"
+    assert view.locator("#bar").is_hidden()
+    assert "Shown: few" in view.inner_text("#printed")
+    for svg in view.locator(".plot svg").all():
+        box, frame = svg.bounding_box(), svg.locator("xpath=ancestor::figure").bounding_box()
+        assert box is not None
+        assert frame is not None
+        assert box["width"] <= frame["width"]
+    view.emulate_media(media="screen")
+    view.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert view.get_attribute("html", "data-theme") == "dark"
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -13,14 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from laws.test_edges import mixer
+from networks import images as sample_images
 from report.page_samples import CLASSES, HOSTILE, TAG, images, network, page_data, plans, runs
 from report.samples import REPORT
-from respike import Probe, Report, SpikingNetwork, engines
+from respike import Probe, Report, SpikingNetwork, engines, methods
 from respike.errors import InvalidData
 from respike.ir import Linear
-from respike.report import Bounds, collect, worth_showing
-from respike.report.collect import confusion, picture, sample_size
+from respike.report import Bounds, collect, observe
+from respike.report.collect import moments
+from respike.report.decisions import confusion, worth_showing
 from respike.report.page_data import names, pareto_front, recommended
+from respike.report.pictures import picture
 from respike.report.sampling import correlation, histogram, sample
 
 FRACTIONS = st.integers(0, 8).map(lambda eighths: eighths / 8)
@@ -54,6 +58,7 @@ def test_the_sample_is_what_the_reference_engine_gives_in_one_batch(kind: str) -
 def test_the_sum_of_spikes_is_what_was_measured() -> None:
     for method in page_data().methods:
         for layer, run in zip(page_data().layers, method.layers, strict=True):
+            assert run is not None
             assert run.spikes == pytest.approx(method.report.spikes_per_layer[layer.name])
 
 
@@ -120,6 +125,109 @@ def test_a_method_that_is_there_twice_is_named_by_what_differs() -> None:
     )
 
 
+def test_the_work_of_layers_adds_up_to_the_report() -> None:
+    """Of populations and of what does not spike, at every step: additions, multiply-accumulates, energy."""
+    for run in runs()[0]:
+        report = run.report
+        spikes, operations = (
+            [sum(column) for column in zip(*parts, strict=True)]
+            for parts in zip(*(layer.at(report.times) for layer in run.layers), strict=True)
+        )
+        macs = sum(layer.macs for layer in run.layers)
+        assert macs == report.input_macs + report.analog_macs
+        assert sum(layer.original_macs for layer in run.layers) == pytest.approx(report.macs)
+        for place, step in enumerate(report.times):
+            cost = report.after(step)
+            assert operations[place] == pytest.approx(cost.synaptic_operations)
+            assert spikes[place] / report.neurons == pytest.approx(cost.spikes_per_neuron)
+            energy = run.energy(macs, operations[place]) / run.energy(report.macs, 0)
+            assert energy == pytest.approx(cost.energy_ratio)
+
+
+def test_what_stays_analog_has_its_work_by_name() -> None:
+    mixed = mixer(["attention", "gate", "gelu"])
+    plan = methods.every_edge(mixed, sample_images(mixed, 8), steps=4)
+    run = observe(SpikingNetwork(mixed, plan), sample_images(mixed, 5))
+    analog = {layer.name: layer for layer in run.layers if layer.kind not in ("input", "spikes")}
+    assert set(analog) == {*plan.analog, *plan.held}
+    assert sum(layer.macs for layer in analog.values()) == run.report.analog_macs > 0
+    assert sum(layer.original_macs for layer in run.layers) == pytest.approx(run.report.macs)
+    kinds = {layer.kind for layer in analog.values()}
+    assert {"LayerNorm", "Softmax", "GELU", "Sigmoid", "held"} <= kinds
+
+
+def test_decisions_over_time_are_those_of_the_accuracy() -> None:
+    found, labels, decisions = runs()
+    for run, method in zip(found, page_data().methods, strict=True):
+        right = run.decisions == labels
+        assert right.double().mean(1).tolist() == pytest.approx(run.report.accuracy)
+        kept = decisions == labels
+        curve = method.curve
+        for place, step in enumerate(curve.step):
+            now = right[step - run.report.times[0]]
+            assert (curve.lost[place], curve.gained[place]) == (int((kept & ~now).sum()), int((~kept & now).sum()))
+            cost = run.report.after(step)
+            assert curve.accuracy[place] == pytest.approx(cost.accuracy, rel=1e-5)
+            assert curve.energy[place] == pytest.approx(cost.energy_ratio, rel=1e-5)
+        assert curve.step[-1] == run.report.end.step
+        reached = run.report.steps_to_network_accuracy
+        assert (None if curve.stands is None else curve.step[curve.stands]) == reached
+
+
+def test_the_images_that_are_lost_are_told_with_what_is_decided_at_each_moment() -> None:
+    found, labels, decisions = runs()
+    assert page_data().lost
+    for one in page_data().lost:
+        assert decisions[one.number] == one.label == labels[one.number]
+        wrong = []
+        for run, method, told in zip(found, page_data().methods, one.decisions, strict=True):
+            assert told is not None
+            changes = dict(zip(told[::2], told[1::2], strict=True))
+            now = None
+            for step in method.curve.step:
+                now = changes.get(step, now)
+                assert now == int(run.decisions[step - run.report.times[0], one.number])
+                wrong.append(now != one.label)
+        assert any(wrong)
+
+
+def test_confusions_over_time_end_at_the_matrix() -> None:
+    found, labels, _ = runs()
+    for run, method in zip(found, page_data().methods, strict=True):
+        matrix = np.zeros((4, 4), int)
+        for step, cells in zip(method.curve.step, method.confusion.changes, strict=True):
+            for true, decided, by in zip(cells[::3], cells[1::3], cells[2::3], strict=True):
+                matrix[true, decided] += by
+            now = run.decisions[step - run.report.times[0]]
+            expected = np.zeros((4, 4), int)
+            np.add.at(expected, (labels.numpy(), now.numpy()), 1)
+            np.testing.assert_array_equal(matrix, expected)
+        np.testing.assert_array_equal(matrix, np.array(method.confusion.matrix))
+
+
+@given(st.integers(1, 5000), st.integers(2, 70), st.floats(0, 1))
+def test_moments_are_steps_of_the_run_and_few(steps: int, most: int, at: float) -> None:
+    wanted = 1 + int(at * (steps - 1))
+    found = moments(range(1, steps + 1), most, [wanted])
+    assert list(found) == sorted(set(found))
+    assert {wanted, steps} <= set(found) <= set(range(1, steps + 1))
+    assert len(found) == steps if steps <= most else len(found) <= most + 2
+
+
+def test_layers_that_only_some_methods_have_are_left_out_of_the_others() -> None:
+    """Populations on edges beside those of activations: each method has numbers where it has neurons."""
+    mixed = mixer(["relu", "linear"])
+    inputs, labels = sample_images(mixed, 6), torch.zeros(6, dtype=torch.int64)
+    both = [methods.few_spikes(mixed, inputs, steps=3, analog=("*norm*",)), methods.every_edge(mixed, inputs, steps=3)]
+    found = [observe(SpikingNetwork(mixed, plan), (inputs, labels)) for plan in both]
+    data = collect(found, inputs.__getitem__, labels, labels, ("a", "b", "c"))
+    layers = [layer.name for layer in data.layers]
+    for plan, method in zip(both, data.methods, strict=True):
+        assert {name for name, run in zip(layers, method.layers, strict=True) if run is not None} == set(plan.sites)
+        own = [name for name in layers if name in plan.sites]
+        assert own == [layer.name for layer in method.costs if layer.kind == "spikes"]
+
+
 def test_a_raster_holds_the_spikes_of_the_reference_engine() -> None:
     for method, kind in zip(page_data().methods, plans(), strict=True):
         for example, raster in zip(page_data().examples, method.rasters, strict=True):
@@ -159,18 +267,18 @@ def test_images_worth_showing_are_lost_or_never_right() -> None:
     for number, why in shown.items():
         if why.startswith("lost by"):
             assert decisions[number] == labels[number]
-            assert any(run.decisions[number] != labels[number] for run in found)
+            assert any(run.decided[number] != labels[number] for run in found)
 
 
 def test_a_large_network_is_sampled_within_the_bounds() -> None:
-    found, *_ = runs()
-    bounds = Bounds(values=600, points=300, raster_values=600, raster_neurons=5, bins=7)
-    assert sample_size(found, bounds) == 600 // (3 * 64 + 12)
+    bounds = Bounds(values=600, points=300, raster_values=600, raster_neurons=5, bins=12)
     data = page_data(bounds)
-    assert data.sampled == 2
+    assert data.sampled == 600 // (3 * 64 + 12)
     for method in data.methods:
-        assert all(len(run.activations) == len(run.delivered) <= 50 for run in method.layers)
-        assert all(len(run.membrane.counts) == 7 for run in method.layers)
+        for run in method.layers:
+            assert run is not None
+            assert len(run.activations) == len(run.delivered) <= 50
+            assert len(run.membrane.counts) == 12
         for raster in method.rasters:
             assert raster.left_out == (HOSTILE,)
             assert [(layer.name, len(layer.neurons) <= 5) for layer in raster.layers] == [(TAG, True)]
@@ -198,4 +306,4 @@ def test_runs_of_two_networks_make_no_page() -> None:
     other = replace(found[1], report=replace(found[1].report, network="other"))
     for wrong in ([], [found[0], other]):
         with pytest.raises(InvalidData, match="the same network"):
-            collect(wrong, images(), labels, decisions, [], CLASSES)
+            collect(wrong, images().__getitem__, labels, decisions, CLASSES)

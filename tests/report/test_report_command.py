@@ -12,9 +12,9 @@ import pytest
 from cli.running import Runner
 from respike import Report, SpikingNetwork
 from respike.cli import reporting, running
-from respike.cli.reporting import Witness
 from respike.engines import fastest
 from respike.errors import InvalidNetwork
+from respike.report import Witness
 
 WORDS = ("report", "mnist-mlp", "--methods", "direct_copy,model_norm", "--steps", 6, "--limit", 70)
 
@@ -37,16 +37,24 @@ def test_the_page_has_the_numbers_of_compare(respike: Runner, tmp_path: Path) ->
     assert outcome.code == 0
     assert f"wrote {page}" in outcome.err
     assert respike("compare", *WORDS[1:], "--json", numbers).code == 0
-    timeless = {"seconds": 0, "options": {}}
-    ours = [{**method["report"], **timeless} for method in _data(page)["methods"]]
-    theirs = [{**report, **timeless} for report in json.loads(numbers.read_text())]
-    assert [
-        {**report, "headline": method["headline"], "end": method["end"]}
-        for report, method in zip(ours, _data(page)["methods"], strict=True)
-    ] == theirs
-    for method in _data(page)["methods"]:
+    for method, report in zip(_data(page)["methods"], json.loads(numbers.read_text()), strict=True):
+        curve = method["curve"]
+        assert curve["step"] == [1, 2, 3, 4, 5, 6]
+        assert curve["accuracy"] == pytest.approx(report["accuracy"], rel=1e-5)
+        assert curve["energy"] == pytest.approx(report["energy_over_time"], rel=1e-5)
+        assert curve["spikes"][-1] == pytest.approx(report["end"]["spikes_per_neuron"], rel=1e-5)
+        assert curve["operations"][-1] == pytest.approx(report["end"]["synaptic_operations"], rel=1e-5)
+        assert curve["stands"] == (
+            None if report["steps_to_network_accuracy"] is None else report["steps_to_network_accuracy"] - 1
+        )
+        plain = {name: value for name, value in report.items() if isinstance(value, str | int | float | None)}
+        assert plain.keys() == method["report"].keys() - {"options", "decisions"}
+        same = plain.keys() - {"seconds"}
+        assert {name: method["report"][name] for name in same} == {name: plain[name] for name in same}
+        layers = {layer["name"]: layer["spikes"][-1] for layer in method["costs"] if layer["kind"] == "spikes"}
+        assert layers == pytest.approx(report["spikes_per_layer"], rel=1e-3)
         right = sum(row[place] for place, row in enumerate(method["confusion"]["matrix"]))
-        assert right / 70 == method["report"]["accuracy"][-1]
+        assert right / 70 == report["accuracy"][-1]
 
 
 def test_what_is_there_is_not_written_over_and_nothing_is_measured(
@@ -95,7 +103,11 @@ def test_a_method_that_fails_is_named_and_the_others_are_reported(
     assert outcome.code == 2
     assert "max_norm: the network gives NaN" in outcome.err
     assert "left out: max_norm" in outcome.err
-    assert [method["name"] for method in _data(page)["methods"]] == ["model_norm"]
+    data = _data(page)
+    assert [method["name"] for method in data["methods"]] == ["model_norm"]
+    ((name, why),) = data["failed"]
+    assert name.startswith("max_norm")
+    assert why == "the network gives NaN"
 
 
 def test_options_of_one_method_stand_with_it(respike: Runner, tmp_path: Path) -> None:
@@ -157,4 +169,4 @@ def test_an_interrupt_before_anything_is_finished_leaves_nothing(
 
 
 def test_the_witness_is_the_engine_that_it_watches() -> None:
-    assert Witness(fastest, network_too=False).__name__ == "fastest"  # type: ignore[arg-type]
+    assert Witness(fastest).__name__ == "fastest"  # type: ignore[arg-type]

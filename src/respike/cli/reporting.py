@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,23 +20,12 @@ from respike.cli.outputs import STDOUT, Outputs
 from respike.cli.running import measured, stop_if_failed, stop_if_interrupted, trials
 from respike.cli.sources import Source
 from respike.cli.tables import summary
+from respike.cli.wording import told
 from respike.comparing import Trials
 from respike.data import Dataset
-from respike.engines import Engine, fastest
+from respike.engines import fastest
 from respike.files import check_folder
-from respike.ir import Network
-from respike.plan import Plan
-from respike.record import Probe, Recording
-from respike.report import (
-    PageData,
-    Run,
-    Shown,
-    collect,
-    page,
-    sample_size,
-    save_figures,
-    worth_showing,
-)
+from respike.report import PageData, Run, Witness, collect, page, save_figures
 from respike.spiking import SpikingNetwork
 
 BESIDE = "the file beside the page"
@@ -64,8 +54,9 @@ def report(
 
     The page shows accuracy over time and against energy, what each layer does, the spikes of single images, and which
     classes are confused. It needs no internet access. Each option applies to all methods that have it, unless it stands
-    with one of them (--methods ecc,few_spikes:steps=6). A method that fails is named and left out. Ctrl-C keeps the
-    methods that are finished. Beside the page stands a file with all options, from which `respike run` makes it again.
+    with one of them (--methods ecc,few_spikes:steps=6). A method that fails is named on the page, with the reason.
+    Ctrl-C keeps the methods that are finished. Beside the page stands a file with all options, from which `respike run`
+    makes it again.
     """
     beside = out.with_suffix(SUFFIX) if out != STDOUT else None
     outputs = Outputs({"--out": out, BESIDE: beside}, force)
@@ -77,10 +68,12 @@ def report(
     images = subject.test_images
     tried = trials(subject, wanted, chosen)
     runs, decisions = _runs(tried, images, limit)
+    if not runs:
+        stop_if_failed(tried)
     reports = [run.report for run in runs]
     outputs.console.print(summary(reports))
     try:
-        data = _collected(runs, decisions, images)
+        data = _collected(runs, decisions, images, tried)
         outputs.write("--out", page(data).encode())
         outputs.write(BESIDE, Experiment.of(context, without=("out", "figures", "force")).toml().encode())
     except KeyboardInterrupt as stop:
@@ -97,40 +90,6 @@ def report(
     stop_if_failed(tried)
 
 
-class Witness:
-    """An engine that lets another one simulate, and notes what was decided for each image.
-
-    Args:
-        engine: who simulates.
-        network_too: note what the network itself decides as well.
-    """
-
-    def __init__(self, engine: Engine, *, network_too: bool) -> None:
-        self.__name__ = getattr(engine, "__name__", type(engine).__name__)
-        self._engine = engine
-        self._network_too = network_too
-        self._spiking: list[Tensor] = []
-        self._network: list[Tensor] = []
-
-    def __call__(
-        self, network: Network, plan: Plan, images: Tensor, probe: Probe | None = None, *, first_image: int = 0
-    ) -> Recording:
-        """Simulates."""
-        record = self._engine(network, plan, images, probe, first_image=first_image)
-        if self._network_too:
-            self._network.append(network(images).argmax(-1))
-        self._spiking.append(record.outputs.argmax(-1))
-        return record
-
-    def decisions(self, images: int) -> Tensor:
-        """What the spiking network decided for the first so many images, `[images]`."""
-        return torch.cat(self._spiking)[:images]
-
-    def network_decisions(self, images: int) -> Tensor:
-        """What the network decided for them."""
-        return torch.cat(self._network)[:images]
-
-
 def _runs(tried: Trials, images: Dataset, limit: int | None) -> tuple[list[Run], Tensor]:
     """The methods one after the other, and what the network itself decides; Ctrl-C keeps those that are finished."""
     runs: list[Run] = []
@@ -141,7 +100,7 @@ def _runs(tried: Trials, images: Dataset, limit: int | None) -> tuple[list[Run],
         found = measured(spiking, images, limit, witness)
         if not runs:
             network_decisions[0] = witness.network_decisions(found.images)
-        return Run(spiking, found, witness.decisions(found.images))
+        return witness.run(spiking, found)
 
     try:
         for one in tried.each(run):
@@ -155,15 +114,21 @@ def _runs(tried: Trials, images: Dataset, limit: int | None) -> tuple[list[Run],
     return runs, network_decisions[0]
 
 
-def _collected(runs: Sequence[Run], network_decisions: Tensor, images: Dataset) -> PageData:
+def _collected(runs: Sequence[Run], network_decisions: Tensor, images: Dataset, tried: Trials) -> PageData:
     labels = images.labels[: len(network_decisions)] if images.labelled else network_decisions
-    shown = [
-        Shown(number, _image(images, number), int(labels[number]), why)
-        for number, why in worth_showing(runs, labels, network_decisions).items()
-    ]
+    failed = {
+        str(one).removesuffix("()"): told(error).removeprefix(f"{one.method.name}: ") for one, error in tried.failed
+    }
     with console.progress() as progress:
-        sample = images.take(min(sample_size(runs), len(labels))).images
-        return collect(runs, sample, labels, network_decisions, shown, images.classes, progress=progress)
+        return collect(
+            runs,
+            partial(_image, images),
+            labels,
+            network_decisions,
+            images.classes,
+            failed=failed,
+            progress=progress,
+        )
 
 
 def _image(images: Dataset, number: int) -> Tensor:

@@ -2,104 +2,51 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import platform
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
 
-import numpy
 import torch
-from PIL import Image
 from torch import Tensor
 
 from respike.coding import Coding
 from respike.errors import InvalidData
-from respike.measure import Report
 from respike.progress import Progress, silent
+from respike.report.decisions import changes, confusion, lost, network_right, worth_showing
 from respike.report.page_data import (
     Bounds,
-    Confusion,
+    Curve,
     Example,
+    Layer,
+    LayerCost,
+    LayerRun,
     MethodData,
     PageData,
     names,
     pareto_front,
     rounded,
 )
+from respike.report.pictures import picture
 from respike.report.raster import raster
+from respike.report.runs import Run
 from respike.report.sampling import by_layer, images_to_sample, layer_run, sample
 from respike.schedule import InputThenDrain, Layerwise, Schedule, Steady
 from respike.spiking import SpikingNetwork
 from respike.version import __version__
 
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """A conversion that was measured.
-
-    Args:
-        spiking: the converted network.
-        report: what was measured.
-        decisions: what it decided for each image that the report covers, `[images]`.
-    """
-
-    spiking: SpikingNetwork
-    report: Report
-    decisions: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """An image whose spikes are shown.
-
-    Args:
-        number: in the data set.
-        image: `[*shape]`.
-        label: its class.
-        why: why it is shown.
-    """
-
-    number: int
-    image: Tensor
-    label: int
-    why: str
-
-
-def worth_showing(runs: Sequence[Run], labels: Tensor, network_decisions: Tensor) -> dict[int, str]:
-    """Up to three images whose spikes are worth a look, by number, and why: the first, one lost, one never right.
-
-    Args:
-        runs: the conversions.
-        labels: of all images that were measured, `[images]`.
-        network_decisions: of the network itself, `[images]`.
-    """
-    right = network_decisions == labels
-    found = {0: "the first image"}
-    for run in runs:
-        lost = right[: len(run.decisions)] & (run.decisions != network_decisions[: len(run.decisions)])
-        if bool(lost.any()):
-            found.setdefault(int(lost.nonzero()[0]), f"lost by {run.report.method}: the network is right")
-            break
-    if not bool(right.all()):
-        found.setdefault(int((~right).nonzero()[0]), "the network itself is wrong")
-    return found
-
-
-def sample_size(runs: Sequence[Run], bounds: Bounds | None = None) -> int:
-    """How many images `collect` wants to look into; fewer for a large network."""
-    return min(images_to_sample(run.spiking, bounds or Bounds()) for run in runs)
+Images: TypeAlias = Callable[[int], Tensor]
+"""Gives the image of a number in the data set, `[*shape]`."""
 
 
 def collect(
     runs: Sequence[Run],
-    images: Tensor,
+    image: Images,
     labels: Tensor,
     network_decisions: Tensor,
-    shown: Sequence[Shown],
     classes: Sequence[str],
     *,
+    failed: Mapping[str, str] | None = None,
     bounds: Bounds | None = None,
     progress: Progress = silent,
 ) -> PageData:
@@ -107,11 +54,11 @@ def collect(
 
     Args:
         runs: the conversions, each measured on the same images, or on the first of them where it was interrupted.
-        images: the first images of the data set, into whose activations and spikes to look, `[sample, *shape]`.
+        image: gives the images that were measured, by number: the first ones are looked into, some others shown.
         labels: of all images that were measured.
         network_decisions: of the network itself, for the same images.
-        shown: the images of the rasters.
         classes: the names of the classes.
+        failed: the methods that did not convert the network, and why.
         bounds: how much the page may hold.
         progress: called with the number of runs done.
 
@@ -122,32 +69,49 @@ def collect(
         raise InvalidData("a report needs at least one run, and all runs must be of the same network")
     reports = [run.report for run in runs]
     front, called = pareto_front(reports), names(reports)
-    images = images[: sample_size(runs, bounds)]
-    layers, methods = None, []
+    bounds = _for_all(bounds, runs)
+    size = min(len(labels), *(images_to_sample(run.spiking, bounds) for run in runs))
+    images = torch.stack([image(number) for number in range(size)])
+    shown = {number: (image(number), why) for number, why in worth_showing(runs, labels, network_decisions).items()}
+    layers: dict[str, Layer] = {}
+    looked_into: list[dict[str, LayerRun]] = []
+    methods = []
     for number, run in enumerate(runs):
         found = sample(run.spiking, images, bounds)
-        layers = layers or by_layer(found, bounds.bins)
-        points = max(50, min(bounds.points_per_layer, bounds.points // max(1, len(found) * len(runs))))
+        for one in by_layer(found, bounds.bins):
+            layers.setdefault(one.name, one)
         plan = run.spiking.plan
+        looked_into.append(
+            {
+                name: layer_run(run.spiking, plan.sites[name], part, bounds.points_per_layer, bounds.bins)
+                for name, part in found.items()
+            }
+        )
+        rasters = tuple(raster(run.spiking, one.unsqueeze(0), place, bounds) for place, (one, _) in shown.items())
+        curve = _curve(run, labels, network_decisions, bounds)
         methods.append(
             MethodData(
                 name=called[number],
                 report=run.report,
                 pareto=number in front,
-                headline=run.report.headline,
-                end=run.report.end,
-                times=tuple(run.report.times),
+                curve=curve,
                 schedule=_schedule(plan.schedule),
+                window=plan.schedule.window if isinstance(plan.schedule, Layerwise) else None,
+                input_share=tuple(min(1.0, step / plan.schedule.input_steps) for step in curve.step),
                 coding=_coding(plan.coding),
                 cites=plan.cites,
-                layers=tuple(
-                    layer_run(run.spiking, plan.sites[name], part, points, bounds.bins) for name, part in found.items()
+                costs=_costs(run, curve.step),
+                layers=(),
+                rasters=rasters,
+                confusion=replace(
+                    confusion(labels[: len(run.decided)], run.decided, len(classes), bounds),
+                    changes=changes(labels, _at(run, curve.step), len(classes), bounds),
                 ),
-                rasters=tuple(raster(run.spiking, each.image.unsqueeze(0), each.number, bounds) for each in shown),
-                confusion=confusion(labels[: len(run.decisions)], run.decisions, len(classes), bounds),
             )
         )
         progress("looking into the layers", number + 1, len(runs))
+    order = _front_to_back(layers, looked_into)
+    energy, macs = runs[0].energy, reports[0].macs
     outputs = runs[0].spiking.network.neurons(runs[0].spiking.network.outputs[0])
     return PageData(
         network=reports[0].network,
@@ -155,10 +119,22 @@ def collect(
         classes=tuple(classes) + tuple(map(str, range(len(classes), outputs))),
         images=max(report.images for report in reports),
         sampled=len(images),
-        layers=layers or (),
-        methods=tuple(methods),
-        examples=tuple(_example(runs[0].spiking, each) for each in shown),
+        layers=tuple(layers[name] for name in order),
+        methods=tuple(
+            replace(method, layers=tuple(found.get(name) for name in order))
+            for method, found in zip(methods, looked_into, strict=True)
+        ),
+        failed=tuple((failed or {}).items()),
+        examples=tuple(
+            _example(runs[0].spiking, number, one, int(labels[number]), why) for number, (one, why) in shown.items()
+        ),
+        lost=tuple(
+            replace(one, picture=picture(image(one.number), bounds.thumbnail))
+            for one in lost(runs, labels, network_decisions, [method.curve.step for method in methods], bounds)
+        ),
         confusion=confusion(labels, network_decisions, len(classes), bounds),
+        mac_energy=energy(1, 0) / energy(macs, 0),
+        addition_energy=energy(0, 1) / energy(macs, 0),
         versions=(
             ("respike", __version__),
             ("PyTorch", torch.__version__),
@@ -167,51 +143,101 @@ def collect(
     )
 
 
-def confusion(labels: Tensor, decisions: Tensor, classes: int, bounds: Bounds) -> Confusion:
-    """How often one class was taken for another."""
-    pairs = Counter(zip(labels.tolist(), decisions.tolist(), strict=True))
-    size = max([classes, *(1 + max(pair) for pair in pairs)])
-    wrong = sorted(((*pair, count) for pair, count in pairs.items() if pair[0] != pair[1]), key=lambda e: (-e[2], e))
-    matrix = tuple(tuple(pairs[true, decided] for decided in range(size)) for true in range(size))
-    return Confusion(
-        matrix=matrix if size <= bounds.classes else None,
-        worst=tuple(wrong[:15]),
-        images=tuple(int((labels == true).sum()) for true in range(size)),
+def moments(times: Sequence[int], most: int, wanted: Sequence[int]) -> tuple[int, ...]:
+    """At most about so many of the steps of a run, ever further apart, the wanted ones and the last one among them."""
+    if len(times) <= most:
+        return tuple(times)
+    ratio = times[-1] / times[0]
+    spread = (round(times[0] * ratio ** (place / (most - 1))) for place in range(most))
+    return tuple(sorted({*spread, *wanted, times[-1]}))
+
+
+def _for_all(bounds: Bounds, runs: Sequence[Run]) -> Bounds:
+    """The bounds of one layer or one method that keep those of the page."""
+    parts = sum(len(run.spiking.plan.sites) for run in runs)
+    costs = sum(len(run.layers) for run in runs)
+    return replace(
+        bounds,
+        moments=max(12, min(bounds.moments, bounds.layer_numbers // max(1, costs))),
+        points_per_layer=max(12, min(bounds.points_per_layer, bounds.points // max(1, parts))),
+        bins=max(12, min(bounds.bins, bounds.bins_together // max(1, parts))),
+        raster_spikes=max(500, min(bounds.raster_spikes, bounds.raster_spikes_together // (3 * len(runs)))),
     )
 
 
-def picture(image: Tensor) -> str | None:
-    """An image `[1 or 3, height, width]` as a PNG in base64; None where it is none.
-
-    Values in [0, 1] are shown as they are; others are stretched to that range.
-    """
-    if image.ndim != 3 or image.shape[0] not in (1, 3):
-        return None
-    low, high = float(image.min()), float(image.max())
-    if low < 0 or high > 1:
-        image = (image - low) / max(high - low, 1e-12)
-    pixels = (image * 255).round().to(torch.uint8).movedim(0, -1).cpu().numpy()
-    content = io.BytesIO()
-    Image.fromarray(numpy.ascontiguousarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)).save(
-        content, "PNG"
+def _curve(run: Run, labels: Tensor, network_decisions: Tensor, bounds: Bounds) -> Curve:
+    """What a run gives and costs at its moments, as the report has it."""
+    report = run.report
+    steps = moments(report.times, bounds.moments, [report.headline.step])
+    costs = [report.after(step) for step in steps]
+    wrong = _at(run, steps) != labels[: report.images]
+    right = network_right(labels, network_decisions)[: report.images]
+    stands = report.steps_to_network_accuracy
+    return Curve(
+        step=steps,
+        accuracy=rounded((cost.accuracy for cost in costs), 6),
+        low=rounded((cost.low for cost in costs), 6),
+        high=rounded((cost.high for cost in costs), 6),
+        spikes=rounded((cost.spikes_per_neuron for cost in costs), 6),
+        operations=rounded((cost.synaptic_operations for cost in costs), 6),
+        energy=rounded((cost.energy_ratio for cost in costs), 6),
+        lost=tuple((wrong & right).sum(1).tolist()),
+        gained=tuple((~wrong & ~right).sum(1).tolist()),
+        stands=None if stands is None else steps.index(stands),
     )
-    return base64.b64encode(content.getvalue()).decode()
 
 
-def _example(spiking: SpikingNetwork, shown: Shown) -> Example:
+def _at(run: Run, steps: Sequence[int]) -> Tensor:
+    """What was decided after some steps, `[steps, images]`."""
+    return run.decisions[torch.tensor(steps) - run.report.times[0]]
+
+
+def _costs(run: Run, steps: Sequence[int]) -> tuple[LayerCost, ...]:
+    found = []
+    for layer in run.layers:
+        spikes, operations = layer.at(steps)
+        found.append(
+            LayerCost(
+                layer.name,
+                layer.kind,
+                layer.neurons,
+                layer.macs,
+                layer.original_macs,
+                rounded(spikes),
+                rounded(operations),
+            )
+        )
+    return tuple(found)
+
+
+def _front_to_back(layers: Mapping[str, Layer], found: Sequence[Mapping[str, LayerRun]]) -> list[str]:
+    """The layers of all methods in one order, in which those of each method keep theirs."""
+    order: list[str] = []
+    for one in found:
+        place = 0
+        for name in one:
+            if name in order:
+                place = max(place, order.index(name) + 1)
+            else:
+                order.insert(place, name)
+                place += 1
+    return [name for name in order if name in layers]
+
+
+def _example(spiking: SpikingNetwork, number: int, image: Tensor, label: int, why: str) -> Example:
     with torch.no_grad():
-        outputs = spiking.network(shown.image.unsqueeze(0))[0]
-    return Example(shown.number, shown.label, shown.why, picture(shown.image), rounded(outputs.tolist()))
+        outputs = spiking.network(image.unsqueeze(0))[0]
+    return Example(number, label, why, picture(image), rounded(outputs.tolist()))
 
 
 def _schedule(schedule: Schedule) -> str:
     match schedule:
         case Steady(steps=steps):
-            return f"{steps} steps with input"
+            return f"T = {steps} time steps, with input in each"
         case InputThenDrain(input_steps=given, drain_steps=drained):
-            return f"{given} steps with input, then {drained} without"
+            return f"T = {given + drained} time steps: {given} with input, then {drained} without"
         case Layerwise(window=window):
-            return f"{window} steps for each layer, one layer after the other"
+            return f"K = {window} steps for each layer, one layer after the other"
 
 
 def _coding(coding: Coding) -> str:

@@ -8,8 +8,9 @@ import json
 from importlib import resources
 from string import Template
 
-from respike.report.page_data import MethodData, PageData, recommended
-from respike.report.words import headline, sentences
+from respike.measure import Report
+from respike.report.page_data import PageData, recommended
+from respike.report.words import headline, interrupted
 
 _PARTS = resources.files("respike.report") / "page"
 
@@ -18,21 +19,27 @@ def page(data: PageData) -> str:
     """The page. Nothing in it is fetched from anywhere, and its own policy forbids it to try."""
     reports = [method.report for method in data.methods]
     first = recommended(reports)
-    whole = dataclasses.replace(data, methods=tuple(map(_with_plain_options, data.methods)))
-    numbers = {
-        **dataclasses.asdict(whole),
+    said = headline(reports[first], data.methods[first].name)
+    numbers = {field.name: getattr(data, field.name) for field in dataclasses.fields(data)} | {
+        "methods": [
+            {field.name: getattr(method, field.name) for field in dataclasses.fields(method)}
+            | {"report": _summary(method.report), "interrupted": interrupted(method.report, data.images)}
+            for method in data.methods
+        ],
         "recommended": first,
-        "sentences": [sentences(one.report, data.images, one.name) for one in data.methods],
+        "headline": said,
     }
     return Template(_part("shell.html")).substitute(
         title=html.escape(f"{data.network}: what the conversion costs"),
-        description=html.escape(headline(reports[first], data.methods[first].name)),
+        description=html.escape(said),
         style=_part("style.css"),
         library=_part("vendor/echarts.common.min.js"),
-        data=as_script(numbers),
+        data=as_script(plain(numbers)),
         words=_part("words.js"),
         charts=_part("charts.js"),
+        point=_part("point.js"),
         figures=_part("figures.js"),
+        tables=_part("tables.js"),
         program=_part("report.js"),
     )
 
@@ -43,10 +50,25 @@ def as_script(value: object) -> str:
     return text.translate({ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"})
 
 
-def _with_plain_options(method: MethodData) -> MethodData:
-    """Options as texts: they may be any values."""
-    options = {name: "chosen" if value is None else str(value) for name, value in method.report.options.items()}
-    return dataclasses.replace(method, report=dataclasses.replace(method.report, options=options))
+def plain(value: object) -> object:
+    """Frozen values as objects, and whole numbers without a decimal point: a page has many of both."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {name: plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _summary(report: Report) -> dict[str, object]:
+    """The numbers of a report that stand for the whole run; those over time are in the curve.
+
+    Options are texts: they may be any values.
+    """
+    numbers = {name: value for name, value in vars(report).items() if isinstance(value, str | int | float | None)}
+    options = {name: "chosen" if value is None else str(value) for name, value in report.options.items()}
+    return numbers | {"options": options, "decisions": report.decisions}
 
 
 def _part(name: str) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from respike.measure import USELESS, Cost, Report
+from respike.measure import USELESS, Report
 
 
 @dataclass(frozen=True)
@@ -16,24 +16,36 @@ class Bounds:
     Args:
         images: of the sample behind the figures of layers, at most.
         values: of activations in that sample, all layers together; decides how many images it has.
+        moments: the steps of a run at which the page can read it.
+        layer_numbers: of all layers, methods and moments together; decides with `moments` how many of them there are.
         points: of all scatter plots of the page together.
         points_per_layer: of one scatter plot.
         bins: of a histogram.
+        bins_together: of all histograms together.
         raster_neurons: of one layer in a raster.
         raster_rows: of all layers in a raster, about.
         raster_spikes: of one raster, about.
+        raster_spikes_together: of all rasters together, about.
+        lost_images: images that a conversion loses and whose decisions are shown over time.
+        thumbnail: the longer side of their pictures, in pixels.
         raster_values: spikes (or silences) held at one time while rasters are taken.
         classes: a confusion matrix is drawn whole up to so many.
     """
 
     images: int = 64
     values: int = 4_000_000
-    points: int = 24_000
+    moments: int = 64
+    layer_numbers: int = 12_000
+    points: int = 12_000
     points_per_layer: int = 600
     bins: int = 48
+    bins_together: int = 24_000
     raster_neurons: int = 40
     raster_rows: int = 360
     raster_spikes: int = 5_000
+    raster_spikes_together: int = 40_000
+    lost_images: int = 24
+    thumbnail: int = 48
     raster_values: int = 1 << 27
     classes: int = 20
 
@@ -130,12 +142,15 @@ class Confusion:
     """How often an image of one class was taken for another.
 
     `matrix[true][decided]`, None where there are too many classes; `worst` are the most frequent confusions,
-    (true, decided, images); `images` has the number of images of each class.
+    (true, decided, images); `images` has the number of images of each class. `changes` are the cells in which the
+    matrix of one moment of a run differs from that of the moment before, true, decided and by how much, one cell behind
+    the other; those of the first moment are from zero.
     """
 
     matrix: tuple[tuple[int, ...], ...] | None
     worst: tuple[tuple[int, int, int], ...]
     images: tuple[int, ...]
+    changes: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -150,23 +165,83 @@ class Example:
 
 
 @dataclass(frozen=True)
-class MethodData:
-    """One method: its name on this page, its report, whether it stands on the Pareto front, what was sampled, a raster
-    for each example.
+class Lost:
+    """An image on which the network is right and a conversion is wrong at some time.
 
-    `headline` and `end` are the report's two costs, `times` the steps after which there is an accuracy.
+    `decisions` has for each method what it decides: step, class, and so on, an entry wherever the class changes; None
+    where the method's run did not come to the image.
+    """
+
+    number: int
+    label: int
+    picture: str | None
+    decisions: tuple[tuple[int, ...] | None, ...]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A run over time: what it gives and costs if it ends after a step, for some of its steps, the last one among them.
+
+    All as in `measure.Cost`; `lost` counts the images on which the network is right and the run is wrong, `gained` the
+    other way round. `stands` is the place of the step from which on the accuracy stays, None where it never does.
+    """
+
+    step: tuple[int, ...]
+    accuracy: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    spikes: tuple[float, ...]
+    operations: tuple[float, ...]
+    energy: tuple[float, ...]
+    lost: tuple[int, ...]
+    gained: tuple[int, ...]
+    stands: int | None
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """What a population, or a node that does not spike, takes for an image, at the steps of the method's curve.
+
+    Args:
+        name: the population's or the node's.
+        kind: see `LayerWork`.
+        neurons: how many values it has.
+        macs: multiply-accumulates, once for an image.
+        original_macs: multiply-accumulates of what reads its values, in the network itself.
+        spikes: sent until the end of a step.
+        operations: additions until then.
+    """
+
+    name: str
+    kind: str
+    neurons: int
+    macs: float
+    original_macs: float
+    spikes: tuple[float, ...]
+    operations: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class MethodData:
+    """One method: its name on this page, its report, whether its headline stands on the Pareto front, its curve, what
+    its layers cost and what was sampled of them, a raster for each example.
+
+    `layers` has an entry for each layer of the page, None where the method has no neurons. `window` is K, the steps of
+    each layer, where layers run one after the other, else None. `input_share` says for each moment of the curve which
+    share of the input was there until then.
     """
 
     name: str
     report: Report
     pareto: bool
-    headline: Cost
-    end: Cost
-    times: tuple[int, ...]
+    curve: Curve
     schedule: str
+    window: int | None
+    input_share: tuple[float, ...]
     coding: str
     cites: tuple[str, ...]
-    layers: tuple[LayerRun, ...]
+    costs: tuple[LayerCost, ...]
+    layers: tuple[LayerRun | None, ...]
     rasters: tuple[Raster, ...]
     confusion: Confusion
 
@@ -181,10 +256,14 @@ class PageData:
         classes: their names.
         images: how many were measured.
         sampled: the number of images behind the figures of layers.
-        layers: the populations, front to back.
+        layers: the populations of all methods, front to back.
         methods: the conversions.
+        failed: the methods that did not convert the network, and why.
         examples: the images of the rasters.
+        lost: images that some method loses, those first that are lost for longest.
         confusion: the network's own confusions.
+        mac_energy: the energy of one multiply-accumulate as a share of the network's for an image.
+        addition_energy: the same of one addition.
         versions: programs and their versions.
     """
 
@@ -195,8 +274,12 @@ class PageData:
     sampled: int
     layers: tuple[Layer, ...]
     methods: tuple[MethodData, ...]
+    failed: tuple[tuple[str, str], ...]
     examples: tuple[Example, ...]
+    lost: tuple[Lost, ...]
     confusion: Confusion
+    mac_energy: float
+    addition_energy: float
     versions: tuple[tuple[str, str], ...]
 
 
@@ -241,6 +324,6 @@ def recommended(reports: Sequence[Report], margin: float = 0.005) -> int:
     return min(near, key=lambda number: heads[number].energy_ratio)
 
 
-def rounded(values: Iterable[float]) -> tuple[float, ...]:
+def rounded(values: Iterable[float], figures: int = 4) -> tuple[float, ...]:
     """Four significant figures: more cannot be seen, and would only be read by nobody."""
-    return tuple(float(f"{value:.4g}") if math.isfinite(value) else 0.0 for value in values)
+    return tuple(float(f"{value:.{figures}g}") if math.isfinite(value) else 0.0 for value in values)

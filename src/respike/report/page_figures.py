@@ -17,7 +17,7 @@ from respike.drawing import GREY, INK, Style, blank, describe, over_energy
 from respike.drawing import spikes as draw_spikes
 from respike.errors import InvalidFile
 from respike.report.figures import FORMATS, accuracy_over_time, save
-from respike.report.page_data import Confusion, Histogram, PageData
+from respike.report.page_data import Confusion, Histogram, LayerRun, PageData
 
 PANELS = 12
 """Layers that one figure shows; of more, so many at even distances."""
@@ -68,8 +68,8 @@ def activations(data: PageData) -> Figure:
         layer = data.layers[place]
         _stairs(axes, layer.activations, GREY)
         for number, method in enumerate(data.methods):
-            scale, style = method.layers[place].scale.median, Style.of(number)
-            if scale <= 3 * layer.activations.high:
+            run, style = method.layers[place], Style.of(number)
+            if run is not None and (scale := run.scale.median) <= 3 * layer.activations.high:
                 label = method.name if place == shown[0] else None
                 axes.axvline(scale, color=style.colour, linewidth=1.5, linestyle=style.dash, label=label)
         describe(axes, "positive activation", "neurons × images", layer.name)
@@ -80,28 +80,27 @@ def activations(data: PageData) -> Figure:
 def membranes(data: PageData, number: int) -> Figure:
     """Histograms of what is left on the membranes after the last step (FIT Figure 2)."""
 
-    def draw(axes: Axes, place: int) -> None:
-        _stairs(axes, data.methods[number].layers[place].membrane, Style.of(number).colour)
+    def draw(axes: Axes, name: str, run: LayerRun) -> None:
+        _stairs(axes, run.membrane, Style.of(number).colour)
         for level in (0, 1):
             axes.axvline(level, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
-        describe(axes, "potential, in thresholds", "neurons × images", data.layers[place].name)
+        describe(axes, "potential, in thresholds", "neurons × images", name)
 
-    return _by_layer(data, draw)
+    return _by_layer(data, number, draw)
 
 
 def rates(data: PageData, number: int) -> Figure:
     """Activations against what the spikes deliver, with the correlation over all of them."""
 
-    def draw(axes: Axes, place: int) -> None:
-        run = data.methods[number].layers[place]
+    def draw(axes: Axes, name: str, run: LayerRun) -> None:
         top = max([*run.activations, *run.delivered, 1e-9])
         axes.plot([0, top], [0, top], color=GREY, linewidth=1, linestyle=(0, (4, 3)))
         axes.scatter(run.activations, run.delivered, s=7, color=Style.of(number).colour, alpha=0.5, linewidths=0)
-        describe(axes, "activation", "spikes deliver", data.layers[place].name)
+        describe(axes, "activation", "spikes deliver", name)
         if run.correlation is not None:
             axes.set_title(f"r = {run.correlation:.4f}", fontsize=9, color=INK, loc="right")
 
-    return _by_layer(data, draw)
+    return _by_layer(data, number, draw)
 
 
 def spikes_per_layer(data: PageData) -> Figure:
@@ -109,13 +108,15 @@ def spikes_per_layer(data: PageData) -> Figure:
     figure, (axes,) = _panels(1, (6.4, 4.2))
     places = numpy.arange(len(data.layers))
     for number, method in enumerate(data.methods):
-        spikes = [run.spikes for run in method.layers]
-        expected = [run.expected for run in method.layers if run.expected is not None]
-        at = places + 0.5 * (number - (len(data.methods) - 1) / 2) / len(data.methods)
+        own = [(place, run) for place, run in enumerate(method.layers) if run is not None]
+        shift = 0.5 * (number - (len(data.methods) - 1) / 2) / len(data.methods)
         colour, kind = Style.of(number).colour, Style.of(number).marker
-        axes.plot(at, spikes, kind, color=colour, markersize=6, label=method.name)
-        if len(expected) == len(spikes):
-            axes.plot(at, expected, kind, color=colour, markersize=11, markerfacecolor="none")
+        spikes = [run.spikes for _, run in own]
+        axes.plot([place + shift for place, _ in own], spikes, kind, color=colour, markersize=6, label=method.name)
+        known = [(place, run.expected) for place, run in own if run.expected is not None]
+        if known:
+            at = [place + shift for place, _ in known]
+            axes.plot(at, [value for _, value in known], kind, color=colour, markersize=11, markerfacecolor="none")
     axes.set_yscale("log")
     axes.set_xticks(places, [layer.name for layer in data.layers], rotation=45 if len(data.layers) > 4 else 0)
     axes.margins(x=0.1)
@@ -206,11 +207,12 @@ def _panels(count: int, size: tuple[float, float] | None = None) -> tuple[Figure
     return figure, [figure.add_subplot(rows, columns, place + 1) for place in range(count)]
 
 
-def _by_layer(data: PageData, draw: Callable[[Axes, int], None]) -> Figure:
-    shown = _chosen(len(data.layers))
+def _by_layer(data: PageData, number: int, draw: Callable[[Axes, str, LayerRun], None]) -> Figure:
+    own = [(layer.name, run) for layer, run in zip(data.layers, data.methods[number].layers, strict=True) if run]
+    shown = [own[place] for place in _chosen(len(own))]
     figure, panels = _panels(len(shown))
-    for axes, place in zip(panels, shown, strict=True):
-        draw(axes, place)
+    for axes, (name, run) in zip(panels, shown, strict=True):
+        draw(axes, name, run)
     return figure
 
 

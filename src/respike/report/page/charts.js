@@ -4,7 +4,11 @@
 const Charts = (() => {
   const LIGHT = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"];
   const DARK = ["#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00", "#FFFFFF"];
-  const SYMBOLS = ["circle", "rect", "triangle", "diamond", "roundRect", "emptyCircle", "emptyRect"];
+  // Marks as paths in a square of 10: circle, square, triangle, diamond, plus, cross, triangle upside down.
+  const SHAPES = [
+    "M0,5a5,5 0 1,0 10,0a5,5 0 1,0 -10,0z", "M1,1h8v8h-8z", "M5,0l5,9h-10z", "M5,0l5,5l-5,5l-5,-5z",
+    "M3.4,0h3.2v3.4h3.4v3.2h-3.4v3.4h-3.2v-3.4h-3.4v-3.2h3.4z", "M2.2,0l2.8,2.8l2.8,-2.8l2.2,2.2l-2.8,2.8l2.8,2.8l-2.2,2.2l-2.8,-2.8l-2.8,2.8l-2.2,-2.2l2.8,-2.8l-2.8,-2.8z", "M0,1h10l-5,9z",
+  ];
   const DASHES = ["solid", [7, 4], [2, 3], [9, 3, 2, 3], [12, 4], [4, 2], [1, 2]];
   const coarse = matchMedia("(pointer: coarse)").matches;
 
@@ -12,7 +16,7 @@ const Charts = (() => {
   const colour = (number) => (dark() ? DARK : LIGHT)[number % LIGHT.length];
   // Colour and dash, and colour and symbol, tell 49 methods apart.
   const turn = (number) => (number + Math.floor(number / LIGHT.length)) % LIGHT.length;
-  const symbol = (number) => SYMBOLS[turn(number)];
+  const symbol = (number) => `path://${SHAPES[turn(number)]}`;
   const dash = (number) => DASHES[turn(number)];
   const token = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
 
@@ -25,6 +29,21 @@ const Charts = (() => {
     }
     made.append(...children);
     return made;
+  }
+
+  /** How a method looks in every chart: its line with its mark. */
+  function swatch(number) {
+    const of = "http://www.w3.org/2000/svg";
+    const drawing = document.createElementNS(of, "svg");
+    const drawn = (tag, properties) => {
+      const made = document.createElementNS(of, tag);
+      for (const [name, value] of Object.entries(properties)) made.setAttribute(name, value);
+      drawing.append(made);
+    };
+    for (const [name, value] of [["viewBox", "0 0 30 12"], ["aria-hidden", "true"], ["class", "swatch"]]) drawing.setAttribute(name, value);
+    drawn("line", { x1: 0, x2: 30, y1: 6, y2: 6, stroke: colour(number), "stroke-width": 2.4, "stroke-dasharray": dash(number) === "solid" ? "none" : dash(number).join(" ") });
+    drawn("path", { d: SHAPES[turn(number)], fill: colour(number), stroke: token("card"), "stroke-width": 1.4, transform: "translate(10 1)" });
+    return drawing;
   }
 
   /** Fills a table; the first cell of each row is its heading. */
@@ -64,6 +83,44 @@ const Charts = (() => {
     };
   }
 
+  // ---- numbers as files: a table is {columns: [[name, shown as]], rows: [[value]]} with plain values
+  const shown = ({ columns, rows }) => rows.map((row) => row.map((value, place) => {
+    if (value === null || value === undefined) return "–";
+    return columns[place][1] ? columns[place][1](value) : String(value);
+  }));
+
+  /** A cell of a CSV file (RFC 4180); a text that a spreadsheet would compute is kept a text. */
+  function cell(value) {
+    if (value === null || value === undefined) return "";
+    if (typeof value === "number") return String(value);
+    const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  }
+
+  function csv({ columns, rows }) {
+    return [columns.map(([name]) => name), ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+  }
+
+  function json(title, { columns, rows, note }) {
+    const named = rows.map((row) => Object.fromEntries(row.map((value, place) => [columns[place][0], value ?? null])));
+    return JSON.stringify({ title, ...(note ? { note } : {}), rows: named }, null, 1) + "\n";
+  }
+
+  function save(name, content, type) {
+    const url = URL.createObjectURL(new Blob([content], { type }));
+    element("a", { href: url, download: name }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+  }
+
+  /** Buttons that save a table as a file. */
+  function downloads(title, table) {
+    const file = title.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
+    const button = (text, act) => element("button", { type: "button", ariaLabel: `Save as ${text}: ${title}`, title: `Save the numbers as ${text}`, onclick: act }, text);
+    return element("div", { className: "save" },
+      button("CSV", () => save(`${file}.csv`, csv(table()), "text/csv")),
+      button("JSON", () => save(`${file}.json`, json(title, table()), "application/json")));
+  }
+
   const escape = (text) => echarts.format.encodeHTML(String(text));
 
   /** Lines of a tooltip: the first one is its heading. */
@@ -94,22 +151,30 @@ const Charts = (() => {
         button("+", "Zoom in", () => this.zoom(0.6)),
         button("−", "Zoom out", () => this.zoom(1 / 0.6)),
         button("Reset", "Whole chart", () => this.reset()));
-      figure.append(this.plot, this.said, element("div", { className: "foot" }, this.details, zoom));
+      const save = downloads(this.title, () => this.spec.table());
+      figure.append(this.plot, this.said, element("div", { className: "foot" }, this.details, save, zoom));
       this.chart = echarts.init(this.plot, null, { renderer: "svg" });
       this.details.addEventListener("toggle", () => this.fillTable());
       this.plot.addEventListener("keydown", (event) => this.key(event));
       this.plot.addEventListener("blur", () => this.chart.dispatchAction({ type: "hideTip" }));
       this.plot.addEventListener("dblclick", () => this.reset());
       this.chart.on("datazoom", () => this.noteZoom());
-      new ResizeObserver(() => this.chart.resize()).observe(this.plot);
+      this.onPaper = false;
+      new ResizeObserver(() => { if (!this.onPaper) this.chart.resize(); }).observe(this.plot);
     }
 
     /**
      * Draws a chart.
-     * spec: {option, label, tip(seriesIndex, dataIndex) → lines, table: () → {columns, rows, note}, axisTip, click}
+     * spec: {option, label, tip(seriesIndex, dataIndex) → lines, table: () → {columns, rows, note}, axisTip, click, height}
+     * keep: the zoom stays, since the same is drawn for another step.
      */
-    draw(spec) {
+    draw(spec, keep = false) {
+      const before = keep && this.spec ? this.window : null;
       this.spec = spec;
+      if (spec.height) {
+        this.plot.style.height = `${spec.height}px`;
+        this.chart.resize();
+      }
       const text = { color: token("ink"), fontFamily: getComputedStyle(document.body).fontFamily };
       const tooltip = {
         trigger: spec.axisTip ? "axis" : "item", confine: true, transitionDuration: 0.1,
@@ -127,7 +192,7 @@ const Charts = (() => {
         preventDefaultMouseMove: false, ...which,
       }));
       this.chart.setOption({
-        animation: !matchMedia("(prefers-reduced-motion: reduce)").matches, animationDuration: 250,
+        animation: !keep && !matchMedia("(prefers-reduced-motion: reduce)").matches, animationDuration: 250,
         textStyle: text, aria: { enabled: false }, tooltip,
         grid: { left: 58, right: 18, top: 14, bottom: 46, ...spec.grid },
         dataZoom: zooms,
@@ -138,15 +203,24 @@ const Charts = (() => {
       this.chart.off("click");
       if (spec.click) this.chart.on("click", spec.click);
       this.plot.setAttribute("aria-label", `${this.title}. ${spec.label} Arrow keys read the points, plus and minus zoom, 0 shows the whole.`);
-      this.place = [spec.first || 0, -1];
+      if (!keep || !this.place) this.place = [spec.first || 0, -1];
+      if (before?.some(([start, end]) => start > 0.01 || end < 99.99)) this.window = before;
       this.noteZoom();
       this.fillTable();
     }
 
+    /** On paper the drawing shrinks with the page; on the screen it is drawn anew for its size. */
+    set paper(on) {
+      this.onPaper = on;
+      const drawing = this.plot.querySelector("svg");
+      if (on) drawing.setAttribute("viewBox", `0 0 ${this.chart.getWidth()} ${this.chart.getHeight()}`);
+      else drawing.removeAttribute("viewBox");
+    }
+
     fillTable() {
       if (!this.details.open) return;
-      const { columns, rows, note } = this.spec.table();
-      fill(this.table, note, columns, rows);
+      const table = this.spec.table();
+      fill(this.table, table.note, table.columns.map(([name]) => name), shown(table));
     }
 
     /** The share of each axis that is seen, in percent. */
@@ -198,5 +272,5 @@ const Charts = (() => {
     }
   }
 
-  return { Card, axis, colour, dash, element, fill, mark, symbol, token };
+  return { Card, axis, colour, dash, downloads, element, fill, mark, save, shown, swatch, symbol, token };
 })();

@@ -1,12 +1,16 @@
 "use strict";
 /* Each chart of the page, as a function of what is chosen. */
 
-/** data: the page's; state: what is chosen; cards: where the charts stand. Gives a function for each card. */
+/**
+ * data: the page's; state: what is chosen, with state.at: where each method is read; cards: where the charts stand.
+ * Gives a function for each card.
+ */
 const Figures = (data, state, cards) => {
   const { axis, colour, dash, mark, symbol, token } = Charts;
-  const { brief, last, percent, short, tail, three, tick, whole } = Words;
+  const { apart, brief, last, percent, short, three, tick, times, whole } = Words;
   const method = () => data.methods[state.method];
-  const report = (one) => one.report;
+  const here = () => state.at[state.method];
+  const network = data.methods[state.method].report.network_accuracy;
   const layerName = () => data.layers[state.layer].name;
   const className = (number) => data.classes[number];
 
@@ -44,101 +48,109 @@ const Figures = (data, state, cards) => {
     };
   }
 
+  /** The marks of where methods are read; the chosen one is larger. */
+  const readAt = (point) => ({
+    type: "scatter", name: "read", silent: true, z: 8, animation: false,
+    data: state.at.filter((one) => one.step).map((one) => ({
+      value: point(one), symbol: symbol(one.method), symbolSize: one.method === state.method ? 15 : 10,
+      itemStyle: { color: colour(one.method), borderColor: token("card"), borderWidth: 1.2 },
+    })),
+  });
+  const original = (more) => mark({ yAxis: place(network) }, more, { place: "insideStartTop" });
+  /** What the slider holds the same, as a line. */
+  const held = (mode, position) => (state.mode === mode && state.value ? [mark(position(state.value), "", { type: "solid" })] : []);
+  const allowed = () => held("loss", (most) => ({ yAxis: place(network - most / 100) }));
+
   function accuracyChart() {
-    const methods = data.methods.map((one) => ({ ...report(one), method: one.name, times: one.times }));
-    const longest = Math.max(...methods.map((one) => one.latency));
-    const head = legend("accuracy", methods.map((one) => one.method));
-    const values = methods.flatMap((one) => [...one.accuracy, one.network_accuracy]).map(place);
-    const steps = (one) => one.times;
+    const methods = data.methods;
+    const longest = Math.max(...methods.map((one) => last(one.curve.step)));
+    const head = legend("accuracy", methods.map((one) => one.name), 30);
+    const values = [...methods.flatMap((one) => one.curve.accuracy), network].map(place);
     const series = methods.map((one, number) => ({
-      type: "line", name: one.method, data: steps(one).map((step, index) => [step, place(one.accuracy[index])]),
-      color: colour(number), symbol: symbol(number), symbolSize: one.accuracy.length === 1 ? 12 : 7,
-      showSymbol: one.accuracy.length === 1, z: number === state.method ? 5 : 3,
-      lineStyle: { width: number === state.method ? 3.2 : 1.8, type: dash(number) },
-      ...(number ? {} : { markLine: { silent: true, animation: false, symbol: ["none", "none"], data: [mark({ yAxis: place(methods[0].network_accuracy) }, "original network", { place: "insideStartTop" })] } }),
+      type: "line", name: one.name, data: one.curve.step.map((step, index) => [step, place(one.curve.accuracy[index])]),
+      color: colour(number), symbol: symbol(number), symbolSize: 8, showSymbol: one.curve.step.length === 1, z: number === state.method ? 5 : 3,
+      lineStyle: { width: number === state.method ? 3 : 1.7, type: dash(number) },
+      ...(number ? {} : { markLine: { silent: true, animation: false, symbol: ["none", "none"], data: [original("original network"), ...allowed(), ...held("step", (step) => ({ xAxis: step }))] } }),
     }));
     return {
-      label: `Accuracy of ${methods.length} methods after each time step, beside the original network's ${percent(methods[0].network_accuracy)}.`,
+      label: `Accuracy of ${methods.length} methods after each time step, beside the original network's ${percent(network)}.`,
       grid: { top: head.top, left: 70 },
       option: {
-        legend: head.legend,
+        legend: { ...head.legend, data: methods.map((one) => one.name) },
         xAxis: axis("time steps", longest > 20
           ? { type: "log", logBase: 2, min: 1, max: longest, axisLabel: { formatter: (value) => (Number.isInteger(Math.log2(value)) ? String(value) : "") } }
           : { min: 1, max: Math.max(2, longest), minInterval: 1 }),
         yAxis: accuracyAxis(Math.min(...values), Math.max(...values)),
-        series,
+        series: [...series, readAt((one) => [one.step, place(one.accuracy)])],
       },
       axisTip: true,
       tip: (seriesIndex, dataIndex) => {
-        const step = steps(methods[seriesIndex])[dataIndex];
+        const step = methods[Math.min(seriesIndex, methods.length - 1)].curve.step[dataIndex] || here().step;
         return [`step ${step}`, ...methods.flatMap((one, number) => {
-          const index = steps(one).indexOf(step);
-          return index < 0 ? [] : [[one.method, percent(one.accuracy[index]), colour(number)]];
+          const index = one.curve.step.indexOf(step);
+          return index < 0 ? [] : [[one.name, percent(one.curve.accuracy[index]), colour(number)]];
         })];
       },
       first: state.method,
       table: () => ({
-        columns: ["step", ...methods.map((one) => one.method)],
-        rows: [...new Set(methods.flatMap(steps))].sort((a, b) => a - b).map((step) => [step, ...methods.map((one) => {
-          const index = steps(one).indexOf(step);
-          return index < 0 ? "–" : percent(one.accuracy[index]);
+        columns: [["step"], ...methods.map((one) => [one.name, percent])],
+        rows: [...new Set(methods.flatMap((one) => one.curve.step))].sort((a, b) => a - b).map((step) => [step, ...methods.map((one) => {
+          const index = one.curve.step.indexOf(step);
+          return index < 0 ? null : one.curve.accuracy[index];
         })]),
       }),
     };
   }
 
   function energyChart() {
-    const cost = ({ energy_ratio: ratio, accuracy }) => [ratio, place(accuracy)];
-    const heads = data.methods.map((one) => cost(one.headline));
-    const ends = data.methods.map((one) => cost(one.end));
-    const ratios = [...heads, ...ends].map(([ratio]) => ratio);
-    const [lowest, highest] = [Math.min(...ratios, 1), Math.max(...ratios, 1)];
+    const read = state.at.filter((one) => one.step);
+    const front = new Set(state.front);
+    // Before the first method is nearly right, there is little to see.
+    const cheapest = Math.min(...read.map((one) => one.energy), 1) / 3;
+    const all = data.methods.flatMap((one) => one.curve.energy).filter((ratio) => ratio >= cheapest);
+    const [lowest, highest] = [Math.min(...all, 1), Math.max(...all, 1)];
     const span = highest / lowest > 6;
-    const heights = [...[...heads, ...ends].map(([, height]) => height), place(report(data.methods[0]).network_accuracy)];
-    const low = Math.min(...heights) - 0.35;
-    const front = data.methods.map((one, number) => [one, heads[number]]).filter(([one]) => one.pareto).map(([, head]) => head).sort((a, b) => a[0] - b[0]);
-    const fill = (number) => symbol(number).replace("empty", "").toLowerCase();
+    const heights = [...data.methods.flatMap((one) => one.curve.accuracy), network].map(place);
+    const bottom = Math.max(Math.min(...heights), Math.min(...read.map((one) => place(one.accuracy)), place(network)) - 0.6);
+    const head = legend("energy", data.methods.map((one) => one.name), 30);
     const paths = data.methods.map((one, number) => ({
-      type: "line", silent: true, symbol: "none", name: `${one.name} over time`, color: colour(number), z: 1,
-      data: report(one).energy_over_time.length > 1 ? report(one).energy_over_time.map((ratio, step) => [ratio, place(report(one).accuracy[step])]) : [],
-      lineStyle: { width: number === state.method ? 2.6 : 1.6, opacity: number === state.method ? 0.9 : 0.6, type: dash(number) },
+      type: "line", name: one.name, silent: true, symbol: symbol(number), symbolSize: 8, showSymbol: false, color: colour(number), z: 1, animation: false,
+      data: one.curve.energy.map((ratio, index) => [ratio, place(one.curve.accuracy[index])]),
+      lineStyle: { width: number === state.method ? 2.8 : 1.5, opacity: number === state.method ? 1 : 0.7, type: dash(number) },
     }));
+    const steps = read.filter((one) => front.has(one.method)).map((one) => [one.energy, place(one.accuracy)]).sort((a, b) => a[0] - b[0]);
     return {
-      label: `${data.methods.length} methods by energy and accuracy; on the Pareto front: ${data.methods.filter((one) => one.pareto).map((one) => one.name).join(", ")}.`,
-      grid: { left: 70, top: 30 },
+      label: `${read.length} methods by energy and accuracy, where they are read; on the Pareto front: ${state.front.map((number) => data.methods[number].name).join(", ") || "none"}.`,
+      grid: { left: 70, top: head.top + 14 },
       option: {
-        xAxis: axis("energy, as a multiple of the original's", {
-          type: span ? "log" : "value", min: span ? lowest / 1.6 : Math.max(0, lowest - 0.25 * (highest - lowest) - 0.05),
-          max: span ? highest * 1.6 : highest + 0.25 * (highest - lowest) + 0.05, axisLabel: { showMaxLabel: false, showMinLabel: span ? false : null, formatter: tick },
+        legend: { ...head.legend, data: data.methods.map((one) => one.name) },
+        xAxis: axis("energy, as a multiple of the original’s", {
+          type: span ? "log" : "value", min: span ? lowest / 1.4 : Math.max(0, lowest - 0.1 * (highest - lowest) - 0.02),
+          max: span ? highest * 1.4 : highest + 0.15 * (highest - lowest) + 0.02, axisLabel: { showMaxLabel: false, showMinLabel: span ? false : null, formatter: tick },
         }),
-        yAxis: accuracyAxis(low, Math.max(...heights, ...data.methods.flatMap((one) => report(one).accuracy.map(place)))),
+        yAxis: accuracyAxis(bottom, Math.max(...heights)),
         series: [
-          { type: "scatter", name: "methods", z: 6,
-            data: heads.map((value, number) => ({
-              value, label: { position: value[0] > Math.sqrt(lowest * highest) && value[0] > 0.6 * highest ? "left" : "right" }, symbol: fill(number), symbolSize: number === state.method ? 17 : 13,
-              itemStyle: { color: colour(number), borderColor: data.methods[number].pareto ? token("ink") : token("card"), borderWidth: data.methods[number].pareto ? 2.5 : 1 },
+          { type: "scatter", name: "methods", z: 6, animation: false,
+            data: read.map((one) => ({
+              value: [one.energy, place(one.accuracy)], symbol: symbol(one.method), symbolSize: one.method === state.method ? 18 : 13,
+              itemStyle: { color: colour(one.method), borderColor: front.has(one.method) ? token("ink") : token("card"), borderWidth: front.has(one.method) ? 2 : 1 },
             })),
-            label: { show: true, color: token("ink"), fontSize: 13, backgroundColor: token("card"), padding: [2, 4], borderRadius: 4, formatter: (point) => short(data.methods[point.dataIndex].name, 14) },
-            labelLayout: { moveOverlap: "shiftY" },
             markLine: { silent: true, animation: false, symbol: ["none", "none"], data: [
-              mark({ xAxis: 1 }, "same energy", { place: "end" }),
-              mark({ yAxis: place(report(data.methods[0]).network_accuracy) }, ""),
+              mark({ xAxis: 1 }, "same energy", { place: "end", align: highest < 1.6 ? "right" : "center" }), original(""), ...allowed(), ...held("energy", (ratio) => ({ xAxis: ratio })),
             ] } },
-          { type: "line", name: "Pareto front", silent: true, symbol: "none", step: "end", z: 2, data: front, lineStyle: { color: token("ink"), width: 1.2 } },
-          { type: "scatter", name: "after all steps", silent: true, z: 5, data: ends.map((value, number) => ({ value, symbol: fill(number), symbolSize: 7, itemStyle: { color: colour(number) } })) },
+          { type: "line", name: "Pareto front", silent: true, symbol: "none", step: "end", z: 2, data: steps, lineStyle: { color: token("ink"), width: 1.2 }, animation: false },
           ...paths,
         ],
       },
+      click: ({ seriesIndex, dataIndex }) => (seriesIndex === 0 ? state.choose({ method: read[dataIndex].method }) : null),
       tip: (_, dataIndex) => {
-        const one = data.methods[dataIndex];
-        return [one.name + (one.pareto ? ", on the Pareto front" : ""), ["accuracy", percent(one.headline.accuracy)],
-          ["energy", `${three(one.headline.energy_ratio)} ×`], ["step", whole(one.headline.step)],
-          ["after all steps", `${percent(one.end.accuracy)}, ${three(one.end.energy_ratio)} ×, ${whole(one.end.step)}`]];
+        const one = read[dataIndex];
+        return [data.methods[one.method].name + (front.has(one.method) ? ", on the Pareto front" : ""), ["accuracy", percent(one.accuracy)],
+          ["energy", times(one.energy)], ["step", whole(one.step)]];
       },
       table: () => ({
-        columns: ["method", "energy ratio", "accuracy", "step", "Pareto front", "energy ratio at the end", "accuracy at the end"],
-        rows: data.methods.map((one) => [one.name, three(one.headline.energy_ratio), percent(one.headline.accuracy), whole(one.headline.step), one.pareto ? "yes" : "no",
-          three(one.end.energy_ratio), percent(one.end.accuracy)]),
+        columns: [["method"], ["step", whole], ["energy ratio", three], ["accuracy", percent], ["read here"]],
+        rows: data.methods.flatMap((one, number) => one.curve.step.map((step, index) => [one.name, step, one.curve.energy[index], one.curve.accuracy[index], state.at[number].step === step ? "yes" : ""])),
       }),
     };
   }
@@ -162,7 +174,7 @@ const Figures = (data, state, cards) => {
         }],
       },
       tip: (_, index) => [layerName(), ["activation", three(run.activations[index])], ["spikes deliver", three(run.delivered[index])]],
-      table: () => ({ columns: ["activation", "spikes deliver"], rows: run.activations.map((value, number) => [three(value), three(run.delivered[number])]) }),
+      table: () => ({ columns: [["activation", three], ["spikes deliver", three]], rows: run.activations.map((value, number) => [value, run.delivered[number]]) }),
     };
   }
 
@@ -190,10 +202,10 @@ const Figures = (data, state, cards) => {
       },
       tip: (_, index) => [range(bin(index)), [noun, whole(histogram.counts[bin(index)])]],
       table: () => ({
-        columns: [x, noun],
-        rows: [...(histogram.below ? [[`below ${three(histogram.low)}`, whole(histogram.below)]] : []),
-          ...lower.map((_, number) => [range(number), whole(histogram.counts[number])]),
-          ...(histogram.above ? [[`above ${three(histogram.high)}`, whole(histogram.above)]] : [])],
+        columns: [[`${x}: from`, three], ["to", three], [noun, whole]],
+        rows: [...(histogram.below ? [[null, histogram.low, histogram.below]] : []),
+          ...lower.map((edge, number) => [edge, edge + width, histogram.counts[number]]),
+          ...(histogram.above ? [[histogram.high, null, histogram.above]] : [])],
       }),
     };
   }
@@ -225,35 +237,96 @@ const Figures = (data, state, cards) => {
     });
   }
 
-  function spikesChart() {
-    const runs = method().layers;
-    const names = data.layers.map((layer) => layer.name);
-    const known = runs.some((run) => run.expected !== null);
-    const head = legend("spikes", known ? ["sent", "activations would send"] : ["sent"], 16);
-    const all = runs.flatMap((run) => [run.spikes, run.expected || 0]).filter((value) => value > 0);
-    const log = Math.max(...all, 1) / Math.min(...all, Infinity) > 60;
-    const shown = (value) => (log ? Math.max(value, 0.7) : value);
-    const wants = { type: "scatter", name: "activations would send", symbol: "diamond", symbolSize: 13, z: 5,
-      itemStyle: { color: token("card"), borderColor: token("ink"), borderWidth: 2 }, data: runs.map((run) => (run.expected === null ? null : shown(run.expected))) };
+  /** The layers of a method where it is read: spikes, additions and multiply-accumulates until then, and their energy. */
+  function layerCosts() {
+    const place = here().place ?? method().curve.step.length - 1;
+    return method().costs.map((cost) => {
+      const [additions, spikes] = [cost.operations[place], cost.spikes[place]];
+      return { ...cost, additions, spikes, energy: cost.macs * data.mac_energy + additions * data.addition_energy,
+        original: cost.original_macs ? cost.original_macs * data.mac_energy : null };
+    });
+  }
+
+  /** What a layer computes with, in words. */
+  const kindOf = (cost) => (cost.kind === "spikes" ? "spikes" : cost.kind === "input" ? (cost.macs ? "input, as numbers" : "input, as spikes") : cost.kind === "held" ? "analog: a value that is held" : `analog: ${cost.kind}`);
+
+  /** Bars that lie, one for each layer from the first at the top: their names stay readable however many there are. */
+  function bars(rows, { name, top, x, series, tip, table, label, marks }) {
+    const names = rows.map((row) => row.name);
+    const room = Math.max(10, Math.min(26, Math.floor((0.36 * width(name)) / 6.8)));
+    const cut = apart(names, room);
+    const step = rows.length > 30 ? 17 : rows.length > 12 ? 21 : 28;
+    const chosen = names.indexOf(layerName());
     return {
-      label: `Spikes per image of ${names.length} layers under ${method().name}.`,
-      grid: { top: head.top, left: 64 }, zoomX: true,
+      label, zoomX: true, height: Math.max(220, top + 46 + step * rows.length),
+      grid: { top, left: 14 + Math.max(...cut.map((text) => 6.8 * text.length)), right: 26 },
       option: {
-        legend: head.legend,
-        xAxis: axis("", { type: "category", data: names, splitLine: { show: false }, axisLabel: { formatter: (name) => tail(name, names.length > 6 ? 9 : 16), rotate: names.length > 6 ? 40 : 0, interval: Math.ceil((19 * names.length) / Math.max(1, width("spikes") - 80)) - 1 } }),
-        yAxis: axis("spikes of an image", { type: log ? "log" : "value", ...(log ? { min: 0.7 } : {}), nameGap: 46, axisLabel: { formatter: (value) => (log && value < 1 ? "" : brief(value)) } }),
-        series: [{ type: "bar", name: "sent", barMaxWidth: 54, color: colour(state.method), itemStyle: { color: colour(state.method), borderRadius: [4, 4, 0, 0] },
-          data: runs.map((run, number) => ({ value: shown(run.spikes), itemStyle: { opacity: number === state.layer ? 1 : 0.62 } })) }, ...(known ? [wants] : [])],
+        legend: marks.legend,
+        xAxis: axis(x, { min: 0, axisLabel: { formatter: tick, showMaxLabel: true } }),
+        yAxis: axis("", { type: "category", data: names, inverse: true, splitLine: { show: false },
+          axisLabel: { interval: 0, hideOverlap: false, fontSize: step < 20 ? 11 : 12, color: (value, index) => token(index === chosen ? "ink" : "soft"), formatter: (value, index) => cut[index] } }),
+        series: series.map((one) => ({ barMaxWidth: 16, animation: false, ...one })),
       },
-      tip: (_, index) => [names[index], ["sent", brief(runs[index].spikes)], ...(runs[index].expected === null ? [] : [["activations would send", brief(runs[index].expected)]]),
-        ["per neuron", three(runs[index].spikes / data.layers[index].neurons)]],
-      click: ({ dataIndex }) => state.choose({ layer: dataIndex }),
-      table: () => ({
-        columns: ["layer", "neurons", "spikes sent", "activations would send", `of all ${whole(report(method()).images)} images`],
-        rows: names.map((name, number) => [name, whole(data.layers[number].neurons), brief(runs[number].spikes), runs[number].expected === null ? "–" : brief(runs[number].expected),
-          name in report(method()).spikes_per_layer ? brief(report(method()).spikes_per_layer[name]) : "–"]),
-      }),
+      tip, table,
+      click: ({ dataIndex }) => {
+        const layer = data.layers.findIndex((one) => one.name === names[dataIndex]);
+        if (layer >= 0) state.choose({ layer });
+      },
     };
+  }
+
+  const wanted = (values, name) => ({ type: "scatter", name, symbol: "diamond", symbolSize: 10, z: 5, itemStyle: { color: token("card"), borderColor: token("ink"), borderWidth: 1.6 }, data: values });
+
+  function layerEnergyChart() {
+    const rows = layerCosts();
+    const percents = rows.map((row) => 100 * row.energy);
+    const analog = rows.some((row) => !["spikes", "input"].includes(row.kind));
+    const numbers = rows.some((row) => row.kind === "input" && row.macs);
+    const parts = [["spikes: additions", (row) => row.kind === "spikes" || !row.macs, colour(state.method)],
+      ...(numbers ? [["input: multiply-accumulates", (row) => row.kind === "input" && row.macs, token("soft")]] : []),
+      ...(analog ? [["analog: multiply-accumulates", (row) => !["spikes", "input"].includes(row.kind), token("analog")]] : [])];
+    const head = legend("layerEnergy", [...parts.map(([name]) => name), "in the original"], 16);
+    return bars(rows, {
+      name: "layerEnergy", top: head.top, x: "energy, in % of the original network’s", marks: head,
+      label: `Energy of ${rows.length} layers under ${method().name}, in percent of the original network's.`,
+      series: [...parts.map(([name, belongs, tint]) => ({ type: "bar", name, stack: "energy", color: tint, data: rows.map((row, number) => (belongs(row) ? percents[number] : 0)) })),
+        wanted(rows.map((row) => (row.original === null ? null : 100 * row.original)), "in the original")],
+      tip: (_, index) => {
+        const row = rows[index];
+        return [row.name, [kindOf(row), `${three(percents[index])} %`], ...(row.original === null ? [] : [["in the original", `${three(100 * row.original)} %`]]),
+          ...(row.additions ? [["additions", brief(row.additions)]] : []), ...(row.macs ? [["multiply-accumulates", brief(row.macs)]] : [])];
+      },
+      table: () => ({
+        note: `For one image, ${method().name} until step ${whole(here().step ?? last(method().curve.step))}.`,
+        columns: [["layer"], ["computes with"], ["values", whole], ["spikes per value", three], ["additions", brief], ["multiply-accumulates", brief], ["energy, % of the original network", three], ["in the original, %", three]],
+        rows: rows.map((row, number) => [row.name, kindOf(row), row.neurons, row.spikes / row.neurons, row.additions, row.macs, percents[number], row.original === null ? null : 100 * row.original]),
+      }),
+    });
+  }
+
+  function spikesChart() {
+    const place = here().place ?? method().curve.step.length - 1;
+    const share = method().input_share[place];
+    const rows = layerCosts().filter((row) => row.kind === "spikes");
+    const looked = new Map(data.layers.map((layer, number) => [layer.name, method().layers[number]]));
+    const expected = rows.map((row) => {
+      const run = looked.get(row.name);
+      return run && run.expected !== null ? (share * run.expected) / row.neurons : null;
+    });
+    const known = expected.some((value) => value !== null);
+    const head = legend("spikes", known ? ["sent", "activations would send"] : ["sent"], 16);
+    const sent = rows.map((row) => row.spikes / row.neurons);
+    return bars(rows, {
+      name: "spikes", top: head.top, x: "spikes of a neuron for an image", marks: head,
+      label: `Spikes per neuron of ${rows.length} layers under ${method().name}.`,
+      series: [{ type: "bar", name: "sent", color: colour(state.method), data: rows.map((row, number) => ({ value: sent[number], itemStyle: { opacity: row.name === layerName() ? 1 : 0.68 } })) },
+        ...(known ? [wanted(expected, "activations would send")] : [])],
+      tip: (_, index) => [rows[index].name, ["spikes per neuron", three(sent[index])], ...(expected[index] === null ? [] : [["activations would send", three(expected[index])]]), ["spikes", brief(rows[index].spikes)], ["neurons", whole(rows[index].neurons)]],
+      table: () => ({
+        columns: [["layer"], ["neurons", whole], ["spikes", brief], ["spikes per neuron", three], ["activations would send", three]],
+        rows: rows.map((row, number) => [row.name, row.neurons, row.spikes, sent[number], expected[number]]),
+      }),
+    });
   }
 
   function rasterChart() {
@@ -266,14 +339,16 @@ const Figures = (data, state, cards) => {
     }
     const points = raster.layers.map((layer, number) => layer.times.flatMap((times, row) => times.map((step) => [layer.first_step + step, rows[number] + row + 0.5])));
     const middles = raster.layers.map((layer, number) => rows[number] + Math.max(layer.neurons.length, 1) / 2);
-    const names = new Map(middles.map((middle, number) => [middle, tail(raster.layers[number].name, 11)]));
+    const cut = apart(raster.layers.map((layer) => layer.name), width("raster") > 600 ? 22 : 12);
+    const names = new Map(middles.map((middle, number) => [middle, cut[number]]));
     const crowded = raster.layers.length > 14;
     const left = 18 + Math.max(...[...names.values()].map(textWidth), 20);
     const height = Math.max(2, Math.min(9, 340 / Math.max(top, 1)));
+    const read = raster.outputs.length > 1 && here().step < raster.steps ? here().step : null;
     const across = Math.max(1.5, Math.min(14, (0.55 * (width("raster") - left)) / raster.steps));
     return {
       label: `Spikes of ${raster.layers.length} layers over ${raster.steps} steps for image ${data.examples[state.example].number}, ${method().name}.`,
-      grid: { left },
+      grid: { left, top: read ? 30 : 14 },
       option: {
         xAxis: axis("time steps", { min: 0.5, max: raster.steps + 0.5, minInterval: 1, axisLabel: { formatter: (value) => (Number.isInteger(value) ? String(value) : "") }, splitLine: { show: false } }),
         yAxis: axis("", { min: -2, max: top, inverse: true, splitLine: { show: false }, axisTick: { show: false, customValues: middles },
@@ -281,6 +356,7 @@ const Figures = (data, state, cards) => {
         series: raster.layers.map((layer, number) => ({
           type: "scatter", name: layer.name, data: points[number], animation: false, symbol: "rect", symbolSize: [across, height],
           itemStyle: { color: colour(state.method), opacity: layer.name === layerName() ? 1 : 0.6 },
+          ...(number || !read ? {} : { markLine: { silent: true, animation: false, symbol: ["none", "none"], data: [mark({ xAxis: read + 0.5 }, `read after step ${read}`, { place: "start", align: read > 0.8 * raster.steps ? "right" : "center" })] } }),
           markArea: { silent: true, animation: false, data: [[{ yAxis: rows[number] - 1, itemStyle: { color: token("wash"), opacity: layer.name === layerName() ? 1 : 0.5 } }, { yAxis: rows[number] + Math.max(layer.neurons.length, 1) + 1 }]] },
         })),
       },
@@ -290,8 +366,8 @@ const Figures = (data, state, cards) => {
         return [layer.name, ["neuron", whole(layer.neurons[Math.floor(row) - rows[seriesIndex]])], ["step", step]];
       },
       table: () => ({
-        columns: ["layer", "neuron", "fired in steps"],
-        rows: raster.layers.flatMap((layer) => layer.neurons.map((neuron, row) => [layer.name, whole(neuron), layer.times[row].map((step) => layer.first_step + step).join(" ")])),
+        columns: [["layer"], ["neuron", whole], ["fired in steps"]],
+        rows: raster.layers.flatMap((layer) => layer.neurons.map((neuron, row) => [layer.name, neuron, layer.times[row].map((step) => layer.first_step + step).join(" ")])),
       }),
     };
   }
@@ -310,7 +386,7 @@ const Figures = (data, state, cards) => {
   }
 
   /** Of the classes, best first, those whose ends have room for a label. */
-  function apart(shown, end, right, range) {
+  function withRoom(shown, end, right, range) {
     const kept = [shown[0]];
     for (const number of [...new Set([right, ...shown])]) {
       if (!kept.includes(number) && kept.every((other) => Math.abs(end[other] - end[number]) > 0.065 * range)) kept.push(number);
@@ -323,24 +399,26 @@ const Figures = (data, state, cards) => {
     const shown = classesOf(end, 10);
     const example = data.examples[state.example];
     const tint = (number) => (number === shown[0] ? colour(state.method) : number === example.label ? token("ink") : token("soft"));
-    const labelled = apart(shown, end, example.label, Math.max(...raster.outputs.flat()) - Math.min(...raster.outputs.flat()));
+    const labelled = withRoom(shown, end, example.label, Math.max(...raster.outputs.flat()) - Math.min(...raster.outputs.flat()));
+    const read = here().step < raster.steps ? here().step : null;
     const leaders = raster.outputs.map((outputs) => outputs.indexOf(Math.max(...outputs)));
     return {
       label: `Outputs of ${shown.length} classes over ${raster.steps} steps; ${className(shown[0])} wins.`,
-      axisTip: true, first: 0, grid: { left: 70, right: 14 + Math.max(...labelled.map((number) => textWidth(short(className(number), 11)))) },
+      axisTip: true, first: 0, grid: { left: 70, top: read ? 30 : 14, right: 14 + Math.max(...labelled.map((number) => textWidth(short(className(number), 11)))) },
       option: {
         xAxis: axis("time steps", { min: 0.5, max: raster.steps + 0.5, minInterval: 1, axisLabel: { formatter: (value) => (Number.isInteger(value) ? String(value) : "") }, splitLine: { show: false } }),
         yAxis: axis("output so far", { nameGap: 54, axisLabel: { formatter: tick } }),
         series: shown.map((number, rank) => ({
           type: "line", name: className(number), data: raster.outputs.map((outputs, step) => [step + 1, outputs[number]]), symbol: "none", color: tint(number), animation: false,
+          ...(rank || !read ? {} : { markLine: { silent: true, animation: false, symbol: ["none", "none"], data: [mark({ xAxis: read }, `read after step ${read}`, { place: "end", align: read > 0.8 * raster.steps ? "right" : "center" })] } }),
           lineStyle: { width: rank === 0 ? 3 : number === example.label ? 2.2 : 1.2, opacity: rank === 0 || number === example.label ? 1 : 0.6 }, z: 10 - rank,
           endLabel: { show: labelled.includes(number), formatter: () => short(className(number), 11), color: tint(number), fontSize: 12.5, fontWeight: rank === 0 ? 650 : 400, distance: 6 },
         })),
       },
       tip: (_, index) => [`step ${index + 1}: ${className(leaders[index])}`, ...classesOf(raster.outputs[index], 4).slice(0, 4).map((number) => [className(number), three(raster.outputs[index][number])])],
       table: () => ({
-        columns: ["step", "decision", ...shown.map(className)],
-        rows: raster.outputs.map((outputs, step) => [step + 1, className(leaders[step]), ...shown.map((number) => three(outputs[number]))]),
+        columns: [["step"], ["decision"], ...shown.map((number) => [className(number), three])],
+        rows: raster.outputs.map((outputs, step) => [step + 1, className(leaders[step]), ...shown.map((number) => outputs[number])]),
       }),
     };
   }
@@ -363,12 +441,13 @@ const Figures = (data, state, cards) => {
         ],
       },
       tip: (_, index) => [className(shown[index]), ["spiking", three(outputs[shown[index]])], ["original network", three(wanted[shown[index]])]],
-      table: () => ({ columns: ["class", "spiking", "original network"], rows: shown.map((number) => [className(number), three(outputs[number]), three(wanted[number])]) }),
+      table: () => ({ columns: [["class"], ["spiking", three], ["original network", three]], rows: shown.map((number) => [className(number), outputs[number], wanted[number]]) }),
     };
   }
 
-  return {
-    accuracy: accuracyChart, energy: energyChart, rates: ratesChart, activations: activationsChart,
-    membrane: membraneChart, spikes: spikesChart, raster: rasterChart, decision: decisionChart,
+  const charts = {
+    accuracy: accuracyChart, energy: energyChart, layerEnergy: layerEnergyChart, spikes: spikesChart, rates: ratesChart,
+    activations: activationsChart, membrane: membraneChart, raster: rasterChart, decision: decisionChart,
   };
+  return { charts, layerCosts };
 };

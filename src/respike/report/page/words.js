@@ -1,5 +1,5 @@
 "use strict";
-/* Numbers as people read them. */
+/* Numbers and names as people read them. */
 
 const Words = (() => {
   const percent = (fraction, digits = 2) => `${(100 * fraction).toFixed(digits)} %`;
@@ -12,10 +12,21 @@ const Words = (() => {
     }
     return three(number);
   };
+  const times = (ratio) => `${three(ratio)} ×`;
+  /** Points of accuracy lost, or gained (below zero), with a real minus sign. */
+  const points = (lost) => (Math.abs(lost) < 0.005 ? "0" : lost.toFixed(2).replace("-", "−"));
   const tick = (number) => three(Number(number.toPrecision(6)));
   const short = (text, size = 16) => (text.length > size ? `${text.slice(0, size - 1)}…` : text);
-  /** The end of a name, where layers differ. */
-  const tail = (text, size = 16) => (text.length > size ? `…${text.slice(text.length - size + 1)}` : text);
+  const middle = (text, size) => (text.length > size ? `${text.slice(0, Math.ceil(0.4 * (size - 1)))}…${text.slice(text.length - Math.floor(0.6 * (size - 1)))}` : text);
+  /** Names cut in the middle, where that still tells them apart; else at the start; else numbered. */
+  function apart(names, size) {
+    const ways = [(text) => middle(text, size), (text) => (text.length > size ? `…${text.slice(text.length - size + 1)}` : text)];
+    for (const way of ways) {
+      const cut = names.map(way);
+      if (new Set(cut).size === new Set(names).size) return cut;
+    }
+    return names.map((text, number) => (text.length > size ? `${middle(text, size - 4)} #${number + 1}` : text));
+  }
   const last = (list) => list[list.length - 1];
-  return { brief, last, percent, plural, short, tail, three, tick, whole };
+  return { apart, brief, last, percent, plural, points, short, three, tick, times, whole };
 })();
