@@ -165,7 +165,7 @@ def test_hovering_shows_the_numbers_of_a_point(view: Page) -> None:
     box = plot.bounding_box()
     assert box is not None
     view.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    view.wait_for_function("document.querySelector('[data-chart=accuracy] .plot').innerText.includes('step ')")
+    plot.filter(has_text="step ").wait_for()
 
 
 def test_the_keyboard_reads_points_and_zooms(view: Page) -> None:
@@ -238,6 +238,10 @@ def _slide(view: Page, value: float) -> None:
     moved = """value => { const slider = document.getElementById('point');
     slider.value = value; slider.dispatchEvent(new Event('input')); }"""
     view.evaluate(moved, value)
+    _next_drawing(view)
+
+
+def _next_drawing(view: Page) -> None:
     view.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
@@ -264,7 +268,8 @@ def test_the_slider_moves_all_that_can_be_read_at_a_step(view: Page) -> None:
     before = {chart: _drawing(view, chart) for chart in CHARTS}
     view.locator("#point").focus()
     view.keyboard.press("Home")
-    view.wait_for_function("document.getElementById('mode').value === 'step'")
+    _next_drawing(view)
+    assert view.input_value("#mode") == "step"
     method = page_data().methods[0]
     for place, step in ((0, 1), (9, 10)):
         _slide(view, place)

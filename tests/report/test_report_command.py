@@ -125,7 +125,7 @@ def test_force_writes_over_what_is_there(respike: Runner, tmp_path: Path) -> Non
     page.write_text("old")
     assert respike("report", "mnist-mlp", "-m", "model_norm", "--steps", 4, "-n", 8, "-o", page, "--force").code == 0
     assert _data(page)["methods"][0]["report"]["method"] == "model_norm"
-    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    assert {path.name for path in tmp_path.iterdir()} == {"report.html", "report.toml"}
 
 
 def _interrupt_second(monkeypatch: pytest.MonkeyPatch) -> None:
