@@ -166,12 +166,12 @@ def test_least_squares_is_better_than_thresholds_beside_it(kind: str, share: flo
         threshold = site.like(given).threshold * factor / (1 if site.neuron.window else plan.decoding)
         most = site.neuron.largest * (1 if site.neuron.window else plan.schedule.steps)
         sent = threshold * (given / threshold + share).floor().clamp(0, most)
-        return (sent - given.relu()).square().mean((0, 2, 3))
+        return (sent - given.relu()).square().mean()  # of all channels: one that hardly spikes follows its layer
 
     best = error(1.0)
     assert float(torch.as_tensor(plan.sites[FIRST].initial_potential / plan.sites[FIRST].threshold).min()) == share
     for factor in (0.5, 0.8, 0.9, 1.1, 1.2, 2.0):
-        assert bool((best <= error(factor) * 1.03).all()), factor
+        assert best <= error(factor) * 1.03, factor
 
 
 def test_half_a_threshold_rounds_the_first_layer_to_the_nearest() -> None:

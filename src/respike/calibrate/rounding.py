@@ -11,6 +11,9 @@ from respike.calibrate.statistics import ActivationStatistics
 _CANDIDATES = torch.logspace(0.05, -4.0, 82, base=2.0, dtype=torch.float64)
 """Tried shares of the largest activation, 5 % apart: what lies above the share saturates."""
 
+_ABOVE = torch.linspace(0.0, 1.0, 17, dtype=torch.float64)[1:]
+"""Tried units between the largest of a channel and the largest of its layer, as powers of their ratio."""
+
 _CHANNELS = 32
 """Channels at a time, so that all stays in the cache."""
 
@@ -25,8 +28,9 @@ def least_squares_units(seen: ActivationStatistics, levels: float, offset: float
     """Units `u`, one per channel, that minimise the mean of `(u · clip(floor(x / u + offset), 0, levels) - x)²`.
 
     That is the very rounding of a neuron that starts at `offset` units: the error of its grid against that of
-    saturation. Activations are taken as evenly spread within each bin of the histogram, and the integral over a bin is
-    exact.
+    saturation. The mean is over the activations that a channel is expected to have (`ActivationStatistics.expected`):
+    where few images were seen, partly those of its layer, so that what the next images bring does not saturate.
+    Activations are taken as evenly spread within each bin of the histogram, and the integral over a bin is exact.
 
     Args:
         seen: statistics of the activation, per channel.
@@ -34,10 +38,13 @@ def least_squares_units(seen: ActivationStatistics, levels: float, offset: float
         offset: 0 rounds down, 1/2 to the nearest.
     """
     top = largest_units(seen, levels)
+    if not bool((top > 0).any()):
+        return top
+    top = torch.where(top > 0, top, top.max())
     # Below half of the smallest unit tried, every unit gives zero, so these bins make no difference.
-    smallest = top[top > 0].amin() * _CANDIDATES[-1] * (1 - offset) if bool((top > 0).any()) else 0.0
+    smallest = top.amin() * _CANDIDATES[-1] * (1 - offset)
     first = max(0, int((seen.edges < smallest).sum()) - 1)
-    edges, counts = seen.edges[first:], seen.histogram[:, first:].double()
+    edges, counts = seen.edges[first:], seen.expected[:, first:]
     density = counts / (edges[1:] - edges[:-1])
     # The sum over bins of density times the integral's difference, by parts: a weight for each edge.
     weights = pad(density, (1, 0)) - pad(density, (0, 1))
@@ -45,9 +52,11 @@ def least_squares_units(seen: ActivationStatistics, levels: float, offset: float
     for first_row in range(0, len(top), _CHANNELS):
         rows = slice(first_row, first_row + _CHANNELS)
         units = top[rows].unsqueeze(1) * _CANDIDATES
+        if len(top) > 1:
+            units = torch.cat([units, top[rows].unsqueeze(1) ** (1 - _ABOVE) * top.max() ** _ABOVE], 1)
         errors = torch.stack([_squared_error(edges, unit, weights[rows], levels, offset) for unit in units.T], 1)
         best[rows] = units.gather(1, errors.argmin(1, keepdim=True)).squeeze(1)
-    return torch.where(top > 0, best, top)
+    return best
 
 
 def _squared_error(edges: Tensor, unit: Tensor, weights: Tensor, levels: float, offset: float) -> Tensor:

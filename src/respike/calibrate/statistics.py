@@ -45,17 +45,33 @@ class ActivationStatistics:
         maximum: largest activation, `[channels]`.
         mean: mean activation, `[channels]`.
         histogram: positive activations by bins of equal relative width, `[channels or 1, bins]`.
+        images: number of images seen.
     """
 
     values: int
     maximum: Tensor
     mean: Tensor
     histogram: Tensor
+    images: int
 
     @property
     def edges(self) -> Tensor:
         """The edges of the histogram's bins, `[bins + 1]`."""
         return _edge(torch.arange(_BINS + 1))
+
+    @property
+    def expected(self) -> Tensor:
+        """The histogram that a channel is expected to have, `[channels or 1, bins]`: its own, and some of its layer's.
+
+            h_c + (1 / n) · mean_c h_c
+
+        after n images: before the first one, a channel is taken to be like its layer, and that counts as much as one
+        image does (a Dirichlet prior, as in the rule of succession: a new image exceeds all n before it with a
+        probability of 1 / (n + 1)). So few images do not hide how large a channel's activations can be, and with many
+        of them each channel has its own.
+        """
+        own = self.histogram.double()
+        return own + own.mean(0) / max(1, self.images) if len(own) > 1 else own
 
     def percentile(self, percent: float, *, nonzero_only: bool = True) -> Tensor:
         """The smallest value that `percent` % of the activations do not exceed, `[channels]`, or `[1]` for a layer.
@@ -88,6 +104,7 @@ def together(parts: Sequence[ActivationStatistics]) -> ActivationStatistics:
         torch.stack([part.maximum for part in parts]).amax(0),
         torch.stack([part.mean * (part.values / values) for part in parts]).sum(0),
         torch.stack([part.histogram for part in parts]).sum(0),
+        max(part.images for part in parts),
     )
 
 
@@ -149,7 +166,8 @@ class _Collector:
     def finish(self) -> ActivationStatistics:
         values = self._images * self._before * self._behind
         mean = (self._sum / max(1, values)).float()
-        return ActivationStatistics(values, self._maximum, mean, self._histogram[:, :_BINS].contiguous())
+        histogram = self._histogram[:, :_BINS].contiguous()
+        return ActivationStatistics(values, self._maximum, mean, histogram, self._images)
 
 
 def _edge(bins: Tensor) -> Tensor:
