@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -66,6 +66,7 @@ def test_one_unit_for_the_layer_is_no_better_than_one_for_each_channel() -> None
     assert sum(apart) < sum(together)
 
 
+@settings(deadline=None, max_examples=15)
 @given(st.integers(2, 8), st.integers(1, 6), st.sampled_from([0.0, 0.5]))
 def test_many_images_give_each_channel_its_own_unit(steps: int, channels: int, offset: float) -> None:
     """At least as good on the images seen as the one that it gets alone."""
@@ -81,6 +82,7 @@ def test_many_images_give_each_channel_its_own_unit(steps: int, channels: int, o
         assert found <= 1.1 * best  # 160 values, and bins that are 1.6 % wide
 
 
+@settings(deadline=None, max_examples=15)
 @given(st.integers(2, 8), st.integers(2, 6), st.sampled_from([0.0, 0.5]))
 def test_a_channel_that_was_never_active_gets_the_unit_of_its_layer(steps: int, channels: int, offset: float) -> None:
     values = activations(channels)[:20]
