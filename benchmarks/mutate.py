@@ -1,27 +1,38 @@
 """Mutation testing: small faults put into a copy of the package, one at a time; how many do the tests see?
 
-python benchmarks/mutate.py [--sample 100] [--seed 0] [--only FOLDER] [--minutes 10]
+python benchmarks/mutate.py [--sample 25] [--seed 0] [--only FOLDER] [--minutes 10] [--again] [--write FILE]
 
-A copy of the package lies in build/mutants. Python runs without site (`-S`), so that no import hook of an editable
-install can stand in front of it, and the tests of a folder run against it: first as it is, when all must pass, then
-with a line that raises in the file, when they must fail. Only then does a mutant that survives mean anything. What was
-tried stands in build/mutants/results.json, and the same command goes on from there.
+A copy of the package lies in build/mutants. A process without site (`-S`, so that no import hook of an editable install
+can stand in front of the copy) imports torch once, and runs every set of tests in a fork. The tests of a folder run
+once against the copy as it is, when all must pass, and coverage.py keeps which of them executes which line. A mutant
+is then shown only the tests that execute its line, the quick ones first; what happens at import (defaults, constants)
+is shown those that execute anything of its file. One that survives them is shown all the files with such tests. A test
+may use so much processor time, however busy the machine is. What was tried stands in build/mutants/results.json, and
+the same command goes on from there; with `--again` survivors are tried again, which new tests may have killed.
+`--write` puts the counts of each folder into a file, with the survivors; reasons that stand there are kept.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import compileall
+import hashlib
 import json
 import os
+import py_compile
 import random
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).parents[1]
 COPY = ROOT / "build" / "mutants"
@@ -30,10 +41,10 @@ TESTS = {
     "neurons": ("tests/neurons", "tests/laws/test_dynamics.py"),
     "engines": ("tests/laws", "tests/engines"),
     "cost": ("tests/cost", "tests/measure/test_measure.py"),
-    "methods": ("tests/methods", "tests/laws"),
+    "methods": ("tests/methods", "tests/laws/test_few_spikes.py", "tests/laws/test_edges.py"),
     "calibrate": ("tests/calibrate", "tests/methods"),
     "lower": ("tests/lower",),
-    "passes": ("tests/passes",),
+    "passes": ("tests/passes", "tests/laws/test_edges.py"),
     "intervals.py": ("tests/test_intervals.py",),
 }
 """The folders (or files) that are mutated, and the tests that are to see it."""
@@ -41,8 +52,10 @@ COMPARISONS = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.G
 ARITHMETIC = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult}
 OPPOSITE = {"maximum": "minimum", "minimum": "maximum", "max": "min", "min": "max", "amax": "amin", "floor": "ceil",
             "any": "all", "all": "any", "ceil": "floor"}  # fmt: skip
-LIMIT = 4.0
-"""How many times as long as without a mutant the tests may take."""
+LIMIT, EXTRA = 4, 30
+"""How many times as much processor time as without a mutant tests may take, and how many seconds more."""
+WAITING = 600
+"""Seconds after which tests that wait for something are ended."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +66,8 @@ class Mutant:
     line: int
     column: int
     what: str
+    lines: range
+    """Of the statement that it stands in."""
     source: str
 
     @property
@@ -64,12 +79,32 @@ class Mutant:
 def mutants(file: Path) -> Iterator[Mutant]:
     """All mutants of a file: comparisons, arithmetic, opposites, numbers and switches."""
     text = file.read_text(encoding="utf-8")
-    for place, node in enumerate(ast.walk(ast.parse(text))):
+    whole = ast.parse(text)
+    statements = _statements(whole)
+    for place, node in enumerate(ast.walk(whole)):
         for what in _changes(node):
             tree = ast.parse(text)
             _change(list(ast.walk(tree))[place])
             where = getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
-            yield Mutant(str(file.relative_to(ROOT / "src")), *where, what, ast.unparse(tree))
+            lines = statements.get(id(node), range(0))
+            yield Mutant(str(file.relative_to(ROOT / "src")), *where, what, lines, ast.unparse(tree))
+
+
+def _statements(tree: ast.AST) -> dict[int, range]:
+    """For each node, by identity, the lines of the statement that it stands in; of `if` and its kin the head."""
+    found: dict[int, range] = {}
+
+    def visit(node: ast.AST, lines: range) -> None:
+        if isinstance(node, ast.stmt):
+            inside = getattr(node, "body", None)
+            end = inside[0].lineno if isinstance(inside, list) and inside else (node.end_lineno or node.lineno) + 1
+            lines = range(node.lineno, max(end, node.lineno + 1))
+        found[id(node)] = lines
+        for child in ast.iter_child_nodes(node):
+            visit(child, lines)
+
+    visit(tree, range(0))
+    return found
 
 
 def _changes(node: ast.AST) -> list[str]:
@@ -115,79 +150,238 @@ def _change(node: ast.AST) -> None:
             raise AssertionError(node)
 
 
-def run(tests: tuple[str, ...], limit: float | None) -> tuple[bool, float]:
-    """Whether the tests pass against the copy, and how long they took."""
-    started = time.monotonic()
-    command = [*_python(), "-m", "pytest", "-x", "-n", "0", "-p", "no:cacheprovider", *tests]
+@dataclass(frozen=True)
+class Outcome:
+    """How tests ended: whether they passed, and how many seconds of the processor they took."""
+
+    passed: bool
+    seconds: float
+
+
+class Runner:
+    """A process that has imported what is slow to import, and runs each set of tests in a fork."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen([sys.executable, "-S", __file__, "--serve"], cwd=ROOT, env=_environment(),
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # fmt: skip
+
+    def __call__(self, tests: Sequence[str], limit: float = 3600.0, lines: Path | None = None) -> Outcome:
+        """Runs tests; with `lines`, that file gets which test executes which line."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        order = {"tests": list(tests), "limit": limit, "lines": None if lines is None else str(lines)}
+        print(json.dumps(order), file=self.process.stdin, flush=True)
+        return Outcome(**json.loads(self.process.stdout.readline()))
+
+
+def serve() -> None:
+    """What the process of a `Runner` does."""
+    import hypothesis
+    import pytest
+    import torch
+    import torch._dynamo
+    import torch.export
+
+    assert all((hypothesis, pytest))
+    torch.set_num_threads(1)
+    for order in map(json.loads, sys.stdin):
+        child = os.fork()
+        if not child:
+            _run_tests(**order)
+        end = time.monotonic() + WAITING
+        while not (ended := os.wait4(child, os.WNOHANG))[0]:
+            if time.monotonic() > end and order["lines"] is None:
+                os.kill(child, signal.SIGKILL)
+            time.sleep(0.01)
+        used = ended[2].ru_utime + ended[2].ru_stime
+        print(json.dumps({"passed": ended[1] == 0, "seconds": used}), flush=True)
+
+
+def _run_tests(tests: list[str], limit: float, lines: str | None) -> NoReturn:
+    code = 99
     try:
-        done = subprocess.run(command, cwd=ROOT, env=_environment(), capture_output=True, timeout=limit, check=False)
-    except subprocess.TimeoutExpired:
-        return False, time.monotonic() - started
-    return done.returncode == 0, time.monotonic() - started
+        said = os.open(COPY / "tests.log", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+        for stream in range(3):
+            os.dup2(said, stream)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(limit) + 1, int(limit) + 2))
+        code = _watched(tests, Path(lines)) if lines is not None else _plain(tests, [])
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
 
 
-def _python() -> list[str]:
-    return [sys.executable, "-S"]
+def _plain(tests: list[str], plugins: list[Any]) -> int:
+    import pytest
+
+    return int(pytest.main(["-x", "-p", "no:cacheprovider", *tests], plugins=plugins))
+
+
+def _watched(tests: list[str], lines: Path) -> int:
+    """Runs tests under coverage.py, and writes which of them executes which line, and how long each takes."""
+    import coverage
+    import pytest
+
+    measuring = coverage.Coverage(data_file=None, config_file=False, source=[str(COPY / "respike")])
+    seconds: dict[str, float] = {}
+
+    class Contexts:
+        @pytest.hookimpl(wrapper=True)
+        def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
+            measuring.switch_context(item.nodeid)
+            started = time.process_time()
+            result = yield
+            seconds[item.nodeid] = time.process_time() - started
+            measuring.switch_context("")
+            return result
+
+    measuring.start()
+    code = _plain(tests, [Contexts()])
+    measuring.stop()
+    data = measuring.get_data()
+    by_line = {
+        str(Path(file).relative_to(COPY)): {line: [one for one in contexts if one] for line, contexts in found.items()}
+        for file in data.measured_files()
+        if (found := data.contexts_by_lineno(file))
+    }
+    lines.write_text(json.dumps({"lines": by_line, "seconds": seconds}))
+    return code
 
 
 def _environment() -> dict[str, str]:
     packages = [path for path in sys.path if Path(path).name == "site-packages"]
     paths = os.pathsep.join((str(COPY), *packages))
-    return os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    wanted = {
+        "PYTHONPATH": paths,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(COPY / "hypothesis"),
+    }
+    return os.environ | wanted
 
 
-def check(folder: str, file: Path) -> float:
-    """Seconds that the tests of a folder take; ends the program unless they pass as it is, and fail where it raises."""
-    found = subprocess.run([*_python(), "-c", "import respike.intervals as i; print(i.__file__)"], cwd=ROOT,
-                           env=_environment(), capture_output=True, text=True, check=True).stdout.strip()  # fmt: skip
-    if not Path(found).is_relative_to(COPY):
-        raise SystemExit(f"the tests would import {found}, and not the copy that is mutated")
-    passed, seconds = run(TESTS[folder], None)
-    if not passed:
-        raise SystemExit(f"the tests of {folder} fail without any mutant: nothing could be told by them")
-    text = file.read_text(encoding="utf-8")
-    file.write_text(f'{text}\nraise RuntimeError("planted")\n', encoding="utf-8")
-    survived, _ = run(TESTS[folder], None)
-    file.write_text(text, encoding="utf-8")
-    if survived:
-        raise SystemExit(f"the tests of {folder} pass although {file} raises: they do not import it")
-    return seconds
+@dataclass(frozen=True)
+class Tests:
+    """The tests of a folder: which of them execute which line, and how many seconds each takes."""
+
+    lines: Mapping[str, Mapping[str, Sequence[str]]]
+    seconds: Mapping[str, float]
+
+    @classmethod
+    def of(cls, folder: str, run: Runner) -> Tests:
+        """Runs them all; ends the program unless they pass."""
+        file = COPY / f"{folder}-{_digest(ROOT / 'src' / 'respike', *(ROOT / one for one in TESTS[folder]))}.json"
+        if not file.exists():
+            for old in COPY.glob(f"{folder}-*.json"):
+                old.unlink()
+            part = file.with_suffix(".part")
+            if not run(TESTS[folder], lines=part).passed:
+                raise SystemExit(
+                    f"the tests of {folder} fail without any mutant, as {COPY}/tests.log tells: nothing is learnt"
+                )
+            part.rename(file)
+        return cls(**json.loads(file.read_text()))
+
+    def that_execute(self, mutant: Mutant) -> list[str]:
+        """The tests that execute a mutant's line, quick ones first; of a line that is executed at import its file's."""
+        by_line = self.lines.get(mutant.file, {})
+        found = {test for line in mutant.lines for test in by_line.get(str(line), ())}
+        if not found:
+            found = {test for tests in by_line.values() for test in tests}
+        return sorted(found, key=lambda test: self.seconds[test])
+
+
+def _digest(*places: Path) -> str:
+    """Of everything written in Python in files and folders."""
+    digest = hashlib.sha256()
+    for place in places:
+        for file in [place] if place.is_file() else sorted(place.rglob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def survives(mutant: Mutant, tests: Tests, run: Runner) -> bool:
+    """Whether a mutant, which is in its place, is seen by none of the tests that execute it."""
+    chosen = tests.that_execute(mutant)
+    if not chosen:
+        return True
+    files = sorted({test.partition("::")[0] for test in chosen})
+    for shown in (chosen, files):
+        used = sum(seconds for test, seconds in tests.seconds.items() if test in shown or test.split("::")[0] in shown)
+        if not run(shown, LIMIT * used + EXTRA).passed:
+            return False
+    return True
 
 
 def main() -> None:
     """Tries a sample of the mutants and says which survive."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sample", type=int, default=100, help="mutants to try, drawn from all")
+    parser.add_argument("--sample", type=int, default=25, help="mutants of each folder to try, drawn from all")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=TESTS, help="one folder alone")
+    parser.add_argument("--only", choices=TESTS, action="append", help="these folders alone")
     parser.add_argument("--minutes", type=float, default=60.0, help="start no further mutant after so long")
+    parser.add_argument("--again", action="store_true", help="try survivors again")
+    parser.add_argument("--write", type=Path, help="a JSON file for the counts and the survivors")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.serve:
+        serve()
+        return
     package = COPY / "respike"
     shutil.rmtree(package, ignore_errors=True)
     shutil.copytree(ROOT / "src" / "respike", package, ignore=shutil.ignore_patterns("__pycache__"))
+    # Compiled once; by content, so that a mutant is never taken for what was there before.
+    compileall.compile_dir(package, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
     known: dict[str, bool] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    folders = [given.only] if given.only else list(TESTS)
-    every = [(folder, one) for folder in folders for file in _files(folder) for one in mutants(file)]
-    chosen = random.Random(given.seed).sample(every, min(given.sample, len(every)))
-    seconds: dict[str, float] = {}
-    end = time.monotonic() + 60 * given.minutes
-    for folder, mutant in sorted(chosen, key=lambda pair: pair[0]):
-        if mutant.name in known or time.monotonic() > end:
-            continue
-        file = COPY / mutant.file
-        if folder not in seconds:
-            seconds[folder] = check(folder, file)
-        text = file.read_text(encoding="utf-8")
-        file.write_text(mutant.source, encoding="utf-8")
-        survived, _ = run(TESTS[folder], LIMIT * seconds[folder] + 20)
-        file.write_text(text, encoding="utf-8")
-        known[mutant.name] = not survived
-        RESULTS.write_text(json.dumps(known, indent=1) + "\n")
-        print(f"{'survived' if survived else 'killed'}: {mutant.name}", flush=True)
-    tried = [mutant.name for _, mutant in chosen if mutant.name in known]
-    killed = sum(known[name] for name in tried)
-    print(f"{killed} of {len(tried)} mutants killed (of {len(every)} there are); seed {given.seed}")
-    print("\n".join(f"survived: {name}" for name in tried if not known[name]))
+    run, end = Runner(), time.monotonic() + 60 * given.minutes
+    for folder in given.only or TESTS:
+        every = [one for file in _files(folder) for one in mutants(file)]
+        chosen = random.Random(f"{given.seed} {folder}").sample(every, min(given.sample, len(every)))
+        tests: Tests | None = None
+        for mutant in chosen:
+            key = _key(mutant)
+            if key in known and (known[key] or not given.again):
+                continue
+            if time.monotonic() > end:
+                break
+            tests = tests or Tests.of(folder, run)
+            file = COPY / mutant.file
+            text = file.read_text(encoding="utf-8")
+            file.write_text(mutant.source, encoding="utf-8")
+            try:
+                known[key] = not survives(mutant, tests, run)
+            finally:
+                file.write_text(text, encoding="utf-8")
+            RESULTS.write_text(json.dumps(known, indent=1) + "\n")
+            print(f"{'killed' if known[key] else 'survived'}: {mutant.name}", flush=True)
+        _tell(folder, [mutant for mutant in chosen if _key(mutant) in known], known, len(every), given)
+
+
+def _key(mutant: Mutant) -> str:
+    """A mutant and the file that it is of, as that is now."""
+    return f"{mutant.name} ({hashlib.sha256(mutant.source.encode()).hexdigest()[:12]})"
+
+
+def _tell(folder: str, tried: Sequence[Mutant], known: Mapping[str, bool], of: int, given: argparse.Namespace) -> None:
+    """Prints what became of a folder's sample, and writes it where that is wanted."""
+    if not tried:
+        return
+    from respike.intervals import wilson
+
+    alive = [mutant.name for mutant in tried if not known[_key(mutant)]]
+    killed = len(tried) - len(alive)
+    low, high = wilson(killed / len(tried), len(tried))
+    print(f"{folder}: {killed} of {len(tried)} killed ({100 * low:.0f} to {100 * high:.0f} %), drawn from {of:,}")
+    print("".join(f"  survived: {name}\n" for name in alive), end="")
+    if given.write is not None:
+        written = json.loads(given.write.read_text()) if given.write.exists() else {}
+        reasons = written.get(folder, {}).get("survived", {})
+        survived = {name: reasons.get(name, "") for name in alive}
+        written[folder] = {"mutants": of, "tried": len(tried), "killed": killed, "seed": given.seed,
+                           "survived": survived}  # fmt: skip
+        given.write.write_text(json.dumps(written, indent=1) + "\n")
 
 
 def _files(folder: str) -> list[Path]:

@@ -1,6 +1,7 @@
 """Files that have been damaged: cut short, overwritten, shuffled, filled with zeros, each by a seed of its own.
 
-`python tests/damage.py FILE FIRST COUNT` reads a file with the damages of so many seeds; how follows from its name.
+`python tests/damage.py FIRST COUNT FILE...` reads each file with the damages of so many seeds; how follows from its
+name.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from respike import SpikingNetwork, load, zoo
+from respike import SpikingNetwork, data, load, zoo
 from respike.data import idx
 from respike.data.catalogue import Member
 from respike.data.encoded import EncodedImages
@@ -25,9 +26,12 @@ from respike.data.files import unpacked
 from respike.data.imagenet import PREPARATION
 from respike.data.places import Place
 from respike.errors import RespikeError
+from respike.export import Metadata
+from respike.export.nir_graph import KEY
 from respike.files import read
-from respike.ir import Activation, Input, Linear, Network, ReLU
-from respike.measure import Batch, Kept
+from respike.fitting.store import read_fit
+from respike.ir import GELU, Activation, Input, Linear, Network, ReLU
+from respike.measure import Batch, Kept, Report, Score
 from respike.tensor_file import parse
 
 MEMORY = 3 << 30
@@ -185,6 +189,36 @@ def _study(path: Path) -> object:
     return tuning.from_study(tiny(), torch.rand(8, 4), path, "tiny")
 
 
+def _own_data(path: Path) -> object:
+    """Data of one's own: what is in a file, and every image."""
+    dataset = data.open(path)
+    data.summary(dataset)
+    return [dataset.pixels[number : number + 1] for number in range(min(len(dataset), 4))]
+
+
+def _labels(path: Path) -> object:
+    return data.open((torch.zeros(4, 1, 6, 6), None), labels=path)
+
+
+def _report(path: Path) -> object:
+    return str(Report.from_json(read(path).decode(errors="replace")))
+
+
+def _score(path: Path) -> object:
+    return str(Score.from_json(read(path).decode(errors="replace")))
+
+
+def _graph(path: Path) -> object:
+    """What respike has written into a NIR graph beside the graph."""
+    from types import SimpleNamespace
+
+    return Metadata.of(SimpleNamespace(metadata={KEY: read(path)}))
+
+
+def _fit(path: Path) -> object:
+    return read_fit(path, "gelu", GELU(), -4.0, 4.0)
+
+
 READERS: Mapping[str, Callable[[Path], object]] = {
     "net.respike": _converted,
     "weights.safetensors": _weights,
@@ -199,6 +233,20 @@ READERS: Mapping[str, Callable[[Path], object]] = {
     "image.jpg": _images,
     "image.webp": _images,
     "image.bmp": _images,
+    "images.npz": _own_data,
+    "images.npy": _own_data,
+    "images.safetensors": _own_data,
+    "list.csv": _own_data,
+    "images.parquet": _own_data,
+    "state.json": lambda path: _own_data(path.parent),
+    "dataset_info.json": lambda path: _own_data(path.parent),
+    "data-00000-of-00001.arrow": lambda path: _own_data(path.parent),
+    "labels.txt": _labels,
+    "labels.npy": _labels,
+    "report.json": _report,
+    "score.json": _score,
+    "respike.nir.json": _graph,
+    "fits.json": _fit,
     "tuning.db": _study,
     "model.pt2": load,
     "model.onnx": load,
@@ -209,9 +257,10 @@ READERS: Mapping[str, Callable[[Path], object]] = {
 
 
 if __name__ == "__main__":
-    _, place, first, count = sys.argv
+    _, first, count, *places = sys.argv
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    sound = Path(place)
-    READERS[sound.name](sound)  # the sound file is read, so that it is the damage that is refused
-    print("\n".join(read_damaged(sound, READERS[sound.name], range(int(first), int(first) + int(count)))))
+    for sound in map(Path, places):
+        READERS[sound.name](sound)  # the sound file is read, so that it is the damage that is refused
+        for wrong in read_damaged(sound, READERS[sound.name], range(int(first), int(first) + int(count))):
+            print(f"{sound.name}: {wrong}", flush=True)

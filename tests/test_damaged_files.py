@@ -1,10 +1,12 @@
 """Damaged files of every kind that is read: refused in words, whatever the damage, with bounded memory and time.
 
-`RESPIKE_DAMAGED=500 pytest tests/test_damaged_files.py` tries so many of each kind.
+`RESPIKE_DAMAGED=500 pytest tests/test_damaged_files.py` tries so many of each kind; `RESPIKE_DAMAGED_FIRST=500` others,
+and `RESPIKE_DAMAGED_KINDS=model.onnx,list.csv` those kinds alone.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -14,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,11 +26,19 @@ from safetensors.torch import save_file
 from torch import nn
 
 import damage
-from respike import SpikingNetwork, load, methods, zoo
+from report.samples import REPORT
+from respike import SpikingNetwork, load, methods, metrics, score, zoo
 from respike.data import idx
+from respike.export import to_nir
+from respike.export.nir_graph import KEY
+from respike.fitting.store import write_fit
+from respike.ir import GELU
 from respike.measure import Batch, Kept, Tally
+from respike.neurons import FittedFewSpikes
 
 COUNT = int(os.environ.get("RESPIKE_DAMAGED", "12"))
+FIRST = int(os.environ.get("RESPIKE_DAMAGED_FIRST", "0"))
+KINDS = os.environ.get("RESPIKE_DAMAGED_KINDS", ",".join(damage.READERS)).split(",")
 
 
 def _model() -> nn.Module:
@@ -100,6 +111,69 @@ def _keras(path: Path) -> None:
         sequential((8, 8, 2), layers.Conv2D(3, 3, activation="relu"), layers.Flatten(), layers.Dense(4)).save(path)
 
 
+def _arrays() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    return np.random.default_rng(0).integers(0, 255, (4, 6, 7, 3), dtype=np.uint8), np.arange(4)
+
+
+def _npy(path: Path) -> None:
+    images, labels = _arrays()
+    np.save(path, labels if path.stem == "labels" else images)
+
+
+def _tensors(path: Path) -> None:
+    images, labels = _arrays()
+    save_file({"images": torch.from_numpy(images), "labels": torch.from_numpy(labels)}, path)
+
+
+def _encoded() -> list[bytes]:
+    images, _ = _arrays()
+    contents = []
+    for image in images:
+        buffer = io.BytesIO()
+        Image.fromarray(image).save(buffer, "png")
+        contents.append(buffer.getvalue())
+    return contents
+
+
+def _csv(path: Path) -> None:
+    for number, content in enumerate(_encoded()):
+        path.with_name(f"{number}.png").write_bytes(content)
+    path.write_text("file,label\n" + "".join(f"{number}.png,{number % 2}\n" for number in range(4)))
+
+
+def _table() -> Any:
+    import pyarrow
+
+    return pyarrow.table({"image": [{"bytes": image, "path": None} for image in _encoded()], "label": [0, 1, 2, 1]})
+
+
+def _parquet(path: Path) -> None:
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(_table(), path)
+
+
+def _hugging_face(path: Path) -> None:
+    """The folder that `datasets` writes, around the file that is damaged."""
+    import pyarrow.ipc
+
+    path.with_name("state.json").write_text('{"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}')
+    features = {"label": {"names": ["cat", "dog", "emu"], "_type": "ClassLabel"}, "image": {"_type": "Image"}}
+    path.with_name("dataset_info.json").write_text(json.dumps({"features": features}))
+    table = _table()
+    with pyarrow.ipc.new_stream(str(path.with_name("data-00000-of-00001.arrow")), table.schema) as writer:
+        writer.write_table(table)
+
+
+def _spiking() -> SpikingNetwork:
+    network = damage.tiny()
+    return SpikingNetwork(network, methods.max_norm(network, torch.rand(4, 4) + 1, steps=3))
+
+
+def _fit(path: Path) -> None:
+    write_fit(path, "gelu", FittedFewSpikes(GELU(), (1.0, 0.5), (1.0, 0.5), (1.0, 0.5), -4.0, 4.0, 0.1))
+
+
 SOUND: dict[str, Callable[[Path], object]] = {
     "net.respike": _converted,
     "weights.safetensors": lambda path: save_file(nn.Linear(40, 30).state_dict(), path),
@@ -114,24 +188,61 @@ SOUND: dict[str, Callable[[Path], object]] = {
     "image.jpg": _image,
     "image.webp": _image,
     "image.bmp": _image,
+    "images.npz": lambda path: np.savez_compressed(path, images=_arrays()[0], labels=_arrays()[1]),
+    "images.npy": _npy,
+    "images.safetensors": _tensors,
+    "list.csv": _csv,
+    "images.parquet": _parquet,
+    "state.json": _hugging_face,
+    "dataset_info.json": _hugging_face,
+    "data-00000-of-00001.arrow": _hugging_face,
+    "labels.txt": lambda path: path.write_text("0\n1\n2\n1\n"),
+    "labels.npy": _npy,
+    "report.json": lambda path: path.write_text(REPORT.to_json()),
+    "score.json": lambda path: path.write_text(
+        score(_spiking(), torch.rand(4, 4) + 1, metrics.CosineSimilarity()).to_json()
+    ),
+    "respike.nir.json": lambda path: path.write_text(to_nir(_spiking(), allow_metadata=True).metadata[KEY]),
+    "fits.json": _fit,
     "tuning.db": _study,
     "model.pt2": lambda path: torch.export.save(torch.export.export(_model(), (torch.rand(2, 2, 8, 8),)), path),
     "model.onnx": _onnx,
     "model.keras": _keras,
     "model.h5": _keras,
 }
-NEEDS = {"tuning.db": "optuna", "model.onnx": "onnx", "model.keras": "keras", "model.h5": "keras"}
+PACKAGES: dict[str, str] = {
+    "tuning.db": "optuna",
+    "model.onnx": "onnx",
+    "model.keras": "keras",
+    "model.h5": "keras",
+    "images.parquet": "pyarrow",
+    "state.json": "pyarrow",
+    "dataset_info.json": "pyarrow",
+    "data-00000-of-00001.arrow": "pyarrow",
+    "respike.nir.json": "nir",
+    "model.pt2": "torch",
+}
+"""Which package a file is read with. What one package reads, one process reads, and so the files without a package."""
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", damage.READERS)
-def test_a_damaged_file_is_refused_in_words(name: str, tmp_path: Path) -> None:
-    if name in NEEDS and find_spec(NEEDS[name]) is None:
-        pytest.skip(f"{NEEDS[name]} is not installed")
-    path = tmp_path / name
-    SOUND[name](path)
+@pytest.mark.parametrize("package", ["", *sorted(set(PACKAGES.values()))])
+def test_a_damaged_file_is_refused_in_words(package: str, tmp_path: Path) -> None:
+    if package and find_spec(package) is None:
+        pytest.skip(f"{package} is not installed")
+    paths: list[Path] = []
+    for name in damage.READERS:
+        if PACKAGES.get(name, "") == package and name in KINDS:
+            folder = tmp_path / str(len(paths))
+            folder.mkdir()
+            paths.append(folder / name)
+            SOUND[name](paths[-1])
     # In a process with one thread, which can have children.
-    command = [sys.executable, damage.__file__, str(path), "0", str(COUNT)]
+    command = [sys.executable, damage.__file__, str(FIRST), str(COUNT), *map(str, paths)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "KERAS_BACKEND": "torch"}
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert (ended.returncode, ended.stdout.strip()) == (0, ""), ended.stderr[-2000:]
+
+
+def test_every_kind_has_a_sound_file() -> None:
+    assert SOUND.keys() == damage.READERS.keys()

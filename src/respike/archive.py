@@ -10,12 +10,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import types
-import typing
 from collections.abc import Mapping
 from pathlib import Path
-from types import NoneType
-from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
+from typing import Any, TypeAlias, get_type_hints
 
 import torch
 from torch import Tensor
@@ -24,6 +21,7 @@ from respike import coding, files, ir, neurons, plan, schedule, tensor_file
 from respike.errors import InvalidFile, InvalidNetwork, RespikeError
 from respike.ir import Network
 from respike.plan import Plan
+from respike.typed import of_type
 
 FORMAT = "respike 1"
 LARGEST = 2**28
@@ -61,8 +59,8 @@ def read(path: str | os.PathLike[str]) -> tuple[Network, Plan]:
         raise InvalidFile(f"{file} is a safetensors file, but no converted network of format {FORMAT!r}")
     try:
         tree = json.loads(header["respike"])
-        network = _of_type(Network, _decode(tree["network"], tensors), "network")
-        plan = _of_type(Plan, _decode(tree["plan"], tensors), "plan")
+        network = of_type(Network, _decode(tree["network"], tensors), "network")
+        plan = of_type(Plan, _decode(tree["plan"], tensors), "plan")
         _prove(network)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, RespikeError) as error:
         raise InvalidFile(f"{file} does not describe a converted network: {error}") from error
@@ -120,7 +118,7 @@ def _decode(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
                 )
             wanted = _hints(kind)
             given = {str(key): _decode(item, tensors) for key, item in fields.items()}
-            return kind(**{key: _of_type(wanted[key], value, f"{name}.{key}") for key, value in given.items()})
+            return kind(**{key: of_type(wanted[key], value, f"{name}.{key}") for key, value in given.items()})
         case _:
             raise ValueError(f"cannot read {str(tree)[:60]!r}")
 
@@ -131,33 +129,6 @@ def _hints(kind: type[Any]) -> Mapping[str, Any]:
         return get_type_hints(kind)
     except NameError:
         return {part.name: Any for part in dataclasses.fields(kind)}
-
-
-def _of_type(kind: Any, value: Any, where: str) -> Any:
-    """The value, once it is of the type that an annotation says."""
-    if not _is(kind, value):
-        raise TypeError(f"{where} is {str(value)[:60]!r}")
-    return value
-
-
-def _is(kind: Any, value: Any) -> bool:
-    parts = get_args(kind)
-    match get_origin(kind):
-        case None if kind is float:
-            return isinstance(value, float | int) and not isinstance(value, bool)
-        case None if kind is int:
-            return isinstance(value, int) and not isinstance(value, bool)
-        case None:
-            return kind is Any or isinstance(value, NoneType if kind is None else kind)
-        case typing.Union | types.UnionType:
-            return any(_is(part, value) for part in parts)
-        case origin if origin is tuple:
-            if not isinstance(value, tuple):
-                return False
-            wanted = (parts[0],) * len(value) if parts[1:] == (...,) else parts
-            return len(wanted) == len(value) and all(map(_is, wanted, value))
-        case origin:  # mappings, by names
-            return isinstance(value, origin) and all(_is(parts[1], item) for item in value.values())
 
 
 def _prove(network: Network) -> None:

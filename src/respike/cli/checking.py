@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.table import Table
+from rich.text import Text
 
 from respike.cli import choices, conversions, options
 from respike.cli.arguments import CodingName, MethodName, NetworkName, Rate, Refine, Seed
@@ -15,6 +14,7 @@ from respike.cli.console import OUT
 from respike.cli.evaluating import spiking_network
 from respike.cli.networks import find
 from respike.cli.sources import Source
+from respike.cli.tables.grid import Column, Grid, Kind, Row
 from respike.cli.wording import joined
 from respike.hardware import ALL, Fit
 from respike.hardware import check as fit_of
@@ -63,21 +63,22 @@ def check(
     arguments = options.read(found, given) if found is not None else {}
     subject = find(network, source)
     fit = fit_of(spiking_network(subject, found, arguments, given, chosen, refine), chip, bits=bits)
-    OUT.print(_table(fit))
+    OUT.print(Text(fit.chip.title, "bold"), "")
+    OUT.print(_grid(fit))
+    OUT.print()
     for line in _lines(fit):
-        OUT.print(line, soft_wrap=True)
+        OUT.print(line)
     if not fit.fits:
         raise typer.Exit(DOES_NOT_FIT)
 
 
-def _table(fit: Fit) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=fit.chip.title, title_justify="left")
-    table.add_column("layer", no_wrap=True)
-    for heading in ("neurons", "weights", "fan-in", "cores"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for need in fit.needs:
-        table.add_row(need.layer, f"{need.neurons:,}", f"{need.weights:,}", f"{need.fan_in:,}", f"{need.cores:,}")
-    return table
+def _grid(fit: Fit) -> Grid:
+    columns = [Column("layer", Kind.NAME), *(Column(one) for one in ("neurons", "weights", "fan-in", "cores"))]
+    rows = [
+        Row((need.layer, f"{need.neurons:,}", f"{need.weights:,}", f"{need.fan_in:,}", f"{need.cores:,}"))
+        for need in fit.needs
+    ]
+    return Grid(columns, rows, gap=2)
 
 
 def _lines(fit: Fit) -> list[str]:

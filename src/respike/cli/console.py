@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -22,6 +23,9 @@ from rich.text import Text
 from respike.errors import RespikeWarning
 from respike.progress import Progress
 
+SECONDS_BETWEEN_LINES = 20.0
+"""How often those who read no terminal are told how far a computation is."""
+
 OUT = Console(highlight=False)
 ERR = Console(stderr=True, highlight=False)
 
@@ -38,7 +42,7 @@ def warning(message: str) -> None:
 
 def note(message: str) -> None:
     """A line beside the results: where a file went, what was left unfinished."""
-    ERR.print(Text(message), soft_wrap=True)
+    _print(Text(message))
 
 
 @contextmanager
@@ -62,11 +66,14 @@ def warnings_in_one_line() -> Iterator[None]:
 
 @contextmanager
 def progress(*amount: ProgressColumn) -> Iterator[Progress]:
-    """Gives a `Progress` that draws a bar for each thing that is done; on a terminal, else it shows nothing.
+    """Gives a `Progress` that draws a bar for each thing that is done; where there is no terminal, occasional lines.
 
     Args:
         amount: how the amounts are written; as numbers unless given.
     """
+    if not ERR.is_terminal:
+        yield Lines()
+        return
     with _bars(*(amount or (MofNCompleteColumn(),)), TimeElapsedColumn(), TimeRemainingColumn()) as bars:
         tasks: dict[str, TaskID] = {}
 
@@ -86,6 +93,27 @@ def busy(doing: str) -> Iterator[None]:
         yield
 
 
+class Lines:
+    """A `Progress` for pipes and files: a line now and then, and none where all is done soon.
+
+    Args:
+        clock: gives the time in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._started = clock, clock()
+        self._next = self._started + SECONDS_BETWEEN_LINES
+
+    def __call__(self, doing: str, done: int, total: int | None, /) -> None:
+        """Says how far it is, where enough time has gone by."""
+        now = self._clock()
+        if now < self._next:
+            return
+        self._next = now + SECONDS_BETWEEN_LINES
+        amount = f" {done:,} of {total:,}" if total else f" {done:,}" if done else ""
+        note(f"{doing}:{amount} after {now - self._started:.0f} s")
+
+
 def _bars(*columns: ProgressColumn) -> Bars:
     return Bars(
         TextColumn("{task.description}"),
@@ -98,4 +126,9 @@ def _bars(*columns: ProgressColumn) -> Bars:
 
 
 def _line(kind: str, style: str, message: str) -> None:
-    ERR.print(Text.assemble((f"{kind}: ", style), message), soft_wrap=True)
+    _print(Text.assemble((f"{kind}: ", style), message))
+
+
+def _print(text: Text) -> None:
+    """Words are kept whole on a terminal; a pipe or a file gets one line."""
+    ERR.print(text, soft_wrap=not ERR.is_terminal)

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
-from rich import box
 from rich.progress import DownloadColumn
-from rich.table import Table
 
 from respike import data
 from respike.cli.console import OUT, progress
+from respike.cli.tables.grid import Column, Grid, Kind, Row
 from respike.data import Listing
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="List and download data sets.")
@@ -25,15 +24,13 @@ Directory: TypeAlias = Annotated[
 @app.command("list")
 def list_datasets(directory: Directory = None) -> None:
     """List the data sets, with their sizes and where they are on this machine."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("data set", no_wrap=True)
-    for heading in ("classes", "train", "test", "image"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("where", overflow="fold")
+    numbers = (Column(heading) for heading in ("classes", "train", "test", "image"))
+    columns = [Column("data set", Kind.WORD), *numbers, Column("where", Kind.TEXT)]
+    rows = []
     for listing in data.available(directory):
         images = (str(listing.classes), f"{listing.train_images:,}", f"{listing.test_images:,}")
-        table.add_row(listing.name, *images, "x".join(map(str, listing.image_shape)), _where(listing))
-    OUT.print(table)
+        rows.append(Row((listing.name, *images, "x".join(map(str, listing.image_shape)), _where(listing))))
+    OUT.print(Grid(columns, rows, gap=2))
 
 
 @app.command()

@@ -124,7 +124,7 @@ def evaluate(
             return
     keep([report], outputs, as_list=False)
     if report.early_exit is not None:
-        outputs.console.print(exits_line(report.early_exit, report.steps), soft_wrap=True)
+        outputs.console.print(exits_line(report.early_exit, report.steps), soft_wrap=not console.OUT.is_terminal)
     if folder is not None and not report.complete:
         console.note(_kept_in(folder))
     stop_if_interrupted([report], 1)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from rich import box
-from rich.table import Table
+from rich.text import Text
 
 from respike import cost, ir
 from respike.calibrate import ActivationStatistics, observe
@@ -15,6 +14,7 @@ from respike.cli.arguments import NetworkName
 from respike.cli.networks import Subject, find
 from respike.cli.sources import Source
 from respike.cli.tables import human
+from respike.cli.tables.grid import Column, Grid, Kind, Row
 from respike.ir import Activation, Network, Node
 from respike.plan import Plan
 
@@ -29,9 +29,11 @@ def inspect(network: NetworkName, *, source: Source) -> None:
     subject = find(network, source)
     with console.busy("measuring activations"):
         seen = _seen(subject)
-    console.OUT.print(_table(subject.network, seen, subject.plan))
+    console.OUT.print(Text(subject.network.origin, "bold"), "")
+    console.OUT.print(_grid(subject.network, seen, subject.plan))
+    console.OUT.print()
     for line in _totals(subject, seen):
-        console.OUT.print(line, soft_wrap=True)
+        console.OUT.print(line)
 
 
 def _seen(subject: Subject) -> Mapping[str, ActivationStatistics]:
@@ -41,12 +43,10 @@ def _seen(subject: Subject) -> Mapping[str, ActivationStatistics]:
     return observe(subject.network, subject.calibration)
 
 
-def _table(network: Network, seen: Mapping[str, ActivationStatistics], plan: Plan | None) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 0), title=network.origin, title_justify="left")
-    table.add_column("layer", no_wrap=True)
-    table.add_column("kind", no_wrap=True)
-    for heading in (*_HEADINGS, *(["threshold"] if plan else [])):
-        table.add_column(heading, justify="right", no_wrap=True)
+def _grid(network: Network, seen: Mapping[str, ActivationStatistics], plan: Plan | None) -> Grid:
+    columns = [Column("layer", Kind.NAME), Column("kind", Kind.WORD)]
+    columns += [Column(heading) for heading in (*_HEADINGS, *(["threshold"] if plan else []))]
+    rows = []
     macs, fan_outs = cost.macs(network), cost.fan_outs(network)
     for node in network.nodes:
         weights = sum(tensor.numel() for tensor in ir.tensors(node))
@@ -60,8 +60,8 @@ def _table(network: Network, seen: Mapping[str, ActivationStatistics], plan: Pla
         ]
         if plan is not None and node.name in plan.sites:
             cells.append(f"{float(torch.as_tensor(plan.sites[node.name].threshold).max()):.3g}")
-        table.add_row(*cells, style="bold" if isinstance(node, Activation) else "")
-    return table
+        rows.append(Row(cells, style="bold" if isinstance(node, Activation) else ""))
+    return Grid(columns, rows)
 
 
 def _kind(network: Network, node: Node) -> str:

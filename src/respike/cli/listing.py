@@ -6,15 +6,14 @@ import inspect
 from typing import Annotated, Any
 
 import typer
-from rich import box
 from rich.markdown import Markdown
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from respike import methods, refine, zoo
 from respike.cli import conversions, options
 from respike.cli.console import OUT
+from respike.cli.tables.grid import Column, Grid, Kind, Row
 from respike.errors import InvalidFile
 from respike.methods import Method
 from respike.published import Published
@@ -22,12 +21,9 @@ from respike.published import Published
 
 def networks() -> None:
     """List the networks of the zoo, with their architectures and accuracies."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("network", "accuracy", "architecture"):
-        table.add_column(heading, no_wrap=heading != "architecture")
-    for entry in zoo.ENTRIES:
-        table.add_row(entry.name, _accuracy(entry.name), f"{entry.description} ({entry.paper})")
-    OUT.print(table)
+    columns = [Column("network", Kind.WORD), Column("accuracy", Kind.WORD), Column("architecture", Kind.TEXT)]
+    rows = [Row((one.name, _accuracy(one.name), f"{one.description} ({one.paper})")) for one in zoo.ENTRIES]
+    OUT.print(Grid(columns, rows, gap=2))
     OUT.print("accuracy: of the network itself on the test images; respike train NAME trains it")
 
 
@@ -41,8 +37,8 @@ def list_methods(
         _describe(conversions.method(name))
         return
     for method in methods.ALL:
-        OUT.print(f"[bold]{method.name}[/bold]  {method.summary}", soft_wrap=True)
-        OUT.print(Padding(_option_table(method), (0, 0, 0, 2)))
+        OUT.print(f"[bold]{method.name}[/bold]  {method.summary}")
+        OUT.print(Padding(_options(method), (0, 0, 0, 2)))
         OUT.print(Padding("\n".join(method.cites), (0, 0, 1, 2)), style="dim")
 
 
@@ -56,8 +52,8 @@ def refinements(
         _describe(conversions.refinement(name))
         return
     for one in refine.ALL:
-        OUT.print(f"[bold]{one.name}[/bold]  {one.summary}", soft_wrap=True)
-        OUT.print(Padding(_option_table(one), (0, 0, 1, 2)))
+        OUT.print(f"[bold]{one.name}[/bold]  {one.summary}")
+        OUT.print(Padding(_options(one), (0, 0, 1, 2)))
 
 
 def _accuracy(name: str) -> str:
@@ -73,20 +69,19 @@ def _describe(method: Published[Any, Any]) -> None:
     OUT.print(f"[bold]{method.name}[/bold]\n")
     OUT.print(Markdown(text))
     OUT.print("\n[bold]Options[/bold]")
-    OUT.print(Padding(_option_table(method), (0, 0, 1, 2)))
+    OUT.print(Padding(_options(method), (0, 0, 1, 2)))
     OUT.print("[bold]Published in[/bold]")
     for cite in method.cites:
         OUT.print(Padding(cite, (0, 0, 0, 2)))
 
 
-def _option_table(one: Published[Any, Any]) -> Table:
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
+def _options(one: Published[Any, Any]) -> Grid:
+    rows = []
     for option in options.options(one).values():
         default = options.written(option.default)
         written = _flag(option) if isinstance(one, Method) else f":{option.name}={option.metavar or 'on|off'}"
-        table.add_row(Text(written), Text.assemble(option.explained, (f" (default: {default})", "dim")))
-    return table
+        rows.append(Row((written, Text.assemble(option.explained, (f" (default: {default})", "dim")))))
+    return Grid([Column("", Kind.WORD), Column("", Kind.TEXT, at_least=30)], rows, gap=2)
 
 
 def _flag(option: options.Option) -> str:

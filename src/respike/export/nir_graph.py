@@ -27,6 +27,7 @@ from respike.files import check_new, write
 from respike.plan import Membrane, Quantity, Site, SpikeCount
 from respike.record import OUTPUT
 from respike.schedule import InputThenDrain
+from respike.typed import of_json
 from respike.version import __version__
 
 KEY = "respike"
@@ -147,11 +148,12 @@ class Metadata:
 
     @classmethod
     def of(cls, graph: Any) -> Metadata:
-        """The metadata of a graph that `nir.read` gave; `CannotExport` where it has none."""
+        """The metadata of a graph that `nir.read` gave; `CannotExport` where it has none, `InvalidFile` if damaged."""
         text = graph.metadata.get(KEY) if graph.metadata else None
         if text is None:
             raise CannotExport("the graph has no metadata of respike: write it with respike.export.write_nir")
-        return cls(**json.loads(text.decode() if isinstance(text, bytes) else str(text)))
+        told = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+        return of_json(cls, told, "the graph's metadata", "what respike writes")
 
 
 def _metadata(lowered: Portable) -> dict[str, Any]:

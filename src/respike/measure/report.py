@@ -12,13 +12,14 @@ from torch import Tensor
 
 from respike.cost import EnergyModel, interval, latency
 from respike.engines import Engine
-from respike.errors import InvalidOption, UnknownName
+from respike.errors import InvalidFile, InvalidOption, UnknownName
 from respike.intervals import by_chance, wilson
 from respike.measure.early_exit import EarlyExit
 from respike.measure.tally import MARGIN_UNITS, Tally
 from respike.measure.work import worked
 from respike.spiking import SpikingNetwork
 from respike.summarised import Summarised, called
+from respike.typed import of_json
 from respike.version import __version__
 
 if TYPE_CHECKING:
@@ -283,10 +284,17 @@ class Report(Summarised):
 
         Args:
             text: the JSON.
+
+        Raises:
+            InvalidFile: it is no report, or one of another version.
         """
-        tree = {name: value for name, value in json.loads(text).items() if name not in ("headline", "end")}
-        exits = tree.get("early_exit")
-        return cls(**tree | {"early_exit": None if exits is None else Exits(**exits)})
+        report = of_json(cls, text, "the text", "a report", beside=("headline", "end"))
+        over_time = (report.accuracy, report.top5_accuracy, report.energy_over_time, report.margin)
+        even = all(len(values) in {1, report.steps} for values in over_time if values)
+        first = report.steps_to_network_accuracy
+        if not (report.accuracy and even and report.images >= 1) or first not in (None, *report.times):
+            raise InvalidFile("the text is not a report of this version: it has not one value for each step")
+        return report
 
 
 def _plain(value: object) -> object:

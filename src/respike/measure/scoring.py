@@ -16,7 +16,7 @@ from respike import metrics
 from respike.bounds import Bounds
 from respike.cost import HOROWITZ_45NM, EnergyModel, fan_outs, latency
 from respike.engines import Engine, fastest
-from respike.errors import InvalidData, InvalidNetwork, InvalidOption
+from respike.errors import InvalidData, InvalidFile, InvalidNetwork, InvalidOption
 from respike.measure.batches import Batch, Labelled, batches, size
 from respike.measure.memory import check_memory
 from respike.measure.rounded import rounded_outputs
@@ -27,6 +27,7 @@ from respike.record import Probe
 from respike.simulate import simulate
 from respike.spiking import SpikingNetwork
 from respike.summarised import Summarised, called
+from respike.typed import of_json
 from respike.version import __version__
 
 if TYPE_CHECKING:
@@ -123,8 +124,14 @@ class Score(Summarised):
 
         Args:
             text: the JSON.
+
+        Raises:
+            InvalidFile: it is no score, or one of another version.
         """
-        return cls(**json.loads(text))
+        score = of_json(cls, text, "the text", "a score")
+        if score.images < 1 or score.steps < 1 or len(score.values) not in {1, score.steps}:
+            raise InvalidFile("the text is not a score of this version: it has not one value for each step")
+        return score
 
     def _summary(self) -> tuple[str, dict[str, str]]:
         rounded = "" if self.rounded_value is None else f", rounded to the same levels {self.rounded_value:.6g}"

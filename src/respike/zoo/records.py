@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from respike.errors import InvalidFile
 from respike.files import read
 from respike.tensor_file import parse
+from respike.typed import of_json
 from respike.zoo.entries import Recipe, find
 
 SHIPPED = Path(__file__).parent / "weights"
@@ -93,12 +94,7 @@ class TrainingRecord:
     @classmethod
     def from_json(cls, text: str, name: str) -> TrainingRecord:
         """The record in JSON text; `name` is for messages. Raises InvalidFile where fields are missing or unknown."""
-        try:
-            fields = json.loads(text)
-            history = tuple(Epoch(**epoch) for epoch in fields.pop("history"))
-            return cls(**fields | {"recipe": Recipe(**fields["recipe"]), "history": history})
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise InvalidFile(f"{name} is not a training record of this version: {error}") from error
+        return of_json(cls, text, name, "a training record")
 
 
 def trained(name: str) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import repeat
 from typing import TypeAlias
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
+from respike.cli.tables.grid import Column, Grid, Kind, Row
 from respike.diagnosis.result import READOUT, Diagnosis, Finding, Layer
 from respike.methods.remedy import Remedy
 
@@ -27,6 +27,16 @@ _HEADINGS = (
     "silent\n%",
     "dead\n%",
     "spikes/\nstep",
+)
+_IN_WORDS = (
+    "correlation",
+    "error %",
+    "own %",
+    "bias %",
+    "saturated %",
+    "silent %",
+    "dead %",
+    "spikes/step",
 )
 _COLUMNS = {
     "accumulated": 1,
@@ -65,24 +75,22 @@ def _title(diagnosis: Diagnosis) -> str:
     return f"{diagnosis.network} by {diagnosis.method or 'a plan of its own'}, {images}"
 
 
-def _table(diagnosis: Diagnosis) -> Table:
-    # Narrow enough for a terminal of 80 columns, and for a log.
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column("layer", overflow="fold")
-    for heading in (*_HEADINGS, f"{_measured(diagnosis)}\nso far %"):
-        table.add_column(heading, justify="right", no_wrap=True)
+def _table(diagnosis: Diagnosis) -> Grid:
+    so_far = Column(f"{_measured(diagnosis)}\nso far %")
+    columns = [Column("layer", Kind.NAME), *map(Column, _HEADINGS, repeat(Kind.NUMBER), _IN_WORDS), so_far]
     empty = [""] * len(_HEADINGS)
-    table.add_row("network", *empty, _percent(diagnosis.before.decision, 2))
+    rows = [Row(("network", *empty, _percent(diagnosis.before.decision, 2)))]
     for layer in diagnosis.layers:
         lost = layer.name == diagnosis.most_loss
-        table.add_row(
+        cells = (
             Text(layer.name, "bold red" if lost else ""),
             *_figures(layer, diagnosis),
             Text(_percent(layer.replaced.decision, 2), "bold red" if lost else ""),
         )
+        rows.append(Row(cells))
     style = "bold red" if diagnosis.most_loss == READOUT else ""
-    table.add_row(Text(READOUT, style), *empty, Text(_percent(diagnosis.after.decision, 2), style))
-    return table
+    rows.append(Row((Text(READOUT, style), *empty, Text(_percent(diagnosis.after.decision, 2), style))))
+    return Grid(columns, rows)
 
 
 def _figures(layer: Layer, diagnosis: Diagnosis) -> Iterator[Text]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import repeat
 
-from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.measure import Measurement
-from rich.table import Table
 from rich.text import Text
 
+from respike.cli.tables.grid import Column, Grid, Kind, Row
 from respike.cli.tables.numbers import human
 from respike.measure import Report
 from respike.report.page_data import names
@@ -36,15 +35,10 @@ _IN_WORDS = (
     "then energy ratio",
 )
 
-_ROOMY = 1000  # columns, for asking how many a table would like
-
 
 @dataclass(frozen=True)
 class Summary:
-    """The table of reports for a rich console: a row for each network, and one for each of its conversions below it.
-
-    Where the table has no room, each row becomes a few lines; no number is cut.
-    """
+    """The table of reports for a rich console: a row for each network, and one for each of its conversions below it."""
 
     reports: Sequence[Report]
 
@@ -52,34 +46,22 @@ class Summary:
         """Draws it."""
         yield Text(_title(self.reports), "bold")
         yield ""
-        table = self._table()
-        if Measurement.get(console, options.update_width(_ROOMY), table).maximum <= options.max_width:
-            yield table
-        else:
-            yield from self._lines()
+        yield self._grid()
         yield ""
         yield from self._rounded()
         yield Text(_legend(self.reports), "dim")
 
-    def _table(self) -> Table:
-        table = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
-        table.add_column("network\n method", no_wrap=True)
-        for heading in _HEADINGS:
-            table.add_column(heading, justify="right", no_wrap=True)
-        for network, rows in self._by_network():
-            table.add_row(network[0].network, *_network_cells(network[0]), style="bold")
-            for name, report in rows:
-                table.add_row(f" {name}", *_cells(report))
-            table.add_section()
-        return table
-
-    def _lines(self) -> Iterator[RenderableType]:
-        for network, rows in self._by_network():
-            yield Text(f"{network[0].network}: {_network_cells(network[0])[0]} %", "bold")
-            for name, report in rows:
-                yield Text(f"  {name}")
-                for heading, cell in zip(_IN_WORDS, _cells(report), strict=True):
-                    yield Text(f"    {heading:17} {cell:>9}", no_wrap=True)
+    def _grid(self) -> Grid:
+        columns = [
+            Column("network\n method", Kind.NAME),
+            *map(Column, _HEADINGS, repeat(Kind.NUMBER), _IN_WORDS),
+        ]
+        rows = []
+        for network, found in self._by_network():
+            rows.append(Row((network[0].network, *_network_cells(network[0])), style="bold"))
+            rows += [Row((f" {name}", *_cells(report))) for name, report in found]
+            rows[-1] = replace(rows[-1], last=True)
+        return Grid(columns, rows)
 
     def _rounded(self) -> Iterator[RenderableType]:
         """The plain quantised networks that the conversions compare with."""

@@ -5,27 +5,26 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from rich import box
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from respike.cli import options
 from respike.cli.sources import Source
+from respike.cli.tables.grid import Column, Grid, Kind, Row
 from respike.recommending import Candidate, Recommendation
 
 
 def recommended(found: Recommendation, images: str) -> Group:
     """A sentence on the chosen conversion, and a table of all that were tried."""
-    rows = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    rows.add_column("conversion")
-    for heading in ("loses\npoints", "latency\nsteps", "spikes/\nneuron", "energy\nratio", ""):
-        rows.add_column(heading, justify="right", no_wrap=True)
-    for one in (found.chosen, *found.others):
-        rows.add_row(*_row(one), "chosen" if one is found.chosen else "" if one.accepted else "loses more")
+    headings = ("loses\npoints", "latency\nsteps", "spikes/\nneuron", "energy\nratio", "")
+    rows = [
+        Row((*_row(one), "chosen" if one is found.chosen else "" if one.accepted else "loses more"))
+        for one in (found.chosen, *found.others)
+    ]
+    table = Grid([Column("conversion", Kind.TEXT), *map(Column, headings)], rows)
     left_out = [Text(f"{family}: {reason}", "dim") for family, reason in found.left_out.items()]
     foot = "loses: against the network, ± one standard error; energy ratio: spiking / network, arithmetic alone"
-    return Group(_sentence(found, images), "", rows, "", Text(foot, "dim"), *left_out, "")
+    return Group(_sentence(found, images), "", table, "", Text(foot, "dim"), *left_out, "")
 
 
 def convert_command(found: Recommendation, network: str, source: Source, target: str | None) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich import box
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
+from respike.cli.tables.grid import Column, Grid, Kind, Row
 from respike.cli.tables.numbers import human
 from respike.tuning import Tuned
 from respike.tuning.spaces import plain
@@ -17,15 +16,17 @@ from respike.tuning.spaces import plain
 
 def front(found: Tuned, title: str) -> Group:
     """The front, one row for each conversion, the most accurate first."""
-    rows = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    rows.add_column("trial", justify="right")
-    rows.add_column("method")
-    rows.add_column("options")
-    for heading in ("spiking\n%", "margin\n%", "from\nstep", "spikes/\nneuron", "synaptic\nops", "energy\nratio"):
-        rows.add_column(heading, justify="right", no_wrap=True)
+    headings = ("spiking\n%", "margin\n%", "from\nstep", "spikes/\nneuron", "synaptic\nops", "energy\nratio")
+    columns = [
+        Column("trial", Kind.WORD),
+        Column("method", Kind.NAME),
+        Column("options", Kind.TEXT),
+        *map(Column, headings),
+    ]
+    rows = []
     for trial in sorted(found.front, key=lambda trial: (-trial.report["accuracy"], -trial.report["margin"])):
         report = trial.report
-        rows.add_row(
+        cells = (
             str(trial.number),
             trial.method,
             written(trial.options),
@@ -36,6 +37,7 @@ def front(found: Tuned, title: str) -> Group:
             human(report["synaptic_operations"]),
             f"{report['energy_ratio']:.3f}",
         )
+        rows.append(Row(cells))
     networks = {f"{100 * trial.report['network_accuracy']:.2f} %" for trial in found.trials}
     counted = f"{len(found.trials)} trials" + (f", and {len(found.failed)} that failed" if found.failed else "")
     names = ", ".join(objective.name for objective in found.objectives)
@@ -45,7 +47,7 @@ def front(found: Tuned, title: str) -> Group:
         "margin: how much of the network's lead of one class over the others is left; it tells apart conversions whose "
         "decisions are the same"
     )
-    return Group(Text(title, "bold"), "", rows, "", Text(foot, "dim"))
+    return Group(Text(title, "bold"), "", Grid(columns, rows), "", Text(foot, "dim"))
 
 
 def written(options: Mapping[str, Any]) -> str:
