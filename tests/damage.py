@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from respike import SpikingNetwork, data, load, zoo
@@ -28,6 +29,7 @@ from respike.data.places import Place
 from respike.errors import RespikeError
 from respike.export import Metadata
 from respike.export.nir_graph import KEY
+from respike.export.targets.target import read_graph
 from respike.files import read
 from respike.fitting.store import read_fit
 from respike.ir import GELU, Activation, Input, Linear, Network, ReLU
@@ -197,7 +199,9 @@ def _own_data(path: Path) -> object:
 
 
 def _labels(path: Path) -> object:
-    return data.open((torch.zeros(4, 1, 6, 6), None), labels=path)
+    images = path.with_name("photos.npy")
+    np.save(images, np.zeros((4, 6, 6), np.uint8))
+    return data.open(images, labels=path)
 
 
 def _report(path: Path) -> object:
@@ -213,6 +217,10 @@ def _graph(path: Path) -> object:
     from types import SimpleNamespace
 
     return Metadata.of(SimpleNamespace(metadata={KEY: read(path)}))
+
+
+def _nir(path: Path) -> object:
+    return read_graph(path, "a simulator")
 
 
 def _fit(path: Path) -> object:
@@ -246,6 +254,7 @@ READERS: Mapping[str, Callable[[Path], object]] = {
     "report.json": _report,
     "score.json": _score,
     "respike.nir.json": _graph,
+    "net.nir": _nir,
     "fits.json": _fit,
     "tuning.db": _study,
     "model.pt2": load,

@@ -29,7 +29,7 @@ import damage
 from report.samples import REPORT
 from respike import SpikingNetwork, load, methods, metrics, score, zoo
 from respike.data import idx
-from respike.export import to_nir
+from respike.export import to_nir, write_nir
 from respike.export.nir_graph import KEY
 from respike.fitting.store import write_fit
 from respike.ir import GELU
@@ -203,6 +203,7 @@ SOUND: dict[str, Callable[[Path], object]] = {
         score(_spiking(), torch.rand(4, 4) + 1, metrics.CosineSimilarity()).to_json()
     ),
     "respike.nir.json": lambda path: path.write_text(to_nir(_spiking(), allow_metadata=True).metadata[KEY]),
+    "net.nir": lambda path: write_nir(path, _spiking(), allow_metadata=True),
     "fits.json": _fit,
     "tuning.db": _study,
     "model.pt2": lambda path: torch.export.save(torch.export.export(_model(), (torch.rand(2, 2, 8, 8),)), path),
@@ -220,6 +221,7 @@ PACKAGES: dict[str, str] = {
     "dataset_info.json": "pyarrow",
     "data-00000-of-00001.arrow": "pyarrow",
     "respike.nir.json": "nir",
+    "net.nir": "nir",
     "model.pt2": "torch",
 }
 """Which package a file is read with. What one package reads, one process reads, and so the files without a package."""

@@ -11,7 +11,7 @@ from networks import Builder
 from respike import SpikingNetwork
 from respike.coding import Bernoulli
 from respike.errors import BiasScaleWarning, InvalidNetwork, InvalidPlan
-from respike.ir import Activation, Input, Linear, Network, ReLU
+from respike.ir import Activation, GroupNorm, Input, Linear, Network, ReLU
 from respike.neurons import IntegrateFire, ToValue
 from respike.plan import Plan, Site
 from respike.schedule import InputThenDrain, Steady
@@ -29,6 +29,15 @@ def test_sites_must_be_those_of_the_network() -> None:
         SpikingNetwork(network(), Plan({}, Steady(3)))
     with pytest.raises(InvalidPlan, match="sites for other"):
         SpikingNetwork(network(), Plan({"relu": Site(1.0), "other": Site(1.0)}, Steady(3)))
+
+
+@pytest.mark.parametrize(("groups", "told"), [(3, "InstanceNorm"), (1, "GroupNorm")])
+def test_norms_are_called_as_their_writers_call_them(groups: int, told: str) -> None:
+    builder = Builder((2, 4, 4), 0)
+    builder.conv(3)
+    builder.put(GroupNorm("norm", (builder.last,), groups, None, None, 1e-5))
+    with pytest.raises(InvalidPlan, match=rf"no spiking neurons compute norm \({told}\)"):
+        SpikingNetwork(builder.network(), Plan({}, Steady(3)))
 
 
 def test_channels_must_fit() -> None:

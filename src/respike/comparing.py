@@ -21,7 +21,7 @@ from respike.methods import Method
 from respike.progress import Progress, silent
 from respike.report.page_data import names
 from respike.spiking import SpikingNetwork
-from respike.summarised import Summarised, called
+from respike.summarised import Summarised, called, counted
 
 T = TypeVar("T")
 Named: TypeAlias = str | Method[Any]
@@ -145,7 +145,7 @@ class Comparison(Summarised, Sequence[Row]):
 
     def _summary(self) -> tuple[str, dict[str, str]]:
         first = self.reports[0]
-        on = f"{first.images:,} images" + (f" of {first.dataset}" if first.dataset else "")
+        on = counted(first.images, "image") + (f" of {first.dataset}" if first.dataset else "")
         return f"Comparison on {on}", {
             f"network {first.network}": f"{100 * first.network_accuracy:.2f} %",
             **{row.method: str(row) for row in self},

@@ -107,7 +107,12 @@ def over_time(axes: Axes, curves: Sequence[tuple[str, Measured]], styles: Sequen
     _scale_steps(axes, max(one.latency for _, one in curves))
     axes.set_xlabel("time steps", color=INK)
     axes.set_title(first.network, fontsize=11, color=INK, loc="left", weight="bold")
-    axes.set_title(f"{first.images:,} images of {first.dataset}", fontsize=8, color=INK, loc="right")
+    axes.set_title(
+        f"{first.images:,} image{'' if first.images == 1 else 's'} of {first.dataset}",
+        fontsize=8,
+        color=INK,
+        loc="right",
+    )
     clean(axes)
     # Below the axes, where it can hide no curve.
     axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16), borderaxespad=0, fontsize=9, frameon=False)

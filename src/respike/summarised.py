@@ -42,3 +42,13 @@ def listed(names: Iterable[str]) -> str:
 def called(name: str, options: Iterable[tuple[str, object]]) -> str:
     """A method with its options, as one calls it: `max_norm(steps=64)`."""
     return f"{name}({', '.join(f'{option}={value!r}' for option, value in options)})"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 image`, `1,000 images`.
+
+    Args:
+        number: how many.
+        noun: in the singular; its plural has an s.
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from export.exporting import convolve, given, residual, spiking, sum_pool
+from respike import data, load, methods, zoo
 from respike.cli import main
 from respike.coding import Bernoulli
 from respike.engines import reference
@@ -182,17 +185,66 @@ def test_effective_operations_are_nonzero_inputs_times_weights() -> None:
     assert (ours.acs, ours.macs) == pytest.approx((acs / 6, macs / 6), rel=1e-12)
 
 
+def _example() -> str:
+    """The example in docs/export.md."""
+    page = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
+    (code,) = re.findall(r"## NeuroBench.*?```python notest\n(.*?)```", page, re.DOTALL)
+    return str(code)
+
+
+def test_the_page_s_example_defines_all_that_it_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With stand-ins for NeuroBench that ask of their arguments what NeuroBench does."""
+
+    class Benchmark:
+        def __init__(self, model: Any, dataloader: Any, before: list[Any], after: list[Any], metrics: Any) -> None:
+            self.model, self.loader = model, dataloader
+            assert (before, after) == ([], [])
+            assert metrics == [[], ["synaptic operations"]]
+
+        def run(self) -> None:
+            assert len(self.loader.dataset) == 100
+            with torch.no_grad():
+                assert all(self.model(batch).shape == (len(labels), 10) for batch, labels in self.loader)
+
+    class TorchModel:
+        def __init__(self, module: torch.nn.Module) -> None:
+            self.module = module
+
+        def __call__(self, batch: torch.Tensor) -> Any:
+            return self.module(batch)
+
+        def add_activation_module(self, kind: type) -> None:
+            assert any(isinstance(child, kind) for child in self.module.modules())
+
+    stand_ins: dict[str, dict[str, Any]] = {
+        "neurobench": {},
+        "neurobench.benchmarks": {"Benchmark": Benchmark},
+        "neurobench.metrics": {},
+        "neurobench.metrics.workload": {"SynapticOperations": "synaptic operations"},
+        "neurobench.models": {"TorchModel": TorchModel},
+    }
+    for name, content in stand_ins.items():
+        module = ModuleType(name)
+        vars(module).update(content)
+        monkeypatch.setitem(sys.modules, name, module)
+    _mnist().save(tmp_path / "net.respike")
+    monkeypatch.chdir(tmp_path)
+    exec(_example(), {})
+
+
+def _mnist() -> SpikingNetwork:
+    calibration = data.load("mnist", "calibration").images[:100]
+    network = load(zoo.load("mnist-cnn"), calibration[:8])
+    return SpikingNetwork(network, methods.max_norm.plan(network, calibration, steps=8))
+
+
 @pytest.mark.skipif(importlib.util.find_spec("neurobench") is None, reason="neurobench is not installed")
 def test_neurobench_counts_what_we_count() -> None:
     from neurobench.benchmarks import Benchmark
     from neurobench.metrics.workload import SynapticOperations
     from torch.utils.data import DataLoader, TensorDataset
 
-    from respike import data, load, methods, zoo
-
-    calibration = data.load("mnist", "calibration").images[:100]
-    network = load(zoo.load("mnist-cnn"), calibration[:8])
-    converted = SpikingNetwork(network, methods.max_norm.plan(network, calibration, steps=8))
+    converted = _mnist()
     test = data.load("mnist", "test")
     images, labels = test.images[:20], test.labels[:20]
     loader = DataLoader(TensorDataset(images, labels), batch_size=10)

@@ -19,8 +19,8 @@ import pytest
 
 from frontends.keras_models import keras, layers, sequential
 from respike.errors import InvalidFile, InvalidNetwork, RespikeError, UnsupportedOperator
-from respike.frontends.keras.heaps import check_heaps
 from respike.frontends.keras.original import quiet
+from respike.hdf5 import check_heaps
 from respike.load import load
 
 L: Any = layers

@@ -225,7 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = typer.main.get_command(app)
     try:
-        with console.warnings_in_one_line(), command.make_context("respike", words) as context:
+        with console.warnings_in_one_line(), command.make_context("respike", list(words)) as context:
             command.invoke(context)
     except typer.Exit as end:
         return end.exit_code
@@ -254,6 +254,10 @@ def _explained(misuse: typer.TyperException, words: Sequence[str]) -> str:
     unknown, close = getattr(misuse, "option_name", None), getattr(misuse, "possibilities", None)
     if unknown is None or close is None:
         return " ".join(misuse.format_message().split())
+    if words[:1] == [unknown] or (words and words[0].startswith(f"{unknown}=")):
+        return f"there is no option {unknown} in front of the command; if it is one of a command, put it behind: " + (
+            f"respike COMMAND {unknown}"
+        )
     from respike import methods
     from respike.cli import options
 

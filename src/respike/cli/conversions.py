@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from respike import methods, refine
 from respike.cli import options
-from respike.cli.importing import imported, is_own
+from respike.cli.importing import guarded, imported, is_own
 from respike.comparing import Chosen, naming
 from respike.errors import InvalidOption
 from respike.methods import Method, published
@@ -20,8 +22,12 @@ def method(name: str, refinements: str | None = None) -> Method[Any]:
     `refinements` is what follows `--refine`.
     """
     found = imported(name, "method") if is_own(name) else methods.find(name)
-    chosen = found if isinstance(found, Method) else published()(found)
-    return chosen.refined(*steps(refinements))
+    if not isinstance(found, Method):
+        _check_takes(name, found, "method", "network")
+        found = published()(found)
+    if is_own(name):
+        found = replace(found, function=guarded(name, found.function))
+    return found.refined(*steps(refinements))
 
 
 def chosen(text: str, refinements: str | None, given: Mapping[str, str | bool]) -> list[Chosen]:
@@ -76,4 +82,22 @@ def _step(text: str) -> Step:
 def refinement(name: str) -> Refinement[Any]:
     """The refinement of that name, or the user's own."""
     found = imported(name, "refinement") if is_own(name) else refine.find(name)
-    return found if isinstance(found, Refinement) else refine.refinement()(found)
+    if not isinstance(found, Refinement):
+        _check_takes(name, found, "refinement", "plan")
+        found = refine.refinement()(found)
+    return replace(found, function=guarded(name, found.function)) if is_own(name) else found
+
+
+def _check_takes(name: str, function: Callable[..., Any], kind: str, first: str) -> None:
+    """Refuses a function of the user's own that is no method, or no refinement, by its arguments."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # of a function in C
+        parameters = []
+    plain = [one.name for one in parameters if one.kind is not inspect.Parameter.KEYWORD_ONLY]
+    known = [first, *(("network",) if kind == "refinement" else ()), "calibration"]
+    if plain[:1] != [first] or any(one not in known for one in plain):
+        raise InvalidOption(
+            f"{name} is no {kind}: its arguments must be {first}, then {' and '.join(known[1:])} if it needs them, "
+            f"then options by keyword; it has {', '.join(plain) or 'none'}"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 import sys
@@ -25,7 +26,14 @@ def imported(name: str, kind: str) -> Callable[..., Any]:
     """The function that `module:name` names; `kind` says what it should be (a factory, a method)."""
     module_name, function_name = name.split(":")
     with own_code(name):
-        module = importlib.import_module(module_name)
+        try:
+            module = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+                raise  # the module is there, and imports another one that is not
+            raise InvalidOption(
+                f"{name}: there is no module {error.name} in this folder or among the installed packages"
+            ) from error
     found = getattr(module, function_name, None)
     if found is None:
         known = [other for other, value in vars(module).items() if callable(value)]
@@ -33,6 +41,17 @@ def imported(name: str, kind: str) -> Callable[..., Any]:
     if not callable(found):
         raise InvalidOption(f"{name} is a {type(found).__name__}, and a {kind} must be a function")
     return found  # type: ignore[no-any-return]
+
+
+def guarded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, whose errors are told in one line, as those of `own_code`."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with own_code(name):
+            return function(*args, **kwargs)
+
+    return call
 
 
 @contextmanager

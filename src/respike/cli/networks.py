@@ -99,6 +99,8 @@ def find(name: str, source: Source) -> Subject:
 def _found(name: str, source: Source) -> Subject:
     if is_own(name):
         return _loaded(name, _made(name), source)
+    if not name or (":" in name and not Path(name).exists()):
+        raise InvalidOption(f"NETWORK is a network of the zoo, a file, or module:function, which {name!r} is not")
     path = Path(name)
     if path.suffix == CONVERTED:
         spiking = SpikingNetwork.load(path)

@@ -35,6 +35,7 @@ from respike.metrics import Metric
 from respike.plan import Plan
 from respike.progress import listening
 from respike.schedule import InputThenDrain, Layerwise
+from respike.summarised import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,6 +71,8 @@ def _forewarn(name: str, network: Network, plan: Plan, calibration: Tensor | Non
             f"{name} saw {len(calibration)} calibration images: with fewer than {ENOUGH_IMAGES}, accuracy may be lost "
             "by scales that other images exceed (--calibration gives it more)"
         )
+    if not network.activations:
+        console.warning(f"{network.origin} has no activations, so nothing in it spikes: it computes as it did")
     layers = depth(network, plan.analog)
     if layers > DEEP and any(not site.neuron.lossless for site in plan.sites.values()):
         console.warning(
@@ -250,7 +253,7 @@ def stop_if_interrupted(reports: Sequence[Report], wanted: int) -> None:
     if len(reports) == wanted and not unfinished:
         return
     for report in unfinished:
-        console.note(f"interrupted: {report.method} covers the first {report.images:,} images only")
+        console.note(f"interrupted: {report.method} covers the first {counted(report.images, 'image')} only")
     if len(reports) < wanted:
         console.note(f"interrupted: {len(reports)} of {wanted} runs are kept")
     raise typer.Exit(INTERRUPTED)

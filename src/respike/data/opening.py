@@ -22,6 +22,7 @@ from respike.data.readers import Raw, Reading, find, of_object
 from respike.data.readers.numpy_array import read as read_npy
 from respike.data.readers.reader import whole_labels
 from respike.errors import Argument, InvalidData, InvalidFile, InvalidOption
+from respike.summarised import counted
 
 _LOOKED_AT = 256
 """Images whose values a summary looks at."""
@@ -228,13 +229,17 @@ class Summary:
 
     def __str__(self) -> str:
         """In one line."""
-        kinds = "without labels" if self.classes is None else f"in {self.classes} classes"
+        kinds = "without labels"
         if self.targets is not None:
             kinds = f"with targets of shape {list(self.targets)}"
+        elif self.classes is not None:
+            kinds = f"in {self.classes} class{'' if self.classes == 1 else 'es'}"
         shape = "x".join(map(str, self.shape))
         values = f"values {self.low:.3g} to {self.high:.3g}, mean {self.mean:.3g}"
         of = "" if self.looked_at == self.images else f" of the first {self.looked_at}"
-        return "; ".join([f"{self.images:,} images {kinds} from {self.source}: {shape}, {values}{of}", *self.notes])
+        return "; ".join(
+            [f"{counted(self.images, 'image')} {kinds} from {self.source}: {shape}, {values}{of}", *self.notes]
+        )
 
 
 def summary(dataset: Dataset) -> Summary:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 from respike.methods.remedy import Remedy
-from respike.summarised import Summarised, called
+from respike.summarised import Summarised, called, counted
 
 READOUT = "readout"
 """Stands for the way from the last population to the outputs, where a layer is named."""
@@ -189,7 +189,7 @@ class Diagnosis(Summarised):
         measured = "accuracy" if self.labelled else "agreement"
         findings = {f"advice {number}": f"{one.why}: {one.advice}" for number, one in enumerate(self.findings, 1)}
         return f"Diagnosis: {called(self.method or 'a plan', self.options.items())} on {self.network}", {
-            "compared": f"{self.images:,} images" + (f" of {self.dataset}" if self.dataset else ""),
+            "compared": counted(self.images, "image") + (f" of {self.dataset}" if self.dataset else ""),
             measured: f"{100 * self.after.decision:.2f} %, the network {100 * self.before.decision:.2f} %",
             "most is lost with": self.most_loss or "no layer",
             "first loss": self.first_loss or "none",

@@ -21,7 +21,10 @@ def check_examples(example: Example) -> tuple[Tensor, ...]:
         if x.ndim < 2 or x.numel() == 0:
             raise InvalidData(f"an example must be a batch [batch, ...] of at least one sample, got {list(x.shape)}")
         if not bool(torch.isfinite(x).all()):
-            raise InvalidData("an example holds NaN or infinite numbers")
+            bad = int((~torch.isfinite(x)).flatten(1).any(1).nonzero()[0])
+            raise InvalidData(
+                f"an example holds NaN or infinite numbers, first in sample {bad}: leave those out, or repair them"
+            )
     if not examples:
         raise InvalidData("an example is needed: a batch of inputs [batch, ...]")
     if len({x.shape[0] for x in examples}) != 1:

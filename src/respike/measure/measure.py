@@ -19,6 +19,7 @@ from respike.measure.memory import check_memory
 from respike.measure.report import Report, report
 from respike.measure.rounded import rounded_outputs
 from respike.measure.tally import Tally, tally
+from respike.measure.work import check_computes
 from respike.measure.workers import ALONE, Workers
 from respike.progress import Progress, silent
 from respike.record import Probe
@@ -71,7 +72,7 @@ def measure(
     Raises:
         InvalidData: no images, wrong shapes, NaN or infinite values, labels that are not integers or do not fit, an
             output that is not one value per class.
-        InvalidNetwork: the network itself gives NaN or infinite outputs.
+        InvalidNetwork: the network itself gives NaN or infinite outputs, or has no layers with weights.
         InvalidFile: the folder to resume from holds another run's batches.
         InvalidOption: a limit below 1, a tolerance that is no share, or so many steps that memory cannot hold their
             outputs.
@@ -89,6 +90,7 @@ def measure(
             "respike.score, with a ",
             Argument("metric"),
         )
+    check_computes(spiking.network)
     check_memory(spiking)
     engine = engine or fastest(spiking.network, spiking.plan)
     fan_out = fan_outs(spiking.network, spiking.plan)

@@ -18,7 +18,7 @@ from respike.measure.early_exit import EarlyExit
 from respike.measure.tally import MARGIN_UNITS, Tally
 from respike.measure.work import worked
 from respike.spiking import SpikingNetwork
-from respike.summarised import Summarised, called
+from respike.summarised import Summarised, called, counted
 from respike.typed import of_json
 from respike.version import __version__
 
@@ -225,7 +225,7 @@ class Report(Summarised):
         part = "" if self.complete else " (interrupted)"
         later = head.step != end.step
         return f"Report: {called(self.method, self.options.items())} on {self.network}", {
-            "measured": f"{self.images:,} images" + (f" of {self.dataset}" if self.dataset else "") + part,
+            "measured": counted(self.images, "image") + (f" of {self.dataset}" if self.dataset else "") + part,
             "accuracy" if self.labelled else "agreement": (
                 f"{_percent(head)} after {head.step} steps"
                 + (f", {_percent(end)} after {end.step}" if later else "")

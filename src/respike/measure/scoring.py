@@ -21,12 +21,12 @@ from respike.measure.batches import Batch, Labelled, batches, size
 from respike.measure.memory import check_memory
 from respike.measure.rounded import rounded_outputs
 from respike.measure.tally import Tally, decode, spent
-from respike.measure.work import worked
+from respike.measure.work import check_computes, worked
 from respike.progress import Progress, silent
 from respike.record import Probe
 from respike.simulate import simulate
 from respike.spiking import SpikingNetwork
-from respike.summarised import Summarised, called
+from respike.summarised import Summarised, called, counted
 from respike.typed import of_json
 from respike.version import __version__
 
@@ -136,7 +136,7 @@ class Score(Summarised):
     def _summary(self) -> tuple[str, dict[str, str]]:
         rounded = "" if self.rounded_value is None else f", rounded to the same levels {self.rounded_value:.6g}"
         return f"Score: {called(self.method, self.options.items())} on {self.network}", {
-            "measured": f"{self.images:,} images" + (f" of {self.dataset}" if self.dataset else ""),
+            "measured": counted(self.images, "image") + (f" of {self.dataset}" if self.dataset else ""),
             "against": "targets" if self.labelled else "the network's own outputs",
             self.metric: (
                 f"{self.value:.6g} after {self.times[-1]} steps; the network {self.network_value:.6g}{rounded} "
@@ -197,7 +197,7 @@ def score(
 
     Raises:
         InvalidData: no images, wrong shapes, NaN or infinite values, outputs or targets that the metric cannot take.
-        InvalidNetwork: the network itself gives NaN or infinite outputs.
+        InvalidNetwork: the network itself gives NaN or infinite outputs, or has no layers with weights.
         InvalidOption: what is no metric, a limit below 1, or so many steps that memory cannot hold their outputs.
     """
     if isinstance(metric, type) or not isinstance(metric, metrics.Metric):
@@ -205,6 +205,7 @@ def score(
         raise InvalidOption(f"metric must be a value of respike.metrics ({known}) or one like them, got {metric!r}")
     if limit is not None:
         Bounds(1, whole=True).check("limit", limit)
+    check_computes(spiking.network)
     check_memory(spiking)
     network, plan = spiking.network, spiking.plan
     shape = network.shapes[network.outputs[0]]

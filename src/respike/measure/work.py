@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from respike.cost import EnergyModel, analog_macs, macs
+from respike.errors import InvalidNetwork
+from respike.ir import Network
 from respike.measure.tally import Tally
 from respike.record import INPUT, OUTPUT
 from respike.spiking import SpikingNetwork
@@ -52,6 +54,14 @@ class Work:
     def energy_ratio(self, operations: float) -> float:
         """The energy with so many synaptic operations over the network's."""
         return self.energy(self.input_macs + self.analog_macs, operations) / self.energy(self.macs, 0)
+
+
+def check_computes(network: Network) -> None:
+    """Raises `InvalidNetwork` where a network computes nothing that energies could be compared by."""
+    if not sum(macs(network).values()):
+        raise InvalidNetwork(
+            f"{network.origin or 'the network'} has no layers with weights, so there is nothing to convert or compare"
+        )
 
 
 def worked(spiking: SpikingNetwork, tally: Tally, fan_out: Mapping[str, Tensor], energy: EnergyModel) -> Work:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ParamSpec
 
 from respike.calibrate import Calibration
+from respike.errors import InvalidPlan
 from respike.ir import Network
 from respike.methods.remedy import Remedies
 from respike.methods.search import Range, usual
@@ -50,6 +51,8 @@ class Method(Published[P, Plan]):
         """The plan before it is refined."""
         chosen = self.chosen(*args, **kwargs)
         plan = self.function(*args, **kwargs)
+        if not isinstance(plan, Plan):
+            raise InvalidPlan(f"the method {self.name} returned a {type(plan).__name__}, and a method returns a Plan")
         # A plan of another method, which this one builds upon, has the options of that one.
         options = chosen | ({} if plan.method else dict(plan.options))
         return replace(plan, method=self.name, options=options, cites=self.cites, refinements=())

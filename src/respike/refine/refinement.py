@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ParamSpec
 
 from respike.calibrate import Calibration
-from respike.errors import InvalidOption
+from respike.errors import InvalidOption, InvalidPlan
 from respike.ir import Network
 from respike.plan import Plan, Refined
 from respike.published import Published
@@ -33,6 +33,8 @@ class Refinement(Published[P, Plan]):
         done = Refined(self.name, self.chosen(*args, **kwargs))
         cites = tuple(dict.fromkeys((*before.cites, *self.cites)))
         refined = self.function(*bound.args, **bound.kwargs)
+        if not isinstance(refined, Plan):
+            raise InvalidPlan(f"the refinement {self.name} returned a {type(refined).__name__}, and it returns a Plan")
         return replace(refined, refinements=(*before.refinements, done), cites=cites)
 
     @property

@@ -14,6 +14,7 @@ from rich.text import Text
 from respike.cli.tables.grid import Column, Grid, Kind, Row
 from respike.diagnosis.result import READOUT, Diagnosis, Finding, Layer
 from respike.methods.remedy import Remedy
+from respike.summarised import counted
 
 Written: TypeAlias = Callable[[Remedy], str]
 """How a remedy is written: in Python (`str`), or with the flags of the command line."""
@@ -71,7 +72,7 @@ def diagnosed(diagnosis: Diagnosis, written: Written = str) -> Group:
 
 
 def _title(diagnosis: Diagnosis) -> str:
-    images = f"{diagnosis.images:,} images" + (f" of {diagnosis.dataset}" if diagnosis.dataset else "")
+    images = counted(diagnosis.images, "image") + (f" of {diagnosis.dataset}" if diagnosis.dataset else "")
     return f"{diagnosis.network} by {diagnosis.method or 'a plan of its own'}, {images}"
 
 

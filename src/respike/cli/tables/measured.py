@@ -13,6 +13,7 @@ from respike.cli.tables.grid import Column, Grid, Kind, Row
 from respike.cli.tables.numbers import human
 from respike.measure import Report
 from respike.report.page_data import names
+from respike.summarised import counted
 
 _HEADINGS = (
     "spiking\n%",
@@ -108,7 +109,7 @@ def _cells(report: Report) -> tuple[str, ...]:
 def _title(reports: Sequence[Report]) -> str:
     """What was measured on; runs of different lengths (an interrupt, say) are told apart."""
     networks = {report.network for report in reports}
-    images = list(dict.fromkeys(f"{report.images:,} images of {report.dataset}" for report in reports))
+    images = list(dict.fromkeys(f"{counted(report.images, 'image')} of {report.dataset}" for report in reports))
     return ", ".join([*networks, *images] if len(networks) == 1 else images)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from respike.errors import RespikeError
+from respike.errors import InvalidFile, RespikeError
 from respike.export.nir_graph import Metadata
 from respike.export.portable import CannotExport, Pooling
+from respike.files import read
+from respike.hdf5 import check_heaps
 
 Spikes: TypeAlias = dict[str, Tensor]
 """Per IF node its spikes `[steps, batch, *shape]`."""
@@ -43,12 +46,20 @@ class Target:
 
 
 def read_graph(path: str | Path, target: str) -> Any:
-    """The graph of a file; `CannotExport` where its metadata asks for what no loader here sets up."""
+    """The graph of a file; `CannotExport` where its metadata asks for what no loader here sets up.
+
+    Raises `InvalidFile` where the file is missing or damaged.
+    """
     try:
         import nir
     except ImportError as error:
         raise RespikeError('NIR files need the package nir: pip install "respike[nir]"') from error
-    graph = nir.read(str(path))
+    content = read(Path(path))
+    check_heaps(content)
+    try:
+        graph = nir.read(io.BytesIO(content))
+    except Exception as error:  # nir checks nothing of what it reads
+        raise InvalidFile(f"{path} is damaged, or no file of NIR: {type(error).__name__}: {error}") from error
     wanted = Metadata.of(graph)
     for name, numbers in wanted.neurons.items():
         if numbers["reset"] != "subtract":

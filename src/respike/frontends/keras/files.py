@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from respike.errors import InvalidFile, RespikeError
 from respike.frontends.keras.clean import MODELS
 from respike.frontends.keras.graph import Model, read_config
-from respike.frontends.keras.heaps import check_heaps
 from respike.frontends.keras.weights import Weights, h5_weights, keras_weights
+from respike.hdf5 import check_heaps
 
 if TYPE_CHECKING:
     import h5py
