@@ -173,7 +173,7 @@ def test_a_module_with_a_factory(respike: Runner, tmp_path: Path, monkeypatch: p
     message = respike.refused("evaluate", "my_networks:broken", *words, "-d", "mnist")
     assert message == "my_networks:broken failed with ValueError: no such size (my_networks.py:6)"
     assert "did you mean 'net'" in respike.refused("inspect", "my_networks:nett", "-d", "mnist")
-    assert "ModuleNotFoundError" in respike.refused("inspect", "no_such_module:net", "-d", "mnist")
+    assert "there is no module no_such_module" in respike.refused("inspect", "no_such_module:net", "-d", "mnist")
 
 
 def test_factories_of_other_number_types(respike: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

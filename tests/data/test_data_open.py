@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -431,6 +432,20 @@ def _write(path: Path, content: bytes) -> Path:
     return path
 
 
+def _broken_header() -> bytes:
+    """An array whose header has a bracket too few: numpy gives it to Python's own parser."""
+    stream = io.BytesIO()
+    np.save(stream, _PIXELS)
+    return stream.getvalue().replace(b"}", b"{")
+
+
+def _zipped(array: bytes) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("images.npy", array)
+    return stream.getvalue()
+
+
 def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
     whole = _npz(tmp_path).read_bytes()
     pickled = io.BytesIO()
@@ -439,6 +454,8 @@ def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
         (tmp_path / "none", InvalidFile, "no file or folder"),
         (_write(tmp_path / "cut.npz", whole[:100]), InvalidFile, r"cut\.npz"),
         (_write(tmp_path / "p.npy", pickled.getvalue()), InvalidFile, "pickled"),
+        (_write(tmp_path / "header.npy", _broken_header()), InvalidFile, r"header\.npy is corrupted"),
+        (_write(tmp_path / "header.npz", _zipped(_broken_header())), InvalidFile, "array images of .* cannot be read"),
         (_write(tmp_path / "a.parquet", b"PAR1"), InvalidFile, r"a\.parquet"),
         (_write(tmp_path / "a.safetensors", b"12345678"), InvalidFile, r"a\.safetensors"),
         (_write(tmp_path / "a.csv", b"file,label\na.png"), InvalidData, "row 2 .* has 1 columns"),

@@ -27,9 +27,10 @@ def _parts(path: Path, reading: Reading) -> Parts:
 
 def read(path: Path) -> NDArray[np.generic]:
     """The array in a `.npy` file; raises InvalidFile where it is broken or pickled."""
+    content = files.read(path)
     try:
-        return np.load(io.BytesIO(files.read(path)), allow_pickle=False)  # type: ignore[no-any-return]
-    except (OSError, ValueError, EOFError, MemoryError) as error:
+        return np.load(io.BytesIO(content), allow_pickle=False)  # type: ignore[no-any-return]
+    except Exception as error:  # whatever Python's own parser, which numpy gives the header to, says of it
         raise InvalidFile(f"{path} is corrupted, truncated, pickled, or no .npy file: {error}") from error
 
 
