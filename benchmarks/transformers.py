@@ -1,7 +1,8 @@
 """Transformers with spikes on every edge: what they lose and cost on the test images; makes docs/transformers.md.
 
 `python benchmarks/transformers.py` measures all, `python benchmarks/transformers.py fashion-vit 4 6` some, with
-`--limit=2000` on the first test images; other rows stay (benchmarks/transformers.json). Needs the zoo's weights.
+`--limit=2000` on the first test images, with `--mixed` the rows of mixed steps alone; other rows stay
+(benchmarks/transformers.json). Needs the zoo's weights.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 import torch
 
-from respike import SpikingNetwork, data, load, measure, methods, zoo
+from respike import SpikingNetwork, data, load, measure, methods, refine, zoo
 from respike.cost import HOROWITZ_45NM, analog_operations, fan_outs, macs
 from respike.data import Split
 
@@ -23,17 +24,21 @@ ROWS = Path(__file__).with_suffix(".json")
 PAGE = Path(__file__).parents[1] / "docs" / "transformers.md"
 START, END = "<!-- made by benchmarks/transformers.py -->", "<!-- end -->"
 STEPS = {"fashion-vit": (8, 6, 5, 4, 3), "cifar10-vit": (6, 5, 4), "cifar10-convnext": (6, 5, 4)}
+MIXED = {"fashion-vit 4": 0.8, "cifar10-vit 5": 1.0, "cifar10-convnext 5": 1.0}
+"""Where `refine.mixed_steps` follows, in rows of their own: its output error, chosen on training images."""
 CALIBRATION = 512
 """Images of the training set, the first ones."""
 
 
-def row(name: str, steps: int, limit: int | None) -> dict[str, Any]:
-    """What one network loses and costs in so many steps."""
+def row(name: str, steps: int, limit: int | None, mixed: float | None = None) -> dict[str, Any]:
+    """What one network loses and costs in so many steps, or with steps for each layer at a multiple of their error."""
     entry = zoo.find(name)
     calibration = data.load(entry.dataset, Split.TRAIN).take(CALIBRATION).images
     network = load(zoo.load(name), calibration[:8])
     started = time.perf_counter()
     plan = methods.every_edge(network, calibration, steps=steps)
+    if mixed is not None:
+        plan = refine.mixed_steps(plan, network, calibration, error=mixed)
     spiking = SpikingNetwork(network, plan)
     report = measure(spiking, data.load(entry.dataset, Split.TEST), limit=limit)
     kinds: Counter[str] = Counter()
@@ -41,6 +46,7 @@ def row(name: str, steps: int, limit: int | None) -> dict[str, Any]:
         kinds["held" if node in plan.held else spiking.network.kind(node)] += round(count)
     joules = HOROWITZ_45NM(sum(macs(network).values()), 0)
     return {
+        **({} if mixed is None else {"mixed": mixed}),
         "images": report.images,
         "network": report.network_accuracy,
         "accuracy": report.accuracy[-1],
@@ -65,7 +71,9 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
     )
     lines = [head, "| " + " | ".join(["---"] * 9) + " |"]
     for name, r in sorted(rows.items()):
-        network, steps = name.split()
+        network, steps, *_ = name.split()
+        if "mixed" in r:
+            steps += f", mixed ({r['mixed']:g})"
         cells = [network, steps, f"{r['images']:,}", f"{100 * r['network']:.2f} %", f"{100 * r['accuracy']:.2f} %"]
         cells += [f"{100 * r['agreement']:.1f} %", f"{r['spikes_per_neuron']:.2f}", f"{r['energy_ratio']:.3f}"]
         lines.append("| " + " | ".join([*cells, f"{100 * r['analog_share']:.0f} %"]) + " |")
@@ -80,10 +88,12 @@ def main(wanted: list[str]) -> None:
     rows = json.loads(ROWS.read_text()) if ROWS.exists() else {}
     for name in names:
         for steps in STEPS[name]:
-            if not some or steps in some:
-                found = row(name, steps, limit)
-                print(name, steps, found, flush=True)
-                rows[f"{name} {steps}"] = found
+            for mixed in dict.fromkeys((None, MIXED.get(f"{name} {steps}"))):
+                if (some and steps not in some) or (mixed is None and "--mixed" in wanted):
+                    continue
+                key = f"{name} {steps}" + (" mixed" if mixed is not None else "")
+                rows[key] = row(name, steps, limit, mixed)
+                print(key, rows[key], flush=True)
                 ROWS.write_text(json.dumps(rows, indent=1) + "\n")
     before, rest = PAGE.read_text().split(START)
     PAGE.write_text(f"{before}{START}\n\n{table(rows)}\n\n{END}{rest.split(END)[1]}")

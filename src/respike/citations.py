@@ -35,6 +35,10 @@ HAO_2023_RESIDUAL = (
     "Z. Hao, T. Bu, J. Ding, T. Huang, Z. Yu. Reducing ANN-SNN conversion error through residual membrane potential. "
     "AAAI 2023. arXiv:2302.02091"
 )
+SHOHAM_1988 = (
+    "Y. Shoham, A. Gersho. Efficient bit allocation for an arbitrary set of quantizers. IEEE Transactions on "
+    "Acoustics, Speech, and Signal Processing 36(9), 1988"
+)
 LI_2021 = (
     "Y. Li, S. Deng, X. Dong, R. Gong, S. Gu. A free lunch from ANN: towards efficient, accurate spiking neural "
     "networks calibration. ICML 2021. arXiv:2106.06984"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
@@ -58,6 +58,11 @@ class ActivationStatistics:
     def edges(self) -> Tensor:
         """The edges of the histogram's bins, `[bins + 1]`."""
         return _edge(torch.arange(_BINS + 1))
+
+    @property
+    def layer(self) -> ActivationStatistics:
+        """The same with one histogram for all channels."""
+        return replace(self, histogram=self.histogram.sum(0, keepdim=True))
 
     @property
     def expected(self) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 from respike import refine
@@ -17,6 +16,7 @@ from respike.neurons import CanonicFewSpikes, Neuron, SignedDigits
 from respike.neurons.few_spikes import MOST_STEPS
 from respike.passes.edges import edges, forks, place, products, spikes
 from respike.plan import Plan, Site
+from respike.refine.least_squares import with_units
 from respike.schedule import Layerwise
 
 
@@ -59,10 +59,7 @@ def every_edge(
     network = plan.on(network)
     plan = refine.initial_potential(fitted(plan, network, images, steps))
     channelled = {name for name in plan.sites if per_channel and _has_channels(network, name)}
-    for names, each in ((channelled, True), (plan.sites.keys() - channelled, False)):
-        part = replace(plan, sites={name: site for name, site in plan.sites.items() if name in names})
-        part = refine.least_squares(part, network, calibration, per_channel=each)
-        plan = replace(plan, sites={**plan.sites, **part.sites})
+    plan = with_units(plan, network, calibration, channelled)
     if correct_bias:
         plan = refine.correct_biases(plan, network, images, images=len(images))
     return plan

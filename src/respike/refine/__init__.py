@@ -21,6 +21,7 @@ from respike.refine.fit_thresholds import fit_thresholds as fit_thresholds
 from respike.refine.fit_values import fit_values as fit_values
 from respike.refine.initial_potential import initial_potential as initial_potential
 from respike.refine.least_squares import least_squares as least_squares
+from respike.refine.mixed_steps import mixed_steps as mixed_steps
 from respike.refine.read_late import read_late as read_late
 from respike.refine.refinement import Refinement as Refinement
 from respike.refine.refinement import Step as Step
@@ -43,6 +44,7 @@ ALL: tuple[Refinement[Any], ...] = (
     silence_residuals,
     signed,
     burst,
+    mixed_steps,
     read_late,
     encoder,
     spiking_output,
