@@ -20,6 +20,7 @@ from respike.ir import Network
 from respike.neurons import CanonicFewSpikes
 from respike.plan import Plan, Site
 from respike.refine.mixed_steps import Choice, _layers, _see_errors, _see_operations, allotted
+from respike.schedule import Layerwise
 from respike.zoo.transformers import EncoderBlock
 
 
@@ -62,7 +63,7 @@ def test_errors_and_operations_are_those_of_runs_with_one_layer_changed(method: 
     }
     for layer in layers:
         for more in (-1, 0):
-            alone = replace(plan, sites={**fine, **layer.sites[more]}, schedule=replace(plan.schedule, window=20))
+            alone = replace(plan, sites={**fine, **layer.sites[more]}, schedule=Layerwise(20))
             outputs = SpikingNetwork(NETWORK, alone)(IMAGES)
             measured = float((outputs - exact).double().square().flatten(1).sum(1).mean())
             assert layer.errors[more] == pytest.approx(measured, rel=0.5)  # 160 random directions, to first order
@@ -128,11 +129,13 @@ def test_products_held_values_and_engines() -> None:
     mixed = refine.mixed_steps(plan, network, given, error=0.5)
     steps = {site.neuron.window for site in mixed.sites.values()}
     assert len(steps) > 1
-    assert mixed.schedule == replace(plan.schedule, window=max(filter(None, steps)))
+    assert mixed.schedule == Layerwise(max(filter(None, steps)))
     assert (mixed.products, mixed.held, mixed.analog) == (plan.products, plan.held, plan.analog)
     spiking = SpikingNetwork(network, mixed)
-    outputs = [simulate(spiking, given[:4], engine=engine).outputs_over_time[-1] for engine in (few_spikes, reference)]
-    assert torch.allclose(*outputs, rtol=1e-4, atol=1e-5)
+    one, other = (
+        simulate(spiking, given[:4], engine=engine).outputs_over_time[-1] for engine in (few_spikes, reference)
+    )
+    assert torch.allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_other_neurons_are_refused_and_the_advice_works() -> None:
