@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from respike.coding import Coding, ConstantCurrent
-from respike.errors import BiasScaleWarning, InvalidPlan
+from respike.errors import BiasScaleWarning, InvalidData, InvalidPlan
 from respike.ir import (
     Activation,
     AdaptiveMaxPool,
@@ -229,6 +229,37 @@ class Plan(Summarised):
         }
         title = f"Plan by {called(self.method, self.options.items())}" if self.method else "Plan"
         return title, {name: text for name, text in rows.items() if text}
+
+    def inputs(self, network: Network, images: Tensor) -> Tensor:
+        """A batch as the input coding takes it, in the network's type and on its device.
+
+        Args:
+            network: the network that the plan is for.
+            images: `[batch, *shape]`; sequences `[batch, input steps, *shape]` where the coding is `Frames`.
+
+        Raises:
+            InvalidData: what is no batch of the right shape, is empty, or is NaN or infinite somewhere.
+        """
+        (entry,) = network.inputs
+        if not self.coding.over_time:
+            return network.check_inputs((images,))[entry.name]
+        steps = self.schedule.input_steps
+        if not isinstance(images, Tensor) or images.ndim != len(entry.shape) + 2 or images.shape[2:] != entry.shape:
+            found = list(images.shape) if isinstance(images, Tensor) else type(images).__name__
+            raise InvalidData(
+                f"{type(self.coding).__name__} input takes sequences [batch, {steps}, "
+                f"{', '.join(map(str, entry.shape))}], got {found}"
+            )
+        if images.shape[1] != steps:
+            raise InvalidData(
+                f"the sequences have {images.shape[1]} frames, and the plan has {steps} steps with input: give the "
+                f"sequences as many frames, or the method as many steps"
+            )
+        return network.check_inputs((images.flatten(0, 1),))[entry.name].reshape(images.shape)
+
+    def still(self, images: Tensor) -> Tensor:
+        """What the network itself is given of a batch, `[batch, *shape]`: the images, or the mean of the frames."""
+        return images.to(torch.promote_types(images.dtype, torch.float32)).mean(1) if self.coding.over_time else images
 
     def with_schedule(self, schedule: Schedule) -> Plan:
         """The same plan, run for another time."""

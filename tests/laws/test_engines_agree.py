@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from networks import images, networks, perceptrons, suited
 from neuron_samples import STEPPED
 from respike import engines, methods
-from respike.coding import Bernoulli, Coding, ConstantCurrent, IntegrateEncoder
+from respike.coding import Bernoulli, Coding, ConstantCurrent, Frames, IntegrateEncoder
 from respike.cost import fan_outs
 from respike.engines.event import COMPILED
 from respike.errors import DeadLayerWarning
@@ -33,8 +33,17 @@ OPTIONS: dict[str, dict[str, Any]] = {
 ENGINES: list[Any] = [engines.batched, *([engines.event] if COMPILED else [])]
 
 
+def _events(still: torch.Tensor, steps: int) -> torch.Tensor:
+    """Sequences of 0 to 3 events in each pixel and step."""
+    generator = torch.Generator().manual_seed(steps)
+    counts = torch.rand(len(still), steps, *still.shape[1:], generator=generator, dtype=still.dtype)
+    return (4 * counts.square()).floor()
+
+
 def assert_same_spikes(network: Network, plan: Plan, memory: int = 2000) -> None:
     given_images = images(network, 3)
+    if plan.coding.over_time:
+        given_images = _events(given_images, plan.schedule.input_steps)
     probe = Probe(spikes=(*plan.sites, INPUT), potentials=tuple(plan.sites), fan_out=fan_outs(network))
     expected = engines.reference(network, plan, given_images, probe)
     for engine in ENGINES:
@@ -62,7 +71,7 @@ def test_on_every_method(method: Method[Any], network: Network) -> None:
     assert_same_spikes(network, plan)
 
 
-CODINGS: list[Coding] = [ConstantCurrent(), Bernoulli(rate=600.0, seed=3), IntegrateEncoder()]
+CODINGS: list[Coding] = [ConstantCurrent(), Bernoulli(rate=600.0, seed=3), IntegrateEncoder(), Frames()]
 
 
 @settings(max_examples=60, derandomize=True, deadline=None)

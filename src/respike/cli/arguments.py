@@ -77,7 +77,8 @@ CodingName: TypeAlias = Annotated[
         "--coding",
         metavar="|".join(CODINGS),
         rich_help_panel=_INPUT,
-        help="How an image becomes input: as currents, random or regular spikes. Default: chosen by the method.",
+        help="How an image becomes input: as currents, random or regular spikes. Default: chosen by the method; "
+        "for sequences over time frames, which is input as it is given.",
     ),
 ]
 Rate: TypeAlias = Annotated[

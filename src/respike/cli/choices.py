@@ -8,7 +8,7 @@ from dataclasses import fields
 from respike import metrics
 from respike.cli import console
 from respike.cli.importing import imported, is_own, own_code
-from respike.coding import Bernoulli, Coding, ConstantCurrent, IntegrateEncoder
+from respike.coding import Bernoulli, Coding, ConstantCurrent, Frames, IntegrateEncoder
 from respike.engines import ALL, Engine
 from respike.errors import InvalidOption, UnknownName
 
@@ -16,6 +16,7 @@ CODINGS: Mapping[str, type[Coding]] = {
     "constant": ConstantCurrent,
     "bernoulli": Bernoulli,
     "integrate": IntegrateEncoder,
+    "frames": Frames,
 }
 
 

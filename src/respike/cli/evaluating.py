@@ -118,7 +118,7 @@ def evaluate(
         if compared is not None:
             keep_score(scored(spiking, subject.targets, compared, limit, simulator, workers=workers), outputs)
             return
-        images = subject.test_images
+        images = subject.measured
         report = measured(spiking, images, limit, simulator, early_exit=rule, resume=folder, workers=workers)
         if workers.rank:
             return
@@ -160,7 +160,7 @@ def compare(
     with shared() as workers:
         subject = find(network, source).unconverted("use respike evaluate")
         subject = replace(subject, network=subject.network.to(workers.device))
-        images = subject.test_images
+        images = subject.measured
         tried = trials(subject, wanted, chosen)
         reports = finished(tried.each(lambda spiking: measured(spiking, images, limit, simulator, workers=workers)))
         if workers.rank:

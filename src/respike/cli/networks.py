@@ -14,7 +14,7 @@ from respike.cli import console
 from respike.cli.importing import imported, is_own, own_code
 from respike.cli.sources import Source, tell
 from respike.data import Dataset, fitted, other_range
-from respike.errors import InvalidFile, InvalidNetwork, InvalidOption
+from respike.errors import InvalidData, InvalidFile, InvalidNetwork, InvalidOption
 from respike.ir import Network
 from respike.plan import Plan
 
@@ -42,8 +42,20 @@ class Subject:
             raise InvalidOption(f"the network is converted already, by {self.plan.method}: {instead}")
         return self
 
-    @cached_property
+    @property
     def test_images(self) -> Dataset:
+        """Images that it is measured on; `InvalidData` where they are sequences, which not all commands take."""
+        if self.measured.over_time:
+            raise InvalidData(f"{self.measured.name} gives sequences over time, which evaluate and compare alone take")
+        return self.measured
+
+    @property
+    def over_time(self) -> bool:
+        """Whether its data are sequences."""
+        return self.source.own and self.measured.over_time
+
+    @cached_property
+    def measured(self) -> Dataset:
         """What it is measured on. Of the user's own data it tells what was read."""
         if not self.source.own:
             return self.source.test()
@@ -57,7 +69,7 @@ class Subject:
     @cached_property
     def targets(self) -> Dataset:
         """What is measured by a metric: images with targets, or images alone where their labels are classes."""
-        dataset = self.test_images
+        dataset = self.measured
         if not dataset.targets:
             if dataset.labelled:
                 console.note(f"{dataset.name} has classes and no targets: compared with the network's own outputs")
@@ -72,7 +84,7 @@ class Subject:
         if self.source.calibration is not None or self.source.own:
             dataset = self._fitted(dataset)
             tell(dataset, "calibration")
-        return dataset.images
+        return dataset.still.images
 
     def held_out(self, count: int) -> Dataset:
         """The last images of the training set that are not among those of `calibration`."""
@@ -119,7 +131,7 @@ def _found(name: str, source: Source) -> Subject:
 
 def _loaded(name: str, model: nn.Module, source: Source) -> Subject:
     images = source.test() if source.own else source.calibration_images()
-    examples = images.take(_EXAMPLES).images
+    examples = images.take(_EXAMPLES).still.images
     kind = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
     if kind in _HALVES:
         model, kind = model.float(), torch.float32  # exact, and what every engine computes in

@@ -20,7 +20,7 @@ from respike.cli.networks import Subject
 from respike.cli.outputs import Outputs
 from respike.cli.tables import score_table, summary
 from respike.cli.wording import told
-from respike.coding import Coding
+from respike.coding import Coding, Frames
 from respike.comparing import Chosen, Trials
 from respike.cost import depth
 from respike.data import Dataset
@@ -53,7 +53,8 @@ def converted(
     with console.progress() as progress, listening(progress):
         progress(f"{method.name}: planning", 0, None)
         calibration = subject.calibration if method.needs_calibration else None
-        spiking = Chosen(method, options).convert(subject.network, calibration, coding)
+        chosen = Frames() if coding is None and subject.over_time else coding
+        spiking = Chosen(method, options).convert(subject.network, calibration, chosen)
     plan = spiking.plan
     _forewarn(method.name, subject.network, plan, calibration)
     match plan.schedule:

@@ -91,6 +91,15 @@ class Source:
             "Names of the classes in the order of the network's outputs. Default: sorted names.",
         ),
     ] = None
+    frames: Annotated[
+        int | None,
+        _flag(
+            "--frames",
+            "N",
+            "Cut each recording of an event camera into N frames, one for each time step; --size is its sensor's.",
+            min=1,
+        ),
+    ] = None
     first_label: Annotated[
         int | None, _flag("--first-label", "N", "The label of the first class. Default: 0.", min=0)
     ] = None
@@ -171,6 +180,7 @@ class Source:
             std=_numbers("--std", self.std),
             layout=_layout(self.layout),
             preprocess=function,
+            frames=self.frames,
         )
 
     @property

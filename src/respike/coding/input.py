@@ -1,7 +1,8 @@
 """Input coding: how an image becomes input over time.
 
-A coding gives, for a batch of images `[batch, *shape]`, the input of every step. It is a frozen value; `stream` starts
-it anew for a batch, and the same batch always gets the same input, in whatever chunks it is asked for.
+A coding gives, for a batch of images `[batch, *shape]`, the input of every step; `Frames` takes it from sequences. It is
+a frozen value; `stream` starts it anew for a batch, and the same batch always gets the same input, in whatever chunks it
+is asked for.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class ConstantCurrent:
 
     gain = 1.0
     spiking = False
+    over_time = False
 
     def stream(self, images: Tensor, first_image: int = 0) -> Stream:
         """The images, at every step."""
@@ -61,6 +63,7 @@ class Bernoulli:
     spike_value: float = 1.0
     seed: int = 0
     spiking = True
+    over_time = False
 
     def __post_init__(self) -> None:
         if not all(0 < number < math.inf for number in (self.rate, self.dt, self.spike_value)):
@@ -104,6 +107,7 @@ class IntegrateEncoder:
     threshold: float = 1.0
     gain = 1.0
     spiking = True
+    over_time = False
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold < math.inf:
@@ -119,7 +123,25 @@ class IntegrateEncoder:
         return _IntegrateEncoder(images, self.threshold)
 
 
-Coding: TypeAlias = ConstantCurrent | Bernoulli | IntegrateEncoder
+@dataclass(frozen=True)
+class Frames:
+    """Input over time as it is given: sequences `[batch, steps, *shape]`, whose frame t is the input of step t.
+
+    For event cameras: a frame holds how many events of each kind each pixel had in a stretch of time (`data.frames`).
+    A pixel of a frame that is not 0 counts as one spike, which delivers its value. The network itself, which knows no
+    time, is given the mean of the frames.
+    """
+
+    gain = 1.0
+    spiking = True
+    over_time = True
+
+    def stream(self, images: Tensor, first_image: int = 0) -> Stream:
+        """The frames, one after the other."""
+        return _Frames(images)
+
+
+Coding: TypeAlias = ConstantCurrent | Bernoulli | IntegrateEncoder | Frames
 
 
 class _Constant:
@@ -128,6 +150,16 @@ class _Constant:
 
     def take(self, steps: int) -> Tensor:
         return self._images
+
+
+class _Frames:
+    def __init__(self, sequences: Tensor) -> None:
+        self._frames = sequences.transpose(0, 1)
+        self._time = 0
+
+    def take(self, steps: int) -> Tensor:
+        self._time += steps
+        return self._frames[self._time - steps : self._time]
 
 
 class _Bernoulli:

@@ -2,6 +2,7 @@
 
 from respike.data.catalogue import CALIBRATION_IMAGES, Split
 from respike.data.dataset import Dataset, Pixels
+from respike.data.events import EVENT, Events, frames, read_aer, saccades, write_aer
 from respike.data.fetching import Fetched, fetch
 from respike.data.fitted import fitted, other_range
 from respike.data.listing import Listing, available
@@ -11,7 +12,9 @@ from respike.data.preparation import Layout, Preparation
 
 __all__ = [
     "CALIBRATION_IMAGES",
+    "EVENT",
     "Dataset",
+    "Events",
     "Fetched",
     "Layout",
     "Listing",
@@ -22,8 +25,12 @@ __all__ = [
     "available",
     "fetch",
     "fitted",
+    "frames",
     "load",
     "open",
     "other_range",
+    "read_aer",
+    "saccades",
     "summary",
+    "write_aer",
 ]

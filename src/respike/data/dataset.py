@@ -11,6 +11,9 @@ from torch import Tensor
 
 from respike.errors import InvalidData
 
+SEQUENCES = 5
+"""Dimensions of sequences over time, `[n, steps, channels, height, width]`."""
+
 
 class Pixels(Protocol):
     """Images that are read by slices: a tensor in memory, or files that are decoded when asked for."""
@@ -77,6 +80,16 @@ class Dataset:
         """All images, float32 [n, channels, height, width] in [0, 1]; converted anew at each call."""
         return _as_float(self.pixels[: len(self)])
 
+    @property
+    def over_time(self) -> bool:
+        """Whether these are sequences `[n, steps, channels, height, width]`, and no images."""
+        return self.pixels[0:1].ndim == SEQUENCES
+
+    @property
+    def still(self) -> Dataset:
+        """The same with the mean of its frames in place of each sequence; itself where it has images."""
+        return replace(self, pixels=Mean(self.pixels)) if self.over_time else self
+
     def take(self, count: int) -> Dataset:
         """The first `count` images (all of them, where there are fewer); nothing is copied or decoded."""
         return replace(self, labels=self.labels[: max(count, 0)])
@@ -93,6 +106,25 @@ class Dataset:
         for start in range(0, len(self), size):
             stop = min(start + size, len(self))
             yield _as_float(self.pixels[start:stop]), self.labels[start:stop]
+
+
+@dataclass(frozen=True, eq=False)
+class Mean:
+    """The mean over the frames of sequences.
+
+    Args:
+        base: the sequences, `[n, steps, channels, height, width]`.
+    """
+
+    base: Pixels
+
+    def __len__(self) -> int:
+        """Number of sequences."""
+        return len(self.base)
+
+    def __getitem__(self, part: slice, /) -> Tensor:
+        """The mean frames of a slice, `[n, channels, height, width]`."""
+        return _as_float(self.base[part]).mean(1)
 
 
 def _as_float(pixels: Tensor) -> Tensor:

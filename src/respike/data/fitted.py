@@ -54,6 +54,15 @@ def fitted(dataset: Dataset, shape: tuple[int, ...], outputs: int | None = None)
     found = tuple(dataset.pixels[0:1].shape[1:])
     if found == shape:
         return dataset
+    if dataset.over_time:
+        if found[1:] == shape:
+            return dataset
+        size = f"{shape[-2]}x{shape[-1]}" if len(shape) > 1 else None
+        raise InvalidData(
+            f"{dataset.name} gives frames of shape {list(found[1:])} and the network takes {list(shape)}: the sensor's "
+            "size is ",
+            Argument("size", size),
+        )
     change, said = _change(dataset, found, shape)
     return replace(dataset, pixels=Changed(dataset.pixels, change), notes=(*dataset.notes, said))
 
@@ -113,7 +122,7 @@ def other_range(network: Callable[[Tensor], Tensor], dataset: Dataset) -> str:
         dataset: labelled images, as the network gets them.
     """
     part = dataset.take(_IMAGES)
-    if not part.labelled or part.targets or len(part) < _FEWEST:
+    if not part.labelled or part.targets or part.over_time or len(part) < _FEWEST:
         return ""
     images = part.images
     low, high = float(images.min()), float(images.max())

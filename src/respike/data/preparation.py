@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from respike.bounds import Bounds
 from respike.data.dataset import Pixels
 from respike.errors import Argument, InvalidData, InvalidOption
 
@@ -76,6 +77,7 @@ class Preparation:
         layout: the axes of one image in an array; guessed from the shape unless given.
         preprocess: a function that makes the input out of one image: a PIL image for image files, a tensor for arrays.
             It replaces all of the above.
+        frames: into how many frames recordings of event cameras are cut; their `size` is that of the sensor.
 
     Raises:
         InvalidOption: options that contradict each other, or numbers that cannot be used.
@@ -88,6 +90,7 @@ class Preparation:
     std: tuple[float, ...] = ()
     layout: Layout | None = None
     preprocess: Callable[[Any], Any] | None = None
+    frames: int | None = None
 
     def __post_init__(self) -> None:
         """Checks what was given."""
@@ -95,6 +98,8 @@ class Preparation:
             raise InvalidOption(
                 "a preprocessing function does all the preparation: leave size, range, mean and std out"
             )
+        if self.frames is not None:
+            Bounds(1, whole=True).check("frames", self.frames)
         if self.size is not None:
             Size.of(self.size)
         if self.channels not in (None, 1, 3):

@@ -55,8 +55,7 @@ def batched(
         products: runs linear layers that read unit spikes in narrow types: `fused.SplitProducts()` for float32,
             `fused.IntegerProducts()` for fixed point.
     """
-    (entry,) = network.inputs
-    given = network.check_inputs((images,))[entry.name]
+    given = plan.inputs(network, images)
     recorder = Recorder(probe or Probe())
     pieces = {} if products is None else kernels.readers_of_unit_spikes(network, plan, products)
     simulation = _Batched(network, plan, given, recorder, first_image, _is_fused(network, fused), pieces)

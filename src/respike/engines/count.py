@@ -61,8 +61,7 @@ def count(
     if wanted.spikes:
         raise InvalidOption("the count engine has no steps: probe spike_counts, or use the batched engine for spikes")
     steps = _check(network, plan)
-    (entry,) = network.inputs
-    given = network.check_inputs((images,))[entry.name]
+    given = plan.inputs(network, images)
     recorder = Recorder(wanted)
     _Totals(network, plan, given, recorder, first_image).run(longest=steps)
     return recorder.finish()

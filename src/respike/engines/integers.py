@@ -62,8 +62,7 @@ def run(
     which float64 is exact (`InvalidPlan` where one could), so that each result is the one integer arithmetic gives.
     """
     network = network.to(torch.float64)
-    (entry,) = network.inputs
-    given = network.check_inputs((images,))[entry.name]
+    given = plan.inputs(network, images)
     largest = max(float(bound.max()) for bound in bounds(network, plan, given).values())
     if largest * (plan.schedule.steps + 1) + 2.0**membrane_bits >= EXACT:
         raise InvalidPlan(
@@ -92,7 +91,11 @@ def bounds(network: Network, plan: Plan, images: Tensor) -> dict[str, Tensor]:
     for node in network.nodes:
         match node:
             case Input():
-                most = 1.0 if plan.coding.spiking or not images.numel() else float(images.abs().max())
+                most = (
+                    1.0
+                    if (plan.coding.spiking and not plan.coding.over_time) or not images.numel()
+                    else float(images.abs().max())
+                )
                 values[node.name] = torch.full((1, *node.shape), most, dtype=torch.float64)
             case Activation():
                 most = plan.sites[node.name].neuron.largest

@@ -8,7 +8,6 @@ so what the plan lets stay analog acts on values.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from respike.ir import Activation, AdaptiveMaxPool, Input, MaxPool, Network, apply, apply_activation, apply_max
@@ -77,9 +76,8 @@ def reference(
     """
     network = plan.on(network)
     recorder = Recorder(probe or Probe())
-    inputs = network.check_inputs((images,))
-    (entry,) = network.inputs
-    stream = plan.coding.stream(inputs[entry.name], first_image)
+    given = plan.inputs(network, images)
+    stream = plan.coding.stream(given, first_image)
     populations = {name: _Population(name, site, recorder) for name, site in plan.sites.items()}
     pools = {
         node.name: _Pool(node, plan.max_pooling)
@@ -94,8 +92,8 @@ def reference(
             for node in network.nodes:
                 match node:
                     case Input():
-                        given = inputs[node.name]
-                        values[node.name] = stream.take(1)[0] if phase.input_on else torch.zeros_like(given)
+                        silence = given.new_zeros(len(given), *node.shape)
+                        values[node.name] = stream.take(1)[0] if phase.input_on else silence
                         if plan.coding.spiking:
                             recorder.population(INPUT, (values[node.name] != 0).to(given.dtype).unsqueeze(0))
                     case Activation() if node.name in plan.analog:

@@ -118,7 +118,8 @@ class TensorWalk(Walk[Tensor]):
 
     def entry(self, phase: Phase, steps: int) -> Tensor:
         """The coding's input; zeros where the input is off."""
-        return self.stream.take(steps) if phase.input_on else torch.zeros_like(self.images).unsqueeze(0)
+        (entry,) = self.network.inputs
+        return self.stream.take(steps) if phase.input_on else self.images.new_zeros(1, len(self.images), *entry.shape)
 
     def map(self, node: Affine | Analog | Activation, inputs: list[Tensor], phase: Phase) -> Tensor:
         """The node on every step."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from respike.data import Dataset
 from respike.errors import InvalidData
-from respike.ir import Network
+from respike.spiking import SpikingNetwork
 
 Labelled: TypeAlias = Dataset | Tensor | tuple[Tensor, Tensor] | Iterable[Sequence[Tensor]]
 """A data set, images and labels as two tensors, or an iterable of such batches (a `DataLoader`); images alone, as a
@@ -46,7 +46,7 @@ class Batch:
 
 def batches(
     dataset: Labelled,
-    network: Network,
+    spiking: SpikingNetwork,
     limit: int | None,
     claims: Iterator[int],
     check: Callable[[Tensor, int], None] | None = None,
@@ -55,7 +55,7 @@ def batches(
 
     Args:
         dataset: what to cut into batches.
-        network: the network that the images are for.
+        spiking: the network that the images are for.
         limit: the number of images at most.
         claims: the numbers of the batches that are wanted, rising.
         check: raises `InvalidData` for labels that do not fit so many images; unless given, labels are classes.
@@ -72,7 +72,7 @@ def batches(
             return
         if number == wanted:
             images, labels = read()
-            _check(network, images, labels, first_image, check or network.check_labels)
+            _check(spiking, images, labels, first_image, check or spiking.network.check_labels)
             yield Batch(number, first_image, images[:take], None if labels is None else labels[:take])
             wanted = next(claims)
         left -= take
@@ -90,14 +90,14 @@ def size(dataset: Labelled, limit: int | None) -> int | None:
 
 
 def _check(
-    network: Network,
+    spiking: SpikingNetwork,
     images: Tensor,
     labels: Tensor | None,
     first_image: int,
     check: Callable[[Tensor, int], None],
 ) -> None:
     try:
-        network.check_inputs((images,))
+        spiking.plan.inputs(spiking.network, images)
         if labels is not None:
             check(labels, len(images))
     except InvalidData as error:

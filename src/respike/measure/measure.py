@@ -98,11 +98,12 @@ def measure(
 
     def simulated(batch: Batch) -> Tally:
         probe = Probe(spike_counts=False, fan_out=fan_out)
-        outputs = spiking.network(batch.images)
+        still = spiking.plan.still(batch.images)
+        outputs = spiking.network(still)
         if not bool(torch.isfinite(outputs).all()):
             raise InvalidNetwork(f"the network itself gives NaN or infinite outputs before image {batch.stop}")
         record = simulate(spiking, batch.images, probe, engine=engine, first_image=batch.first_image)
-        rounded = rounded_outputs(spiking.network, spiking.plan, batch.images)
+        rounded = rounded_outputs(spiking.network, spiking.plan, still)
         return tally(outputs, record, batch.labels, spiking.plan, rule, rounded)
 
     started = time.perf_counter()
@@ -114,7 +115,7 @@ def measure(
     total, complete = Tally(), True
     doing, images = f"{spiking.network.origin} {spiking.plan.method}", size(dataset, limit)
     try:
-        for batch in batches(dataset, spiking.network, limit, workers.claims(run)):
+        for batch in batches(dataset, spiking, limit, workers.claims(run)):
             part = kept.read(batch) if kept is not None else None
             if part is None:
                 part = simulated(batch)

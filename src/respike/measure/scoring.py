@@ -215,7 +215,8 @@ def score(
     counts, sums, labelled = Tally(), _Sums(metric), False
 
     def simulated(batch: Batch) -> Tally:
-        outputs = network(batch.images)
+        still = plan.still(batch.images)
+        outputs = network(still)
         if not bool(torch.isfinite(outputs).all()):
             raise InvalidNetwork(f"the network itself gives NaN or infinite outputs before image {batch.stop}")
         record = simulate(
@@ -228,7 +229,7 @@ def score(
         outputs = outputs.cpu()
         targets = metric.own(outputs) if batch.labels is None else batch.labels.cpu()
         over_time = decode(record.outputs_over_time.cpu(), plan)
-        sums.add(targets, outputs, over_time, rounded_outputs(network, plan, batch.images))
+        sums.add(targets, outputs, over_time, rounded_outputs(network, plan, still))
         return Tally({"images": torch.tensor(len(batch.images)), **spent(record)})
 
     def check(targets: Tensor, images: int) -> None:
@@ -236,7 +237,7 @@ def score(
 
     started = time.perf_counter()
     doing, images = f"{network.origin} {plan.method}", size(dataset, limit)
-    for batch in batches(dataset, network, limit, itertools.count(), check):
+    for batch in batches(dataset, spiking, limit, itertools.count(), check):
         counts += simulated(batch)
         labelled = batch.labels is not None  # of all batches of a data set, or of none
         progress(doing, batch.stop, images)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from respike.data.readers import (
     class_folder,
+    event_files,
     hugging_face,
     idx_files,
     listed,
@@ -26,6 +27,7 @@ ALL: tuple[Reader, ...] = (
     listed.READER,
     parquet.READER,
     hugging_face.READER,
+    event_files.READER,
     class_folder.READER,
 )
 """Every reader of files; the first that fits a path reads it."""

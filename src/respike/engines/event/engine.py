@@ -25,8 +25,7 @@ from respike.schedule import Phase
 
 def run(network: Network, plan: Plan, images: Tensor, probe: Probe, first_image: int, memory: int) -> Recording:
     """Runs a plan on a batch, in tiles of images and chunks of at most 64 steps that take at most `memory` bytes."""
-    (entry,) = network.inputs
-    given = network.check_inputs((images,))[entry.name]
+    given = plan.inputs(network, images)
     memo = memo_of(network, plan)
     step = memo.once("bytes", lambda: _bytes_per_step(network))
     longest = min(LONGEST, max(phase.steps for phase in plan.schedule.phases), max(1, memory // step))
