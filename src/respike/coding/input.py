@@ -1,8 +1,7 @@
 """Input coding: how an image becomes input over time.
 
-A coding gives, for a batch of images `[batch, *shape]`, the input of every step; `Frames` takes it from sequences. It is
-a frozen value; `stream` starts it anew for a batch, and the same batch always gets the same input, in whatever chunks it
-is asked for.
+A coding gives, for a batch of images `[batch, *shape]`, the input of every step; `Frames` takes it from sequences. It
+is a frozen value; `stream` starts it anew for a batch, and the same batch always gets the same input, in any chunks.
 """
 
 from __future__ import annotations
