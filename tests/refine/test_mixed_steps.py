@@ -19,7 +19,7 @@ from respike.errors import InvalidPlan
 from respike.ir import Network
 from respike.neurons import CanonicFewSpikes
 from respike.plan import Plan, Site
-from respike.refine.mixed_steps import Choice, _layers, _see_errors, _see_operations, allotted
+from respike.refine.choices import Choice, allotted, choices, see_errors, see_operations
 from respike.schedule import Layerwise
 from respike.zoo.transformers import EncoderBlock
 
@@ -43,9 +43,9 @@ IMAGES = images(NETWORK, 40)
 def seen(plan: Plan, images: torch.Tensor = IMAGES) -> list[Choice]:
     """All choices of a plan, with their errors and operations."""
     network = plan.on(NETWORK)
-    layers = list(_layers(plan, network, IMAGES))
-    _see_errors(layers, network, images)
-    _see_operations(layers, plan, network, images)
+    layers = list(choices(plan, network, IMAGES))
+    see_errors(layers, network, images)
+    see_operations(layers, plan, network, images)
     return layers
 
 
@@ -91,10 +91,10 @@ def test_no_choice_with_less_error_has_fewer_operations(table: list[list[tuple[f
     def total(choice: tuple[int, ...] | list[int], of: int) -> float:
         return sum(row[more][of] for row, more in zip(table, choice, strict=True))
 
-    choices = list(itertools.product(*[range(len(row)) for row in table]))
-    least = min(total(choice, 0) for choice in choices)
+    every = list(itertools.product(*[range(len(row)) for row in table]))
+    least = min(total(choice, 0) for choice in every)
     assert total(chosen, 0) <= max(most, least * (1 + 1e-9))
-    for choice in choices:
+    for choice in every:
         if total(choice, 0) <= total(chosen, 0) * (1 - 1e-9):
             assert total(choice, 1) >= total(chosen, 1) * (1 - 1e-6)
 
