@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from respike import Plan, Site, SpikingNetwork
-from respike.ir import Activation, AvgPool, Conv, Input, Linear, Network, ReLU, Reshape
+from respike.ir import Activation, AvgPool, Conv, Input, Linear, Network, Node, ReLU, Reshape
 from respike.neurons import FewSpikes
 from respike.report import Bounds, PageData, Run, collect, observe
 from respike.schedule import InputThenDrain, Layerwise, Steady
@@ -83,3 +83,32 @@ def page_data(bounds: Bounds | None = None) -> PageData:
     found, labels, decisions = runs()
     failed = {"max_norm": f"{TAG} has no bound"}
     return collect(found, images().__getitem__, labels, decisions, CLASSES, failed=failed, bounds=bounds)
+
+
+def deep(layers: int = 60) -> Network:
+    """Many layers, whose names differ in the middle only."""
+    draw = torch.Generator().manual_seed(0)
+    nodes: list[Node] = [Input("x", (), (1, 6, 6)), Reshape("flat", ("x",), (36,))]
+    for number in range(layers):
+        before, width = nodes[-1].name, 24
+        weight = torch.randn(width, 24 if number else 36, generator=draw, dtype=torch.float64) / 3.3
+        name = f"backbone.stage{number // 20}.block{number % 20:02}.branch.conv"
+        nodes.append(Linear(name, (before,), weight, torch.full((width,), 0.05, dtype=torch.float64)))
+        nodes.append(Activation(f"{name}.activation", (name,), ReLU()))
+    weight = torch.randn(4, 24, generator=draw, dtype=torch.float64)
+    nodes.append(Linear("out", (nodes[-1].name,), weight, None))
+    return Network(tuple(nodes), ("out",), origin="deep")
+
+
+@functools.cache
+def large_page_data(layers: int = 60, methods: int = 10, steps: int = 100) -> PageData:
+    """Ten methods of a network of sixty layers, for many steps."""
+    network = deep(layers)
+    inputs = torch.rand(4, 1, 6, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    decisions = network(inputs).argmax(-1)
+    found = []
+    for number in range(methods):
+        sites = {node.name: Site(0.3 + 0.1 * number) for node in network.activations}
+        plan = Plan(sites, Steady(steps - number), method=f"method_{number}")
+        found.append(observe(SpikingNetwork(network, plan), (inputs, decisions), dataset_name="noise"))
+    return collect(found, inputs.__getitem__, decisions, decisions, [f"class {number}" for number in range(4)])

@@ -8,12 +8,13 @@ import re
 import shutil
 from collections.abc import Iterator
 from csv import reader
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from report.page_samples import CLASSES, HOSTILE, TAG, page_data
+from report.page_samples import CLASSES, HOSTILE, TAG, large_page_data, page_data
 from respike.report import page
 
 if TYPE_CHECKING:
@@ -287,7 +288,7 @@ def test_the_slider_moves_all_that_can_be_read_at_a_step(view: Page) -> None:
         assert f"is wrong on {method.curve.lost[place]} image" in view.inner_text("#lost-text")
         energies = view.evaluate("[...document.querySelectorAll('[data-chart=layerEnergy] summary')].length")
         assert energies == 1
-    assert "first answers after step 12" in _results(view)[2][3]
+    assert "answers after 12" in _results(view)[2][3]
     changed = {chart for chart in CHARTS if _drawing(view, chart) != before[chart]}
     assert changed == {"accuracy", "energy", "layerEnergy", "spikes", "raster", "decision"}
 
@@ -313,7 +314,7 @@ def test_methods_are_compared_at_the_same_loss(view: Page) -> None:
         report = method.report
         enough = [value >= report.network_accuracy - 0.2 - 1e-9 for value in report.accuracy]
         first = next((place for place in range(len(enough)) if all(enough[place:])), None)
-        assert row[3] == ("always loses more" if first is None else str(report.times[first]))
+        assert row[3] == ("loses more" if first is None else str(report.times[first]))
 
 
 def test_methods_are_compared_at_the_same_energy(view: Page) -> None:
@@ -327,7 +328,7 @@ def test_methods_are_compared_at_the_same_energy(view: Page) -> None:
             within = [
                 step for step, energy in zip(report.times, energies, strict=True) if energy <= budget * (1 + 1e-5)
             ]
-            assert row[3] == str(within[-1]) if within else "at its first answer" in row[3]
+            assert row[3] == str(within[-1]) if within else "starts at" in row[3]
 
 
 def test_images_that_are_lost_are_listed_with_their_decisions(view: Page) -> None:
@@ -367,21 +368,23 @@ def test_numbers_of_every_chart_and_table_can_be_saved(view: Page) -> None:
     assert whole["methods"][0]["curve"]["accuracy"] == list(page_data().methods[0].curve.accuracy)
     assert len(files) == 2 * (len(CHARTS) + 3)
     for name in {name.rpartition(".")[0] for name in files}:
-        rows = json.loads(files[f"{name}.json"])["rows"]
+        table = json.loads(files[f"{name}.json"])
         lines = list(reader(io.StringIO(files[f"{name}.csv"], newline="")))
-        assert list(rows[0]) == lines[0]
-        for row, line in zip(rows, lines[1:], strict=True):
-            assert ["" if value is None else value for value in row.values() if not isinstance(value, float | int)] == [
-                cell for cell, value in zip(line, row.values(), strict=True) if not isinstance(value, float | int)
+        assert table["columns"] == lines[0]
+        for row, line in zip(table["rows"], lines[1:], strict=True):
+            texts = [
+                (value or "", cell) for value, cell in zip(row, line, strict=True) if not isinstance(value, float | int)
             ]
+            assert all(value == cell for value, cell in texts)
 
 
 def test_what_is_saved_of_the_curve_is_what_was_measured(view: Page) -> None:
     with view.expect_download() as download:
         view.locator("[data-chart=accuracy] .save button").nth(1).click()
-    rows = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))["rows"]
+    table = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
     steady = page_data().methods[0]
-    assert [row["steady"] for row in rows] == pytest.approx(list(steady.report.accuracy), rel=1e-5)
+    assert table["columns"][:2] == ["step", "steady"]
+    assert [row[1] for row in table["rows"]] == pytest.approx(list(steady.report.accuracy), rel=1e-5)
 
 
 def test_a_method_that_failed_says_why(view: Page) -> None:
@@ -440,3 +443,57 @@ def test_a_phone_needs_no_sideways_scrolling(browser: Browser, file: Path) -> No
     )
     assert small == []
     context.close()
+
+
+@pytest.mark.parametrize(("size", "theme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop-light", "phone-dark"])
+def test_axe_finds_nothing(browser: Browser, file: Path, size: ViewportSize, theme: Literal["light", "dark"]) -> None:
+    """The rules of axe-core, all of them, with tables open and a step chosen."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    opened = browser.new_page(viewport=size, color_scheme=theme, reduced_motion="reduce")
+    opened.goto(file.as_uri())
+    opened.wait_for_selector("html[data-ready=yes]", state="attached")
+    for chart in ("accuracy", "layerEnergy"):
+        opened.locator(f"[data-chart={chart}] details").evaluate("details => { details.open = true; }")
+    _choose(opened, 1)
+    _slide(opened, 2)
+    assert opened.locator("#lost tbody tr").count() > 0
+    found = axe.Axe().run(opened)
+    assert found.response["violations"] == [], found.generate_report()
+    assert len(found.response["passes"]) > 30
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def large(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """The page of ten methods of sixty layers."""
+    path = tmp_path_factory.mktemp("large") / "report.html"
+    path.write_text(page(large_page_data()), encoding="utf-8")
+    found = browser.new_page(viewport=DESKTOP, color_scheme="light", reduced_motion="reduce")
+    found.goto(path.as_uri())
+    found.wait_for_selector("html[data-ready=yes]", state="attached")
+    yield found
+    found.close()
+
+
+def test_ten_methods_are_told_apart(large: Page) -> None:
+    """By colour and dash and mark: no two look alike, in any two of the three."""
+    looks = large.evaluate(
+        """[...document.querySelectorAll('#methods .swatch')].map(e => [e.querySelector('line').getAttribute('stroke'),
+        e.querySelector('line').getAttribute('stroke-dasharray'), e.querySelector('path').getAttribute('d')])"""
+    )
+    assert len(looks) == 10
+    for parts in ((0, 1), (0, 2)):
+        assert len({tuple(look[part] for part in parts) for look in looks}) == 10
+
+
+@pytest.mark.parametrize("chart", ["layerEnergy", "spikes"])
+def test_sixty_layers_have_names_that_can_be_read(large: Page, chart: str) -> None:
+    """None is hidden, none looks like another one, none lies over another one."""
+    labels = large.locator(f"[data-chart={chart}] svg text", has_text=re.compile("stage"))
+    assert labels.count() == 60
+    texts = labels.all_text_contents()
+    assert len(set(texts)) == 60
+    assert "…stage2.block07…" in texts
+    boxes = labels.evaluate_all("all => all.map(e => e.getBoundingClientRect()).map(box => [box.top, box.bottom])")
+    ordered = sorted(boxes)
+    assert all(above[1] <= below[0] + 1 for above, below in pairwise(ordered))

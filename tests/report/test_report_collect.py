@@ -59,7 +59,7 @@ def test_the_sum_of_spikes_is_what_was_measured() -> None:
     for method in page_data().methods:
         for layer, run in zip(page_data().layers, method.layers, strict=True):
             assert run is not None
-            assert run.spikes == pytest.approx(method.report.spikes_per_layer[layer.name])
+            assert run.spikes == pytest.approx(method.report.spikes_per_layer[layer.name], rel=1e-5)
 
 
 def test_a_steady_layer_can_send_what_its_activations_say() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from report.page_samples import HOSTILE, TAG, page_data
+from report.page_samples import HOSTILE, TAG, large_page_data, page_data
 from report.samples import REPORT
 from respike.report import page
 from respike.report.html import as_script
@@ -72,6 +72,10 @@ def test_the_data_of_the_page_are_those_collected() -> None:
         assert method.layers[0] is not None
         assert tuple(found["layers"][0]["activations"]) == method.layers[0].activations
         assert found["pareto"] == method.pareto
+
+
+def test_a_page_of_ten_methods_and_sixty_layers_has_less_than_a_megabyte_and_a_half() -> None:
+    assert len(page(large_page_data()).encode()) < 1_500_000
 
 
 JSON = st.recursive(st.text() | st.integers() | st.booleans() | st.none(), lambda inner: st.lists(inner, max_size=3))

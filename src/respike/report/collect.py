@@ -116,7 +116,10 @@ def collect(
     return PageData(
         network=reports[0].network,
         dataset=reports[0].dataset,
-        classes=tuple(classes) + tuple(map(str, range(len(classes), outputs))),
+        classes=tuple(
+            classes[number] if number < len(classes) and classes[number].strip() else str(number)
+            for number in range(max(outputs, len(classes)))
+        ),
         images=max(report.images for report in reports),
         sampled=len(images),
         layers=tuple(layers[name] for name in order),

@@ -22,6 +22,7 @@ class Bounds:
         points_per_layer: of one scatter plot.
         bins: of a histogram.
         bins_together: of all histograms together.
+        raster_layers: of one raster.
         raster_neurons: of one layer in a raster.
         raster_rows: of all layers in a raster, about.
         raster_spikes: of one raster, about.
@@ -35,15 +36,16 @@ class Bounds:
     images: int = 64
     values: int = 4_000_000
     moments: int = 64
-    layer_numbers: int = 12_000
-    points: int = 12_000
+    layer_numbers: int = 10_000
+    points: int = 8_000
     points_per_layer: int = 600
     bins: int = 48
-    bins_together: int = 24_000
+    bins_together: int = 10_000
+    raster_layers: int = 16
     raster_neurons: int = 40
     raster_rows: int = 360
     raster_spikes: int = 5_000
-    raster_spikes_together: int = 40_000
+    raster_spikes_together: int = 30_000
     lost_images: int = 24
     thumbnail: int = 48
     raster_values: int = 1 << 27
@@ -128,7 +130,7 @@ class RasterLayer:
 class Raster:
     """Spikes for one image, and the outputs after each step, `[steps][class]`, in units of the network's.
 
-    `left_out` names the layers that were too large to record.
+    `left_out` names the layers that were too large to record. Of many others, some at even distances are here.
     """
 
     steps: int

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 from torch import Tensor
 
 from respike.cost import depths
@@ -11,23 +14,27 @@ from respike.schedule import Layerwise
 from respike.simulate import simulate
 from respike.spiking import SpikingNetwork
 
+T = TypeVar("T")
+
 
 def raster(spiking: SpikingNetwork, image: Tensor, number: int, bounds: Bounds) -> Raster:
     """The spikes for one image `[1, *shape]`, which has this number in its data set."""
     schedule = spiking.plan.schedule
     window = schedule.window if isinstance(schedule, Layerwise) else schedule.steps
-    recorded = _small_enough(spiking, window, bounds)
+    small = _small_enough(spiking, window, bounds)
+    recorded = _evenly(small, bounds.raster_layers)
     record = simulate(spiking, image, Probe(spike_counts=False, spikes=recorded), first_image=number)
     before = _first_steps(spiking)
     layers = max(1, len(recorded))
-    limit = max(4, min(bounds.raster_neurons, bounds.raster_rows // layers, bounds.raster_spikes // (window * layers)))
-    rows = tuple(_layer(name, record.spikes[name][:, 0], before[name], limit) for name in recorded)
+    limit = max(4, min(bounds.raster_neurons, bounds.raster_rows // layers))
+    most = bounds.raster_spikes // layers
+    rows = tuple(_layer(name, record.spikes[name][:, 0], before[name], limit, most) for name in recorded)
     outputs = record.outputs_over_time[:, 0] / spiking.decoding
     return Raster(
         steps=max(before.values(), default=0) + window,
         layers=rows,
         outputs=tuple(rounded(step.tolist()) for step in outputs),
-        left_out=tuple(name for name in spiking.plan.sites if name not in recorded),
+        left_out=tuple(name for name in spiking.plan.sites if name not in small),
     )
 
 
@@ -50,10 +57,17 @@ def _first_steps(spiking: SpikingNetwork) -> dict[str, int]:
     return {name: schedule.window * (found[name] - 1) for name in spiking.plan.sites}
 
 
-def _layer(name: str, spikes: Tensor, first_step: int, limit: int) -> RasterLayer:
-    """Of the neurons that fired (`spikes` is `[steps, *shape]`), so many at even distances."""
+def _layer(name: str, spikes: Tensor, first_step: int, limit: int, most: int) -> RasterLayer:
+    """Of the neurons that fired, so many at even distances, with about `most` spikes; `spikes` is `[steps, *shape]`."""
     flat = spikes.flatten(1) != 0
     fired = flat.any(0).nonzero().flatten().tolist()
-    shown = fired if len(fired) <= limit else [fired[len(fired) * place // limit] for place in range(limit)]
+    shown = _evenly(fired, limit)
+    while len(shown) > 1 and int(flat[:, shown].sum()) > most:
+        shown = _evenly(shown, max(1, 2 * len(shown) // 3))
     times = tuple(tuple((1 + flat[:, neuron].nonzero().flatten()).tolist()) for neuron in shown)
     return RasterLayer(name, first_step, tuple(shown), times, len(fired), flat.shape[1])
+
+
+def _evenly(found: Sequence[T], most: int) -> Sequence[T]:
+    """All, or so many at even distances."""
+    return found if len(found) <= most else [found[len(found) * place // most] for place in range(most)]

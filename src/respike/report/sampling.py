@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import overload
 
 import torch
 from torch import Tensor
@@ -73,14 +74,14 @@ def layer_run(spiking: SpikingNetwork, site: Site, found: LayerSample, points: i
         scale=_scale(site),
         activations=rounded(activations[shown].tolist()),
         delivered=rounded(delivered[shown].tolist()),
-        silent=1 - len(audible) / len(activations),
-        correlation=correlation(activations, delivered),
-        error=_relative_error(activations, delivered),
+        silent=_short(1 - len(audible) / len(activations)),
+        correlation=_short(correlation(activations, delivered)),
+        error=_short(_relative_error(activations, delivered)),
         membrane=_membrane(potentials[(potentials > 0) | fired], bins),
-        stored=float((potentials >= 1).double().mean()),
-        overdrawn=float(((potentials < 0) & fired).double().mean()),
-        spikes=float(found.spikes.abs().double().sum()) / len(found.spikes),
-        expected=_expected(spiking, site, found.activations),
+        stored=_short(float((potentials >= 1).double().mean())),
+        overdrawn=_short(float(((potentials < 0) & fired).double().mean())),
+        spikes=_short(float(found.spikes.abs().double().sum()) / len(found.spikes)),
+        expected=_short(_expected(spiking, site, found.activations)),
     )
 
 
@@ -175,6 +176,15 @@ def _counts_amplitudes(neuron: Neuron) -> bool:
     """Whether an amplitude of n is n spikes."""
     amplitude = torch.tensor(2.0 if neuron.most is None else float(neuron.most))
     return float(neuron.spikes_sent(amplitude)) == float(amplitude)
+
+
+@overload
+def _short(value: float) -> float: ...
+@overload
+def _short(value: float | None) -> float | None: ...
+def _short(value: float | None) -> float | None:
+    """Six significant figures."""
+    return None if value is None else rounded((value,), 6)[0]
 
 
 def _relative_error(wanted: Tensor, given: Tensor) -> float | None:

@@ -102,8 +102,8 @@ const Charts = (() => {
   }
 
   function json(title, { columns, rows, note }) {
-    const named = rows.map((row) => Object.fromEntries(row.map((value, place) => [columns[place][0], value ?? null])));
-    return JSON.stringify({ title, ...(note ? { note } : {}), rows: named }, null, 1) + "\n";
+    const plain = rows.map((row) => row.map((value) => value ?? null));
+    return JSON.stringify({ title, ...(note ? { note } : {}), columns: columns.map(([name]) => name), rows: plain }) + "\n";
   }
 
   function save(name, content, type) {

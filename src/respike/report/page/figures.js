@@ -126,7 +126,7 @@ const Figures = (data, state, cards) => {
         legend: { ...head.legend, data: data.methods.map((one) => one.name) },
         xAxis: axis("energy, as a multiple of the original’s", {
           type: span ? "log" : "value", min: span ? lowest / 1.4 : Math.max(0, lowest - 0.1 * (highest - lowest) - 0.02),
-          max: span ? highest * 1.4 : highest + 0.15 * (highest - lowest) + 0.02, axisLabel: { showMaxLabel: false, showMinLabel: span ? false : null, formatter: tick },
+          max: span ? highest * 1.4 : highest + 0.15 * (highest - lowest) + 0.02, axisLabel: { showMaxLabel: false, showMinLabel: false, formatter: tick },
         }),
         yAxis: accuracyAxis(bottom, Math.max(...heights)),
         series: [
@@ -277,6 +277,9 @@ const Figures = (data, state, cards) => {
 
   const wanted = (values, name) => ({ type: "scatter", name, symbol: "diamond", symbolSize: 10, z: 5, itemStyle: { color: token("card"), borderColor: token("ink"), borderWidth: 1.6 }, data: values });
 
+  /** The same room above both charts of layers, so that a layer stands at one height in both. */
+  const layersTop = () => legend("layerEnergy", ["spikes: additions", "input: multiply-accumulates", ...(layerCosts().some((row) => !["spikes", "input"].includes(row.kind)) ? ["analog: multiply-accumulates"] : []), "in the original"], 16).top;
+
   function layerEnergyChart() {
     const rows = layerCosts();
     const percents = rows.map((row) => 100 * row.energy);
@@ -287,7 +290,7 @@ const Figures = (data, state, cards) => {
       ...(analog ? [["analog: multiply-accumulates", (row) => !["spikes", "input"].includes(row.kind), token("analog")]] : [])];
     const head = legend("layerEnergy", [...parts.map(([name]) => name), "in the original"], 16);
     return bars(rows, {
-      name: "layerEnergy", top: head.top, x: "energy, in % of the original network’s", marks: head,
+      name: "layerEnergy", top: layersTop(), x: "energy, in % of the original network’s", marks: head,
       label: `Energy of ${rows.length} layers under ${method().name}, in percent of the original network's.`,
       series: [...parts.map(([name, belongs, tint]) => ({ type: "bar", name, stack: "energy", color: tint, data: rows.map((row, number) => (belongs(row) ? percents[number] : 0)) })),
         wanted(rows.map((row) => (row.original === null ? null : 100 * row.original)), "in the original")],
@@ -307,7 +310,8 @@ const Figures = (data, state, cards) => {
   function spikesChart() {
     const place = here().place ?? method().curve.step.length - 1;
     const share = method().input_share[place];
-    const rows = layerCosts().filter((row) => row.kind === "spikes");
+    const rows = layerCosts();
+    const sends = (row) => row.kind === "spikes" || row.spikes > 0;
     const looked = new Map(data.layers.map((layer, number) => [layer.name, method().layers[number]]));
     const expected = rows.map((row) => {
       const run = looked.get(row.name);
@@ -315,16 +319,16 @@ const Figures = (data, state, cards) => {
     });
     const known = expected.some((value) => value !== null);
     const head = legend("spikes", known ? ["sent", "activations would send"] : ["sent"], 16);
-    const sent = rows.map((row) => row.spikes / row.neurons);
+    const sent = rows.map((row) => (sends(row) ? row.spikes / row.neurons : null));
     return bars(rows, {
-      name: "spikes", top: head.top, x: "spikes of a neuron for an image", marks: head,
-      label: `Spikes per neuron of ${rows.length} layers under ${method().name}.`,
+      name: "spikes", top: layersTop(), x: "spikes of a neuron for an image", marks: head,
+      label: `Spikes per neuron of ${rows.filter(sends).length} layers under ${method().name}.`,
       series: [{ type: "bar", name: "sent", color: colour(state.method), data: rows.map((row, number) => ({ value: sent[number], itemStyle: { opacity: row.name === layerName() ? 1 : 0.68 } })) },
         ...(known ? [wanted(expected, "activations would send")] : [])],
       tip: (_, index) => [rows[index].name, ["spikes per neuron", three(sent[index])], ...(expected[index] === null ? [] : [["activations would send", three(expected[index])]]), ["spikes", brief(rows[index].spikes)], ["neurons", whole(rows[index].neurons)]],
       table: () => ({
         columns: [["layer"], ["neurons", whole], ["spikes", brief], ["spikes per neuron", three], ["activations would send", three]],
-        rows: rows.map((row, number) => [row.name, row.neurons, row.spikes, sent[number], expected[number]]),
+        rows: rows.map((row, number) => [row.name, row.neurons, row.spikes, sent[number], expected[number]]).filter((_, number) => sends(rows[number])),
       }),
     });
   }

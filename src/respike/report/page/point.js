@@ -20,7 +20,7 @@ const Point = (data) => {
       name: "after the same step",
       find: (method, step) => {
         const place = upTo(curve(method).step, step);
-        return place < 0 ? { why: `first answers after step ${whole(curve(method).step[0])}` } : { place };
+        return place < 0 ? { why: `answers after ${whole(curve(method).step[0])}` } : { place };
       },
     },
     loss: {
@@ -28,14 +28,14 @@ const Point = (data) => {
       find: (method, most) => {
         let place = curve(method).step.length;
         while (place && loss(method, place - 1) <= most + SLACK) place -= 1;
-        return place === curve(method).step.length ? { why: "always loses more" } : { place };
+        return place === curve(method).step.length ? { why: "loses more" } : { place };
       },
     },
     energy: {
       name: "at the same energy",
       find: (method, budget) => {
         const place = upTo(curve(method).energy, budget);
-        return place < 0 ? { why: `costs ${times(curve(method).energy[0])} at its first answer` } : { place };
+        return place < 0 ? { why: `starts at ${times(curve(method).energy[0])}` } : { place };
       },
     },
   };

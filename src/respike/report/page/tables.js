@@ -109,9 +109,11 @@ const Tables = (data, state, layerCosts) => {
     at("picture").hidden = !example.picture;
     if (example.picture) at("picture").src = `data:image/png;base64,${example.picture}`;
     at("picture").alt = `Image ${example.number}: ${className(example.label)}`;
+    const layers = method().costs.filter((cost) => cost.kind === "spikes").length - raster.left_out.length;
+    const some = raster.layers.length < layers ? ` in ${raster.layers.length} of ${layers} layers, at even distances` : "";
     const rows = raster.layers.reduce((sum, each) => sum + each.neurons.length, 0);
     const fired = raster.layers.reduce((sum, each) => sum + each.fired, 0);
-    at("raster-text").textContent = `Each mark is a spike, each row a neuron: ${whole(rows)} of the ${whole(fired)} that fired.${raster.left_out.length ? ` Too large to record: ${raster.left_out.join(", ")}.` : ""}`;
+    at("raster-text").textContent = `Each mark is a spike, each row a neuron: ${whole(rows)} of the ${whole(fired)} that fired${some}.${raster.left_out.length ? ` Too large to record: ${raster.left_out.join(", ")}.` : ""}`;
     at("decision-text").textContent = raster.outputs.length > 1
       ? "What each output would be if the run ended after a step, in units of the original’s. The topmost line is the decision."
       : "Layers run one after the other, so the output is there at once, after the last step.";
@@ -214,7 +216,7 @@ const Tables = (data, state, layerCosts) => {
         td.classList.toggle("mistake", count > 0 && number !== other);
         if (!count) return;
         td.title = `${className(number)} taken for ${className(other)}: ${plural(count, "image")}`;
-        td.style.setProperty("--cell", number === other ? `rgba(${token("heat")},${0.1 + 0.25 * share})` : `rgba(${token("warm")},${0.2 + 0.45 * (count / most)})`);
+        td.style.setProperty("--cell", number === other ? `rgba(${token("heat")},${0.1 + 0.25 * share})` : `rgba(${token("warm")},${0.18 + 0.37 * (count / most)})`);
       }));
     }
     const mistakes = matrix ? worstOf(matrix).slice(0, 4) : worst;

@@ -18,8 +18,23 @@ const Words = (() => {
   const tick = (number) => three(Number(number.toPrecision(6)));
   const short = (text, size = 16) => (text.length > size ? `${text.slice(0, size - 1)}…` : text);
   const middle = (text, size) => (text.length > size ? `${text.slice(0, Math.ceil(0.4 * (size - 1)))}…${text.slice(text.length - Math.floor(0.6 * (size - 1)))}` : text);
-  /** Names cut in the middle, where that still tells them apart; else at the start; else numbered. */
-  function apart(names, size) {
+  /** What long names have in common in front and behind, up to a separator, is left out. */
+  function withoutCommon(names, size) {
+    const long = names.filter((text) => text.length > size);
+    if (long.length < 2) return names;
+    const common = (texts) => {
+      let end = 0;
+      while (end < texts[0].length && texts.every((text) => text[end] === texts[0][end])) end += 1;
+      return texts[0].slice(0, end).search(/[._/@-][^._/@-]*$/) + 1;
+    };
+    const start = common(long);
+    const end = common(long.map((text) => [...text.slice(start)].reverse().join("")));
+    return names.map((text) => (text.length > size ? `${start ? "…" : ""}${text.slice(start, text.length - end)}${end ? "…" : ""}` : text));
+  }
+
+  /** Names no longer than that, without what they share; cut in the middle or at the start, else numbered. */
+  function apart(full, size) {
+    const names = withoutCommon(full, size);
     const ways = [(text) => middle(text, size), (text) => (text.length > size ? `…${text.slice(text.length - size + 1)}` : text)];
     for (const way of ways) {
       const cut = names.map(way);
