@@ -59,7 +59,7 @@ def take(browser: Browser, page: Path, transformer: Path, out: Path) -> None:
     with _opened(browser, transformer) as desktop:
         _between(desktop, "#h-costs", "#h-layers", out / "report-transformer.png")
     with _opened(browser, page, width=390, height=844, scale=2) as phone:
-        screens = []
+        screens: list[Image.Image] = []
         for place in ("#main", "[data-chart=energy]", "#h-lost"):
             bar = phone.locator("#bar").bounding_box()
             assert bar is not None
