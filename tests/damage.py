@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from respike import SpikingNetwork, data, load, zoo
+from respike.cli import main
 from respike.data import idx
 from respike.data.catalogue import Member
 from respike.data.encoded import EncodedImages
@@ -40,6 +41,10 @@ MEMORY = 3 << 30
 """Bytes by which a process that reads a damaged file may grow."""
 
 SECONDS = 60
+"""That reading one file may take."""
+
+AT_ONCE = 50
+"""Files that one process reads."""
 
 
 def damaged(content: bytes, seed: int) -> bytes:
@@ -95,46 +100,65 @@ def _front(content: bytes, chance: random.Random) -> bytes:
 def read_damaged(path: Path, read: Callable[[Path], object], seeds: Iterable[int]) -> list[str]:
     """What goes wrong when a file is read with the damage of each seed: nothing may but a `RespikeError`.
 
-    Each file is read in a process of its own, with bounded memory and time: a crash is seen and goes no further.
+    Files are read in processes of their own, `AT_ONCE` in each, with bounded memory and time: a crash is seen and goes
+    no further.
     """
-    content = path.read_bytes()
-    wrong = []
-    for seed in seeds:
-        path.write_bytes(damaged(content, seed))
-        if end := _end_of(lambda: read(path)):
-            wrong.append(f"seed {seed}: {end}")
+    content, left, wrong = path.read_bytes(), list(seeds), []
+    while left:
+        tried, found, end = _child(path, content, read, left[:AT_ONCE])
+        wrong += found
+        if end:
+            wrong.append(f"seed {tried[-1]}: {end}")
+        left = left[len(tried) :]
     path.write_bytes(content)
     return wrong
 
 
-def _end_of(read: Callable[[], object]) -> str:
-    """How a function ends in a child of this process, in words; empty where it returns or raises a `RespikeError`."""
+def _child(
+    path: Path, content: bytes, read: Callable[[Path], object], seeds: list[int]
+) -> tuple[list[int], list[str], str]:
+    """The seeds that a child of this process has tried, what went wrong, and how the last one ended it, if it did."""
     inlet, outlet = os.pipe()
     child = os.fork()
     if not child:
         os.close(inlet)
-        os._exit(_child(read, outlet))
+        _bound()
+        for seed in seeds:
+            os.write(outlet, f"tried {seed}\n".encode())
+            path.write_bytes(damaged(content, seed))
+            if message := _wrong(path, read):
+                os.write(outlet, f"wrong seed {seed}: {message}\n".encode())
+        os._exit(0)
     os.close(outlet)
     with os.fdopen(inlet, "rb") as said:
-        message = said.read().decode()
+        lines = [line.partition(" ") for line in said.read().decode().splitlines()]
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return f"signal {signal.Signals(-code).name}" if code < 0 else message
+    tried = [int(rest) for kind, _, rest in lines if kind == "tried"]
+    end = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}" if code else ""
+    return tried, [rest for kind, _, rest in lines if kind == "wrong"], end
 
 
-def _child(read: Callable[[], object], outlet: int) -> int:
+def _bound() -> None:
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    for stream in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+
+
+def _wrong(path: Path, read: Callable[[Path], object]) -> str:
+    """What went wrong, in a line."""
     signal.alarm(SECONDS)
     try:
-        read()
+        read(path)
     except RespikeError:
-        return 0
+        return ""
     except BaseException as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
-        os.write(outlet, f"{type(error).__name__}: {str(error)[:200]} ({place.filename}:{place.lineno})".encode())
-        return 1
-    return 0
+        said = " ".join(str(error)[:200].split())
+        return f"{type(error).__name__}: {said} ({place.filename}:{place.lineno})"
+    finally:
+        signal.alarm(0)
+    return ""
 
 
 def _converted(path: Path) -> object:
@@ -223,6 +247,11 @@ def _nir(path: Path) -> object:
     return read_graph(path, "a simulator")
 
 
+def _experiment(path: Path) -> object:
+    """As the command line does, which tells what is wrong itself."""
+    return main(["run", str(path), "--show"])
+
+
 def _fit(path: Path) -> object:
     return read_fit(path, "gelu", GELU(), -4.0, 4.0)
 
@@ -255,6 +284,7 @@ READERS: Mapping[str, Callable[[Path], object]] = {
     "score.json": _score,
     "respike.nir.json": _graph,
     "net.nir": _nir,
+    "experiment.toml": _experiment,
     "fits.json": _fit,
     "tuning.db": _study,
     "model.pt2": load,

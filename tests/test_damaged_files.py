@@ -6,6 +6,7 @@ and `RESPIKE_DAMAGED_KINDS=model.onnx,list.csv` those kinds alone.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -29,6 +30,7 @@ import damage
 from report.samples import REPORT
 from respike import SpikingNetwork, load, methods, metrics, score, zoo
 from respike.data import idx
+from respike.errors import RespikeError
 from respike.export import to_nir, write_nir
 from respike.export.nir_graph import KEY
 from respike.fitting.store import write_fit
@@ -174,6 +176,19 @@ def _fit(path: Path) -> None:
     write_fit(path, "gelu", FittedFewSpikes(GELU(), (1.0, 0.5), (1.0, 0.5), (1.0, 0.5), -4.0, 4.0, 0.1))
 
 
+EXPERIMENT = """command = "evaluate"
+network = "mnist-cnn"
+method = "fit"
+input_steps = 12
+refine = ["correct_biases"]
+limit = 1000
+force = true
+json = "results.json"
+
+[made_with]
+respike = "0.2.0"
+torch = "2.6.0"
+"""
 SOUND: dict[str, Callable[[Path], object]] = {
     "net.respike": _converted,
     "weights.safetensors": lambda path: save_file(nn.Linear(40, 30).state_dict(), path),
@@ -204,6 +219,7 @@ SOUND: dict[str, Callable[[Path], object]] = {
     ),
     "respike.nir.json": lambda path: path.write_text(to_nir(_spiking(), allow_metadata=True).metadata[KEY]),
     "net.nir": lambda path: write_nir(path, _spiking(), allow_metadata=True),
+    "experiment.toml": lambda path: path.write_text(EXPERIMENT),
     "fits.json": _fit,
     "tuning.db": _study,
     "model.pt2": lambda path: torch.export.save(torch.export.export(_model(), (torch.rand(2, 2, 8, 8),)), path),
@@ -244,6 +260,16 @@ def test_a_damaged_file_is_refused_in_words(package: str, tmp_path: Path) -> Non
     environment = os.environ | {"OMP_NUM_THREADS": "1", "KERAS_BACKEND": "torch"}
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert (ended.returncode, ended.stdout.strip()) == (0, ""), ended.stderr[-2000:]
+
+
+@pytest.mark.parametrize("name", [name for name in damage.READERS if name.endswith((".json", ".toml"))])
+def test_texts_that_are_nested_without_end_are_refused(name: str, tmp_path: Path) -> None:
+    if name in PACKAGES and find_spec(PACKAGES[name]) is None:
+        pytest.skip(f"{PACKAGES[name]} is not installed")
+    SOUND[name](tmp_path / name)
+    (tmp_path / name).write_text(("a = " if name.endswith(".toml") else "") + "[" * 100_000)
+    with contextlib.suppress(RespikeError):  # the command line and the store of fits raise nothing at all
+        damage.READERS[name](tmp_path / name)
 
 
 def test_every_kind_has_a_sound_file() -> None:

@@ -49,7 +49,7 @@ class Experiment:
         """The experiment in a file; `InvalidFile` where it is no TOML, or says nothing of a command."""
         try:
             found = tomllib.loads(files.read(path).decode())
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidFile(f"{path} is no TOML file: {error}") from error
         command, made_with = found.pop(COMMAND, None), found.pop(MADE_WITH, {})
         if not isinstance(command, str):

@@ -46,7 +46,7 @@ def read_fit(path: Path, key: str, function: Function, low: float, high: float) 
             tuple(_finite(number) for number in record[name]) for name in ("thresholds", "resets", "values", "error")
         )
         return FittedFewSpikes(function, thresholds, resets, values, low, high, error)
-    except (OSError, ValueError, KeyError, TypeError, InvalidOption):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, InvalidOption):
         return None
 
 
@@ -55,7 +55,7 @@ def write_fit(path: Path, key: str, fit: FittedFewSpikes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         records = dict(json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         records = {}
     numbers = {"thresholds": fit.thresholds, "resets": fit.resets, "values": fit.values, "error": (fit.error,)}
     records[key] = {name: [number.hex() for number in row] for name, row in numbers.items()}

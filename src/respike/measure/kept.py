@@ -87,7 +87,7 @@ def _images(batch: Batch) -> str:
 def _read_run(file: Path) -> Mapping[str, object]:
     try:
         found = json.loads(read(file))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidFile(f"{file} is not JSON: delete its folder ({error})") from error
     if not isinstance(found, dict):
         raise InvalidFile(f"{file} does not say what run it is of: delete its folder")

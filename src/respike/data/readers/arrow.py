@@ -43,6 +43,6 @@ def features_of(schema: Any) -> Mapping[str, Any]:
     try:
         described = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
         features: Mapping[str, Any] = described.get("info", {}).get("features", {})
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return {}
     return features if isinstance(features, Mapping) else {}

@@ -56,7 +56,7 @@ def _read(folder: Path, reading: Reading) -> Raw:
 def _json(path: Path) -> Any:
     try:
         found = json.loads(files.read(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidFile(f"{path} is no JSON: {error}") from error
     if not isinstance(found, dict):
         raise InvalidFile(f"{path} holds no JSON object")
