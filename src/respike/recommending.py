@@ -12,7 +12,7 @@ from torch import Tensor
 
 from respike import methods, refine
 from respike.bounds import Bounds
-from respike.calibrate import check_apart
+from respike.calibrate import check_apart, check_spikes
 from respike.errors import Argument, InvalidOption, InvalidPlan, RespikeError, UnknownName
 from respike.export import to_nir
 from respike.export.targets import Target
@@ -159,11 +159,13 @@ def recommend(
     Raises:
         InvalidOption: nothing loses so little; the message says what would.
         InvalidData: held-out images that the methods see.
+        InvalidNetwork: a network in which nothing would spike.
         InvalidPlan: the network has layers that none of the methods converts.
     """
     Bounds(0, 100).check("lose", lose)
     if prefer not in PREFERENCES:
         raise UnknownName("preference", prefer, PREFERENCES)
+    check_spikes(network)
     check_apart(calibration, held_out[0])
     search = _Search(network, calibration, held_out, lose, PREFERENCES[prefer], target, progress)
     families = PORTABLE if target is not None else [one for one in FAMILIES if one.binary or not binary]

@@ -128,6 +128,20 @@ def test_images_that_are_no_numbers_are_named(respike: Runner, folder: Path) -> 
     assert "NaN or infinite numbers, first in sample 3" in error
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("compare", "mnist-mlp", "--methods", "max_norm:steps"), "max_norm: after a colon comes option=value"),
+        (("train", "mnist-mlp", "--directory", "/dev/null"), "/dev/null"),
+        (("data", "fetch", "mnist", "--directory", "/dev/null"), "cannot use /dev/null/mnist: Not a directory"),
+    ],
+)
+def test_places_and_options_that_are_none(words: tuple[str, ...], told: str, respike: Runner) -> None:
+    error = respike.refused(*words)
+    assert told in error
+    assert "Errno" not in error
+
+
 def test_an_option_in_front_of_the_command(respike: Runner) -> None:
     error = respike.refused("--limit", 3, "evaluate", "mnist-mlp", "--method", "max_norm")
     assert error.startswith("there is no option --limit in front of the command")

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from networks import Builder, images, suited
-from respike import SpikingNetwork, measure, methods, plan
-from respike.errors import InvalidData, InvalidFile, InvalidOption, UnknownName
-from respike.ir import Activation, Input, Multiply, Network, ReLU
+from respike import SpikingNetwork, measure, methods, plan, recommend
+from respike.errors import InvalidData, InvalidFile, InvalidNetwork, InvalidOption, UnknownName
+from respike.ir import Activation, Input, Linear, Multiply, Network, ReLU
 
 pytest.importorskip("optuna", reason="optuna is not installed")
 
@@ -205,8 +205,30 @@ def test_held_out_images_must_be_held_out(tmp_path: Path) -> None:
 
 def test_a_database_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     (tmp_path / "study.db").write_bytes(b"this is no database, but a text of some length" * 40)
-    with pytest.raises(InvalidFile, match=r"cannot be used.*not a database"):
+    with pytest.raises(InvalidFile, match=r"study\.db is no database of SQLite: name another file"):
         search(tmp_path, 1)
+    (tmp_path / "study.db").write_bytes(b"SQLite format 3\0 and no more")
+    with pytest.raises(InvalidFile, match="cannot be used") as caught:
+        search(tmp_path, 1)
+    assert "finished trials" not in str(caught.value)
+    (tmp_path / "study.db").unlink()
+    (tmp_path / "study.db").mkdir()
+    with pytest.raises(InvalidFile, match="is no database of SQLite"):
+        search(tmp_path, 1)
+
+
+def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:
+    (tmp_path / "study.db").touch()
+    assert len(search(tmp_path, 1).trials) == 1
+
+
+def test_a_network_in_which_nothing_spikes_is_not_searched(tmp_path: Path) -> None:
+    network = Network((Input("x", (), (4,)), Linear("fc", ("x",), torch.eye(4))), ("fc",), "linear")
+    images = torch.rand(8, 4)
+    with pytest.raises(InvalidNetwork, match="linear has no activations: nothing in it would spike"):
+        tune(network, images, (images + 1, torch.zeros(8, dtype=torch.long)), trials=1, storage=tmp_path / "s.db")
+    with pytest.raises(InvalidNetwork, match="linear has no activations"):
+        recommend(network, images, (images + 1, torch.zeros(8, dtype=torch.long)))
 
 
 @pytest.mark.parametrize(

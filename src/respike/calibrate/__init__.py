@@ -1,6 +1,6 @@
 """Calibration: what activations look like, from data or from the weights alone."""
 
-from respike.calibrate.batches import Batch, Calibration, check_apart, first_images, image_batches
+from respike.calibrate.batches import Batch, Calibration, check_apart, check_spikes, first_images, image_batches
 from respike.calibrate.bounds import activation_bounds
 from respike.calibrate.channels import channel_axis, for_channels
 from respike.calibrate.rounding import largest_units, least_squares_units
@@ -15,6 +15,7 @@ __all__ = [
     "activation_bounds",
     "channel_axis",
     "check_apart",
+    "check_spikes",
     "first_images",
     "for_channels",
     "image_batches",

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from respike.errors import InvalidData
+from respike.errors import InvalidData, InvalidNetwork
 from respike.ir import Network
 
 Batch: TypeAlias = Tensor | Sequence[Tensor]
@@ -55,6 +55,16 @@ def first_images(network: Network, calibration: Calibration, count: int) -> Tens
         if images >= count:
             break
     return torch.cat(batches)
+
+
+def check_spikes(network: Network) -> None:
+    """Raises `InvalidNetwork` where nothing in a network would spike, so that there is nothing to search for.
+
+    Args:
+        network: the network to convert.
+    """
+    if not network.activations:
+        raise InvalidNetwork(f"{network.origin or 'the network'} has no activations: nothing in it would spike")
 
 
 def check_apart(calibration: Tensor, held_out: Tensor) -> None:

@@ -21,6 +21,9 @@ def method(name: str, refinements: str | None = None) -> Method[Any]:
 
     `refinements` is what follows `--refine`.
     """
+    head, _, rest = name.partition(":")
+    if rest and head.replace("-", "_") in {one.name for one in methods.ALL}:
+        raise InvalidOption(f"{head}: after a colon comes option=value, not {rest!r}")
     found = imported(name, "method") if is_own(name) else methods.find(name)
     if not isinstance(found, Method):
         _check_takes(name, found, "method", "network")

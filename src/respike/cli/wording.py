@@ -9,7 +9,11 @@ from respike.errors import Argument, Call, RespikeError
 
 def told(error: Exception) -> str:
     """The message of an error, with what it advises as one writes it on the command line."""
-    return joined(error.args) if isinstance(error, RespikeError) else str(error)
+    if isinstance(error, RespikeError):
+        return joined(error.args)
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"cannot use {error.filename}: {error.strerror}"
+    return str(error)
 
 
 def joined(parts: Iterable[object]) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from respike import methods
 from respike.bounds import Bounds
-from respike.calibrate import check_apart
+from respike.calibrate import check_apart, check_spikes
 from respike.errors import InvalidOption
 from respike.ir import Network
 from respike.measure import USELESS, Report, measure
@@ -110,6 +110,7 @@ def tune(
 
     Raises:
         InvalidData: held-out images that the methods see.
+        InvalidNetwork: a network in which nothing would spike.
         InvalidOption: a study of that name that is of another network, version, data or search.
         InvalidFile: a database that cannot be opened, or went away in the middle.
     """
@@ -117,6 +118,7 @@ def tune(
         raise InvalidOption("a search needs at least one trial, of two steps or more")
     Bounds(0, 1).check("allowed_loss", allowed_loss)
     images, labels = held_out
+    check_spikes(network)
     check_apart(calibration, images)
     among = [method for method in methods.ALL if method.suits(network)] if among is None else among
     among_spaces = spaces(longest, among)

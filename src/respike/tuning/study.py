@@ -82,7 +82,8 @@ class Study:
         Raises `InvalidOption` where a study of that name is of something else (`identity`), `InvalidFile` where the
         database cannot be opened.
         """
-        with _quiet(), _database(storage):
+        _check_kind(storage)
+        with _quiet(), _database(storage, kept=""):
             engine = _made(storage)
             known = {summary.study_name for summary in optuna.get_all_study_summaries(engine, include_best_trial=False)}
             study = optuna.create_study(storage=engine, study_name=name, directions=directions, load_if_exists=True)
@@ -110,7 +111,8 @@ class Study:
         """A study that is there already; its identity says which spaces it has, and how much a trial may lose."""
         if "://" not in str(storage) and not Path(storage).exists():
             raise InvalidFile(f"there is no study database {storage}")
-        with _quiet(), _database(storage):
+        _check_kind(storage)
+        with _quiet(), _database(storage, kept=""):
             engine = RDBStorage(url(storage))
             known = sorted(summary.study_name for summary in optuna.get_all_study_summaries(engine))
             if name not in known:
@@ -255,6 +257,9 @@ def _alive(process: int) -> bool:
     return True
 
 
+_KEPT = "; finished trials are kept in it, and the same command goes on from them"
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without Optuna's log; what is experimental in it is our choice, and the user can do nothing about it."""
@@ -269,8 +274,8 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _database(where: str | Path) -> Iterator[None]:
-    """Tells what a database does in a line, with what to do."""
+def _database(where: str | Path, kept: str = _KEPT) -> Iterator[None]:
+    """Tells what a database does in a line, and what is `kept` in it."""
     try:
         yield
     except RespikeError:
@@ -280,7 +285,17 @@ def _database(where: str | Path) -> Iterator[None]:
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError, RuntimeError, LookupError, ValueError) as error:
         # The last two: rows that are missing, and JSON that is none, in a damaged database.
         reason = str(error.__cause__ or error).splitlines()[0]
-        raise InvalidFile(
-            f"the database of the study {where} cannot be used: {reason}; finished trials are kept in it, and the same "
-            "command goes on from them"
-        ) from error
+        raise InvalidFile(f"the database of the study {where} cannot be used: {reason}{kept}") from error
+
+
+def _check_kind(storage: str | Path) -> None:
+    """Raises `InvalidFile` where a file is there that is no database of SQLite."""
+    path = Path(storage)
+    if "://" in str(storage) or not path.exists():
+        return
+    begins = b""
+    if path.is_file():
+        with path.open("rb") as file:
+            begins = file.read(16)
+    if not path.is_file() or begins not in (b"", b"SQLite format 3\0"):
+        raise InvalidFile(f"{path} is no database of SQLite: name another file, or the URL of a database")
