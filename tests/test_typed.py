@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from report.samples import REPORT
@@ -54,6 +54,7 @@ OUTER = st.builds(
 )
 
 
+@settings(max_examples=60, derandomize=True, deadline=None)
 @given(OUTER)
 def test_what_was_written_is_read(outer: Outer) -> None:
     assert of_json(Outer, json.dumps(asdict(outer)), "the text", "an example") == outer

@@ -36,6 +36,8 @@ class Bounds:
         if self.whole:
             return f"{self.low:,} to {self.high:,}" if self.high < math.inf else f"{self.low:,} or more"
         if self.high == math.inf:
+            if self.low == -math.inf:
+                return "a finite number"
             return f"above {self.low:g}" if self.low_open else f"{self.low:g} or more"
         return f"in {'(' if self.low_open else '['}{self.low:g}, {self.high:g}{')' if self.high_open else ']'}"
 

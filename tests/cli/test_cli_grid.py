@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
@@ -59,6 +59,7 @@ def grids(draw: st.DrawFn) -> Grid:
     return Grid(columns, rows, gap=draw(st.integers(1, 2)))
 
 
+@settings(max_examples=60, derandomize=True, deadline=None)
 @given(grids(), st.integers(30, 130))
 def test_a_grid_keeps_every_cell_whole(what: Grid, width: int) -> None:
     _assert_whole(_drawn(what, 400), _drawn(what, width), width)

@@ -54,6 +54,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+MODEL = ("evaluate", "mnist-mlp", "--method", "model_norm", "--steps", "2", "--limit", "8")
 RUN = ("--dataset", "own.npz", "--steps", 4)
 
 
@@ -133,10 +134,14 @@ def test_images_that_are_no_numbers_are_named(respike: Runner, folder: Path) -> 
     [
         (("compare", "mnist-mlp", "--methods", "max_norm:steps"), "max_norm: after a colon comes option=value"),
         (("train", "mnist-mlp", "--directory", "/dev/null"), "/dev/null"),
+        ((*MODEL, "--input-low", "2"), "--input-low must be below --input-high, got 2 and 1"),
+        ((*MODEL, "--input-low", "nan"), "--input-low must be a finite number, got nan"),
+        ((*MODEL, "--calibration", "missing.npz"), "there is no file or folder missing.npz"),
         (("data", "fetch", "mnist", "--directory", "/dev/null"), "cannot use /dev/null/mnist: Not a directory"),
     ],
 )
 def test_places_and_options_that_are_none(words: tuple[str, ...], told: str, respike: Runner) -> None:
+    """Before anything long is done."""
     error = respike.refused(*words)
     assert told in error
     assert "Errno" not in error

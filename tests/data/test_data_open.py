@@ -462,6 +462,8 @@ def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
         (_write(tmp_path / "a.csv", b"file,label\na.png"), InvalidData, "row 2 .* has 1 columns"),
         (_write(tmp_path / "b.csv", b"a.png,3"), InvalidFile, r"no file .*a\.png"),
         (_write(tmp_path / "c.csv", b"\xff\xfe"), InvalidFile, "UTF-8"),
+        (_write(tmp_path / "d.csv", "file,label\na.png,²\nb.png,--5\n".encode()), InvalidFile, r"no file .*a\.png"),
+        (_write(tmp_path / "e.csv", b"file,label\na.png," + b"9" * 5000), InvalidFile, r"no file .*a\.png"),
         (_write(tmp_path / "notes.txt", b"hello"), InvalidData, "no data that respike reads"),
     ]
     for path, kind, told in cases:
@@ -476,6 +478,12 @@ def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
         data.open((_PIXELS, np.linspace(0, 1, 9)))
     with pytest.raises(InvalidData, match="have no layout 'hw'"):
         data.open((_PIXELS, _LABELS), preparation=Preparation(layout=Layout.NO_CHANNELS))
+    with pytest.raises(InvalidFile, match=r"long\.txt must hold labels"):
+        data.open(_PIXELS, labels=_write(tmp_path / "long.txt", b"9" * 30))
+    for large in (10**6, 2**62):
+        with pytest.raises(InvalidData, match=rf"labels up to {large:,}, and no network tells more than 1,000,000"):
+            data.open((_PIXELS, np.where(_LABELS == 2, large, _LABELS)))
+    assert len(data.open((_PIXELS, np.where(_LABELS == 2, 10**6 - 1, _LABELS))).classes) == 10**6
     with pytest.raises(InvalidOption, match="a part of data"):
         data.open((_PIXELS, _LABELS), "dev")
 

@@ -9,7 +9,7 @@ import pkgutil
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -22,6 +22,7 @@ SURROGATES = (Triangle(), Triangle(0.5), Sigmoid(), FastSigmoid())
 BY_THRESHOLD = [IntegrateFire(Subtract()), IntegrateFire(ToValue(0.0)), IntegrateFire(ToValue(-0.25))]
 
 
+@settings(max_examples=60, derandomize=True, deadline=None)
 @given(
     neuron=st.sampled_from(STEPPED),
     potentials=st.lists(st.floats(-4, 4), min_size=1, max_size=10),
@@ -48,6 +49,7 @@ def _derivative(function: Triangle | Sigmoid | FastSigmoid, x: Tensor) -> Tensor
     return torch.autograd.grad(function(x).sum(), x)[0]
 
 
+@settings(max_examples=60, derandomize=True, deadline=None)
 @given(
     neuron=st.sampled_from(BY_THRESHOLD),
     potential=st.floats(-4, 4),

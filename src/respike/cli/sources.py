@@ -210,7 +210,7 @@ class Source:
             known = [listing.name for listing in data.available()]
             raise (
                 UnknownName("data set", name, known)
-                if Path(name).parent == Path()
+                if Path(name).parent == Path() and not Path(name).suffix
                 else InvalidData(f"there is no file or folder {name}")
             )
         opened = data.open(

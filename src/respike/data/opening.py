@@ -24,6 +24,8 @@ from respike.data.readers.reader import whole_labels
 from respike.errors import Argument, InvalidData, InvalidFile, InvalidOption
 from respike.summarised import counted
 
+MOST_CLASSES = 1_000_000
+"""Classes that labels may tell apart: more are no labels, and their names alone would fill the memory."""
 _LOOKED_AT = 256
 """Images whose values a summary looks at."""
 
@@ -165,6 +167,11 @@ def _labels(raw: Raw, given: str | os.PathLike[str] | Tensor | None, first: int,
         raise InvalidData(
             f"{name} has {len(found):,} labels for {len(raw.pixels):,} images: there must be one for each"
         )
+    if len(found) and int(found.max()) - first >= MOST_CLASSES:
+        raise InvalidData(
+            f"{name} has labels up to {int(found.max()):,}, and no network tells more than {MOST_CLASSES:,} classes "
+            "apart: these are no labels of classes"
+        )
     if len(found) and int(found.min()) < first:
         raise InvalidData(
             f"{name}: the labels run from {int(found.min())} to {int(found.max())}, so the first class is ",
@@ -181,7 +188,7 @@ def _label_file(path: Path) -> Any:
         return idx.parse(content, str(path))
     try:
         return torch.tensor([int(line) for line in files.read(path).decode().split()])
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:  # the second: of a number that 64 bits do not hold
         raise InvalidFile(f"{path} must hold labels: .npy, IDX, or text with one whole number in each line") from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from respike.bounds import Finite, StepCount
 from respike.calibrate import activation_bounds, sites
 from respike.citations import DIEHL_2015, DIEHL_REPLICATION
+from respike.errors import Argument, InvalidOption
 from respike.ir import Network
 from respike.methods.method import published
 from respike.methods.remedy import Remedy
@@ -38,6 +39,13 @@ def model_norm(
         input_low: smallest input value.
         input_high: largest input value.
         reset: what a neuron does after a spike.
+
+    Raises:
+        InvalidOption: input values from high to low.
     """
+    if not input_low < input_high:
+        raise InvalidOption(
+            Argument("input_low"), " must be below ", Argument("input_high"), f", got {input_low:g} and {input_high:g}"
+        )
     bounds = activation_bounds(network, (input_low, input_high))
     return Plan(sites=sites(network, bounds, neuron=IntegrateFire(reset)), schedule=Steady(steps))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from respike.data.encoded import Embedded, Item, encoded, whole
 from respike.data.readers.reader import IMAGES, LABELS, Raw, Reading, labels_of, of_arrays
 from respike.errors import InvalidData
 
+_WHOLE = re.compile(r"\s*-?[0-9]{1,18}\s*")
+"""Whole numbers that 64 bits hold; what is longer is a name."""
 FILES = ("file", "files", "path", "paths", "filename", "file_name", "filepath", "image_path", "name")
 """Names of columns that hold files."""
 SPLITS = ("split", "part", "subset", "set")
@@ -89,7 +92,7 @@ def _labels(
             return labels_of(np.asarray([float(value) for value in values]), str(place), reading), ()
         except ValueError as error:
             raise InvalidData(f"{place}: targets must be numbers: {error}") from error
-    if all(isinstance(value, str) and value.strip().lstrip("-").isdigit() for value in values):
+    if all(isinstance(value, str) and _WHOLE.fullmatch(value) for value in values):
         return labels_of(np.asarray([int(value) for value in values]), str(place), reading), tuple(classes)
     names = tuple(classes) or tuple(sorted({str(value) for value in values}))
     numbers = {name: number for number, name in enumerate(names)}
