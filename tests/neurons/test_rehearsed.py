@@ -7,6 +7,7 @@ import torch
 
 from respike.errors import InvalidOption
 from respike.neurons import OffsetCorrected, ResidualSilenced
+from respike.neurons.base import State
 from respike.neurons.rehearsed import RehearsedNeuron
 
 THRESHOLD = torch.tensor(2.0, dtype=torch.float64)
@@ -16,7 +17,7 @@ INITIAL = 0.5
 def _rehearsed(neuron: RehearsedNeuron, left: list[float]) -> tuple[torch.Tensor, torch.Tensor]:
     """Potentials after a rehearsal of one step that leaves these residues, and who fires in the next step."""
     initial = torch.full((len(left),), INITIAL, dtype=torch.float64)
-    state = neuron.start(initial)
+    state: State = neuron.start(initial)
     wanted = torch.tensor(left, dtype=torch.float64)
     # A neuron at the threshold fires, so what is left of 2 and more is charged with one threshold more.
     charge = wanted + torch.where(wanted >= 0, THRESHOLD, torch.zeros_like(wanted)) - initial
@@ -44,7 +45,7 @@ def test_neurons_left_below_zero_fall_silent() -> None:
 @pytest.mark.parametrize("kind", [OffsetCorrected, ResidualSilenced])
 def test_before_the_rehearsal_is_over_they_subtract(kind: type[RehearsedNeuron]) -> None:
     neuron = kind(3)
-    state = neuron.start(torch.tensor([INITIAL], dtype=torch.float64))
+    state: State = neuron.start(torch.tensor([INITIAL], dtype=torch.float64))
     seen = []
     for _ in range(3):
         state, spikes = neuron.fire(state.charged(torch.tensor([1.75], dtype=torch.float64)), THRESHOLD)
