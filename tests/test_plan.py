@@ -12,7 +12,7 @@ from respike import SpikingNetwork
 from respike.coding import Bernoulli
 from respike.errors import BiasScaleWarning, InvalidNetwork, InvalidPlan
 from respike.ir import Activation, GroupNorm, Input, Linear, Network, ReLU
-from respike.neurons import IntegrateFire, ToValue
+from respike.neurons import FewSpikes, IntegrateFire, ToValue
 from respike.plan import Plan, Site
 from respike.schedule import InputThenDrain, Steady
 
@@ -56,11 +56,23 @@ def test_channels_must_fit() -> None:
         {"threshold": 1.0, "spike_value": 0.0},
         {"threshold": 1.0, "initial_potential": float("inf")},
         {"threshold": 1.0, "neuron": IntegrateFire(ToValue(1.0))},
+        {"threshold": 1.0, "transient": torch.ones(3)},
+        {"threshold": 1.0, "transient": torch.full((2, 3), float("nan"))},
+        {"threshold": 1.0, "transient": torch.ones(2, 3), "neuron": FewSpikes(4)},
     ],
 )
 def test_numbers_that_no_neuron_can_have(numbers: dict[str, object]) -> None:
     with pytest.raises(InvalidPlan):
         Site(**numbers)  # type: ignore[arg-type]
+
+
+def test_transients_that_do_not_fit_the_network_or_the_schedule() -> None:
+    site = Site(1.0, transient=torch.ones(2, 3))
+    SpikingNetwork(network(), Plan({"relu": site}, Steady(3)))
+    with pytest.raises(InvalidPlan, match="'relu' has 3 channels, its transient has numbers for 4"):
+        SpikingNetwork(network(), Plan({"relu": Site(1.0, transient=torch.ones(2, 4))}, Steady(3)))
+    with pytest.raises(InvalidPlan, match="'relu' has a transient, which goes with a steady schedule only"):
+        SpikingNetwork(network(), Plan({"relu": site}, InputThenDrain(3, 3)))
 
 
 def test_a_clipped_activation_cannot_drain_or_exceed_its_clip() -> None:

@@ -44,9 +44,11 @@ def spiking(network: Network, neuron: Neuron, schedule: Schedule) -> SpikingNetw
     first, *rest = (node.name for node in network.activations)
     channels = torch.linspace(1.0, 1.5, network.shapes[first][0], dtype=torch.float64)
     site = Site(unit, spike_value=unit * 1.25, initial_potential=unit / 2, extra_current=0.03, neuron=neuron)
-    return SpikingNetwork(
-        network, Plan({first: replace(site, threshold=unit * channels)} | dict.fromkeys(rest, site), schedule)
-    )
+    sites = {first: replace(site, threshold=unit * channels)} | dict.fromkeys(rest, site)
+    if isinstance(schedule, Steady):
+        passing = torch.tensor([[0.3], [-0.2]], dtype=torch.float64)
+        sites = {name: replace(one, transient=passing) for name, one in sites.items()}
+    return SpikingNetwork(network, Plan(sites, schedule))
 
 
 @settings(max_examples=40, derandomize=True, deadline=None)

@@ -53,6 +53,7 @@ class Site:
         initial_potential: potential before the first step.
         extra_current: added to the current in every step in which biases are on (ECC Eq. 9).
         neuron: the dynamics.
+        transient: added to the current beside, in step t row t, `[steps, channels]`; nothing behind the last row.
     """
 
     threshold: Quantity
@@ -60,6 +61,7 @@ class Site:
     initial_potential: Quantity = 0.0
     extra_current: Quantity = 0.0
     neuron: Neuron = field(default_factory=IntegrateFire)
+    transient: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.spike_value is None:
@@ -73,13 +75,35 @@ class Site:
             raise InvalidPlan(
                 f"{self.neuron.describe()} have one number for all, or one for each channel: `[channels]`"
             )
+        if self.transient is not None:
+            self._check_transient(self.transient)
         self.neuron.check(torch.as_tensor(self.threshold))
+
+    def _check_transient(self, transient: Tensor) -> None:
+        _check("transient", transient)
+        if transient.ndim != 2:
+            raise InvalidPlan(f"a transient is `[steps, channels]`, got shape {list(transient.shape)}")
+        if self.neuron.window is not None:
+            raise InvalidPlan(
+                f"{self.neuron.describe()} take their whole input at once, so they have no transient: leave it out"
+            )
 
     @property
     def value(self) -> Quantity:
         """`spike_value`, which is never None once the site is made."""
         assert self.spike_value is not None
         return self.spike_value
+
+    def transient_in(self, first: int, steps: int, dimensions: int) -> Tensor | None:
+        """The transient in `steps` steps behind the first `first`; None where there is none any more.
+
+        It is `[steps, 1, channels, 1, …]`, to be added to currents over time whose batches have so many `dimensions`.
+        """
+        if self.transient is None or first >= len(self.transient):
+            return None
+        rows = self.transient[first : first + steps]
+        rows = torch.cat([rows, rows.new_zeros(steps - len(rows), rows.shape[1])])
+        return rows.reshape(steps, 1, -1, *(1,) * (dimensions - 2))
 
     def like(self, batch: Tensor) -> SiteTensors:
         """The site's numbers as tensors that broadcast against `batch` (`[batch, *shape]`), in its type."""
@@ -283,6 +307,7 @@ class Plan(Summarised):
             )
         self._check_analog(network)
         self._check_readout()
+        self._check_transients()
         spiking = [node for node in network.activations if node.name not in self.analog]
         names = {node.name for node in spiking}
         if missing := sorted(names - self.sites.keys()):
@@ -318,6 +343,14 @@ class Plan(Summarised):
             raise InvalidPlan(
                 f"the readout starts after {after} steps, and the plan has {steps}: use {steps - 1} at most"
             )
+
+    def _check_transients(self) -> None:
+        """A transient counts its steps from the first one, so input and biases are on from there."""
+        for name, site in self.sites.items():
+            if site.transient is not None and not isinstance(self.schedule, Steady):
+                raise InvalidPlan(
+                    f"layer {name!r} has a transient, which goes with a steady schedule only: leave it out"
+                )
 
     def _check_analog(self, network: Network) -> None:
         """Nothing stays analog unless the plan says so, and then layers must decode to values."""
@@ -440,6 +473,10 @@ def _has_biases(network: Network) -> bool:
 
 
 def _check_channels(name: str, site: Site, shape: tuple[int, ...]) -> None:
+    if site.transient is not None and site.transient.shape[1] not in (1, shape[0]):
+        raise InvalidPlan(
+            f"layer {name!r} has {shape[0]} channels, its transient has numbers for {site.transient.shape[1]}"
+        )
     for quantity in (site.threshold, site.value, site.initial_potential, site.extra_current):
         sizes = torch.as_tensor(quantity).shape
         if len(sizes) == 1 and sizes[0] != shape[0]:

@@ -84,6 +84,7 @@ CODINGS: list[Coding] = [ConstantCurrent(), Bernoulli(rate=600.0, seed=3), Integ
     counted=st.booleans(),
     per_channel=st.booleans(),
     memory=st.sampled_from([1, 3000, 10**8]),
+    transient=st.sampled_from([0, 3, 9]),
 )
 def test_on_every_choice(
     network: Network,
@@ -94,13 +95,16 @@ def test_on_every_choice(
     counted: bool,
     per_channel: bool,
     memory: int,
+    transient: int,
 ) -> None:
     def site(name: str) -> Site:
         channels = network.shapes[name][0]
+        passing = torch.linspace(-0.4, 0.5, transient * channels, dtype=torch.float64).reshape(transient, channels)
         threshold = (
             0.3 + torch.rand(channels, generator=torch.Generator().manual_seed(channels)) if per_channel else 0.7
         )
-        return Site(threshold, spike_value=0.6, initial_potential=0.1, extra_current=0.01, neuron=neuron)
+        site = Site(threshold, spike_value=0.6, initial_potential=0.1, extra_current=0.01, neuron=neuron)
+        return replace(site, transient=passing) if transient and isinstance(schedule, Steady) else site
 
     plan = Plan({node.name: site(node.name) for node in network.activations}, schedule, coding)
     plan = replace(plan, max_pooling=max_pooling)

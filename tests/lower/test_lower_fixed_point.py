@@ -14,7 +14,7 @@ from torch import Tensor
 
 import respike
 from networks import Builder, images, networks, perceptrons
-from respike import data, engines, zoo
+from respike import data, engines, refine, zoo
 from respike.coding import Bernoulli, IntegrateEncoder
 from respike.engines.integers import bounds
 from respike.errors import InvalidOption, InvalidPlan
@@ -422,6 +422,14 @@ def test_few_spikes_neurons_are_refused() -> None:
     plan = Plan({name: Site(1.0, neuron=FewSpikes(4)) for name in ("a", "b")}, Layerwise(4))
     with pytest.raises(InvalidPlan, match="Layerwise schedule cannot be lowered yet"):
         fixed_point(network, plan)
+
+
+def test_transients_are_refused_and_the_plan_without_them_is_not(mnist: tuple[Network, Plan, Tensor]) -> None:
+    network, plan, calibration = mnist
+    plan = replace(plan, sites={name: replace(site, transient=torch.ones(1, 1)) for name, site in plan.sites.items()})
+    with pytest.raises(InvalidPlan, match="transient, which cannot be lowered yet: refine the plan by correct_biases"):
+        fixed_point(network, plan)
+    fixed_point(network, refine.correct_biases(plan, network, calibration))
 
 
 def test_input_spikes_are_ones() -> None:

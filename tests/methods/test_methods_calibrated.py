@@ -48,7 +48,8 @@ def test_it_is_its_parts_one_after_the_other() -> None:
         return engines.batched(NETWORK, plan, HELD_OUT[:8]).outputs_over_time
 
     by_hand = refine.initial_potential(methods.max_norm(NETWORK, CALIBRATION, steps=10))
-    by_hand = refine.fit_thresholds(refine.least_squares(by_hand, NETWORK, CALIBRATION), NETWORK, CALIBRATION)
+    by_hand = refine.least_squares(by_hand, NETWORK, CALIBRATION)
+    by_hand = refine.fit_thresholds(by_hand, NETWORK, CALIBRATION, each_step=True)
     late = refine.read_late(by_hand, after=3)  # half of the six populations on the longest path
     assert torch.equal(outputs(methods.calibrated(NETWORK, CALIBRATION, steps=10)), outputs(late))
     assert methods.calibrated(NETWORK, CALIBRATION, steps=4).readout.after == 2

@@ -88,6 +88,41 @@ def test_correct_biases_gives_every_channel_the_mean_input_of_the_network(kind: 
     assert float((found - wanted).abs().max()) > 1e-4  # there was something to correct
 
 
+@pytest.mark.parametrize("kind", ["steady", "encoded", "signed", "burst"])
+@pytest.mark.parametrize("refinement", [refine.correct_biases, refine.fit_thresholds], ids=lambda one: one.name)
+def test_each_step_gives_every_channel_the_mean_input_of_the_network_in_every_step(
+    kind: str, refinement: Refinement[Any]
+) -> None:
+    """Against the currents of a simulation, step by step, through the max pool of what is accumulated."""
+    plan = refinement(plans()[kind], NETWORK, IMAGES, each_step=True)
+    record = simulate(SpikingNetwork(NETWORK, plan), IMAGES, Probe(spikes=list(plan.sites)), engine=batched)
+    steps = plan.schedule.steps
+    values: dict[str, Tensor] = {}
+    for node in NETWORK.nodes:
+        if node.name in plan.sites:
+            site = plan.sites[node.name]
+            current = values[node.inputs[0]].transpose(1, 2).flatten(2).mean(2)
+            (before,) = node.inputs
+            wanted = NETWORK.values((IMAGES,), keep=[before])[before].transpose(0, 1).flatten(1).mean(1)
+            added = torch.as_tensor(site.extra_current) + (0 if site.transient is None else site.transient)
+            torch.testing.assert_close(current + added, wanted.expand(steps, -1), rtol=1e-9, atol=1e-9)
+            assert (site.transient is None) == bool((current == current[0]).all())
+            spikes = record.spikes[node.name]
+            values[node.name] = spikes * site.like(spikes[0]).spike_value
+        elif isinstance(node, MaxPool):
+            sums = values[node.inputs[0]].cumsum(0)
+            maxima = torch.stack([evaluate(node, [one]) for one in sums])
+            values[node.name] = maxima.diff(dim=0, prepend=torch.zeros_like(maxima[:1]))
+        elif node.inputs:
+            each = zip(*(values[one] for one in node.inputs), strict=True)
+            values[node.name] = torch.stack([evaluate(node, list(one)) for one in each])
+        elif plan.coding.spiking:
+            values[node.name] = plan.coding.stream(IMAGES).take(steps)
+        else:
+            values[node.name] = IMAGES.expand(steps, *IMAGES.shape)
+    assert sum(site.transient is not None for site in plan.sites.values()) >= 3
+
+
 def test_calibrate_potentials_lessens_the_mean_error_of_what_is_sent() -> None:
     def errors(plan: Plan) -> Tensor:
         record = simulate(SpikingNetwork(NETWORK, plan), IMAGES)
@@ -252,6 +287,12 @@ def test_plans_say_how_they_were_refined_and_keep_it_in_files(tmp_path: Path) ->
     SpikingNetwork(NETWORK, plan).save(tmp_path / "net.respike")
     again = SpikingNetwork.load(tmp_path / "net.respike").plan
     assert (again.title, again.settings["refine"]) == (plan.title, plan.settings["refine"])
+    plan = refine.correct_biases(plan, NETWORK, IMAGES, each_step=True)
+    SpikingNetwork(NETWORK, plan).save(tmp_path / "net.respike")
+    again = SpikingNetwork.load(tmp_path / "net.respike").plan
+    for name, site in plan.sites.items():
+        assert (site.transient is None) == ((kept := again.sites[name].transient) is None)
+        assert site.transient is None or (kept is not None and torch.equal(kept, site.transient))
 
 
 def test_a_method_with_refinements_is_a_method() -> None:
@@ -298,6 +339,8 @@ def test_what_does_not_fit_is_refused() -> None:
     momentary = replace(methods.max_norm(NETWORK, IMAGES, steps=8), max_pooling=MomentaryMax())
     with pytest.raises(InvalidPlan, match="AccumulatedMax"):
         refine.correct_biases(momentary, NETWORK, IMAGES)
+    with pytest.raises(InvalidPlan, match="whole input at once: use each_step=False"):
+        refine.correct_biases(few, NETWORK, IMAGES, each_step=True)
     with pytest.raises(InvalidOption, match="share"):
         refine.initial_potential(hard, share=1.0)
     with pytest.raises(UnknownName, match="did you mean 'least_squares'"):

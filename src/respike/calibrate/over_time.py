@@ -119,6 +119,9 @@ class _InTorch:
     def run(self, name: str, current: Tensor, site: Site) -> Tensor:
         numbers, neuron = site.like(current[0]), site.neuron
         state = neuron.start(numbers.initial_potential.expand_as(current[0]))
+        transient = site.transient_in(0, self._steps, current[0].ndim)
+        if transient is not None:
+            current = current + transient.to(current)
         small = neuron.most is not None and neuron.most <= torch.iinfo(torch.int8).max
         fired = torch.empty(self._steps, *current.shape[1:], dtype=torch.int8 if small else torch.int32)
         for number in range(self._steps):

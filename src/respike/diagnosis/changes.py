@@ -113,4 +113,5 @@ def _times(one: Site, factor: float) -> Site:
         spike_value=one.value * factor,
         initial_potential=one.initial_potential * factor,
         extra_current=one.extra_current * factor,
+        transient=None if one.transient is None else one.transient * factor,
     )

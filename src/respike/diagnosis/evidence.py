@@ -68,6 +68,8 @@ class Evidence:
         site = self.site(layer)
         steps = self.plan.schedule.input_steps
         charge = torch.as_tensor(site.initial_potential) + steps * torch.as_tensor(site.extra_current)
+        if site.transient is not None:
+            charge = charge + site.transient.sum(0)
         return float((charge / torch.as_tensor(site.threshold)).min())
 
     def weight(self, layer: Layer) -> float:

@@ -83,6 +83,10 @@ class _Totals(Walk[Tensor]):
             self.recorder.population(INPUT, spikes.sum(0, keepdim=True))
         return given[0] * steps if len(given) == 1 else given.sum(0)
 
+    def plus(self, current: Tensor, transient: Tensor) -> Tensor:
+        """With the total of the transient."""
+        return current + transient.sum(0).to(current)
+
     def map(self, node: Affine | Analog | Activation, inputs: list[Tensor], phase: Phase) -> Tensor:
         """A map on totals: its constant part flows in every step. Steady plans have no analog nodes."""
         constant = evaluate(node, [torch.zeros_like(value[:1]) for value in inputs])

@@ -25,12 +25,17 @@ class _Population:
         self.site = site
         self.recorder = recorder
         self.state: State | None = None
+        self.done = 0  # steps
 
     def __call__(self, current: Tensor, phase: Phase) -> Tensor:
         """What the population's spikes deliver in this step."""
         numbers, neuron = self.site.like(current), self.site.neuron
         if self.state is None:
             self.state = neuron.start(numbers.initial_potential.expand_as(current))
+        transient = self.site.transient_in(self.done, 1, current.ndim)
+        self.done += 1
+        if transient is not None:
+            current = current + transient[0].to(current)
         if phase.bias_on:
             current = current + numbers.extra_current
         if neuron.window is not None:

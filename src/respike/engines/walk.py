@@ -51,6 +51,11 @@ class Walk(ABC, Generic[V]):
     def __init__(self, network: Network, plan: Plan) -> None:
         self.network = plan.on(network)
         self.plan = plan
+        self.done = 0  # steps
+
+    @abstractmethod
+    def plus(self, current: V, transient: Tensor) -> V:
+        """A current with what is added to it, `[steps, 1, *shape]` (dimensions of `shape` may be 1)."""
 
     @abstractmethod
     def entry(self, phase: Phase, steps: int) -> V:
@@ -84,8 +89,9 @@ class Walk(ABC, Generic[V]):
         computed = walk(self.network.nodes, lambda node, inputs: self.value(node, inputs, phase, steps))
         (delivered,) = (value for node, value in computed if node.name == result)
         if isinstance(self.plan.readout, SpikeCount):
-            delivered = self.population(OUTPUT, self.plan.readout.site, delivered, phase, steps)
+            delivered = self._populated(OUTPUT, result, self.plan.readout.site, delivered, phase, steps)
         self.read_out(delivered, phase, steps)
+        self.done += steps
 
     def value(self, node: Node, inputs: list[V], phase: Phase, steps: int) -> V:
         """The value of a node in some steps."""
@@ -93,11 +99,18 @@ class Walk(ABC, Generic[V]):
             case Input():
                 return self.entry(phase, steps)
             case Activation() if node.name not in self.plan.analog:
-                return self.population(node.name, self.plan.sites[node.name], inputs[0], phase, steps)
+                return self._populated(node.name, node.name, self.plan.sites[node.name], inputs[0], phase, steps)
             case MaxPool() | AdaptiveMaxPool():
                 return self.pool(node, inputs[0], steps)
             case _:
                 return self.map(node, inputs, phase)
+
+    def _populated(self, name: str, node: str, site: Site, current: V, phase: Phase, steps: int) -> V:
+        """What a population with the shape of a node delivers; its transient goes with the current."""
+        transient = site.transient_in(self.done, steps, 1 + len(self.network.shapes[node]))
+        if transient is not None:
+            current = self.plus(current, transient)
+        return self.population(name, site, current, phase, steps)
 
 
 class TensorWalk(Walk[Tensor]):
@@ -115,6 +128,10 @@ class TensorWalk(Walk[Tensor]):
         self.images = images
         self.stream = plan.coding.stream(images, first_image)
         self.pools: dict[str, Pool] = {}
+
+    def plus(self, current: Tensor, transient: Tensor) -> Tensor:
+        """The sum, in every step."""
+        return current + transient.to(current)
 
     def entry(self, phase: Phase, steps: int) -> Tensor:
         """The coding's input; zeros where the input is off."""

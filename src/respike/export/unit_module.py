@@ -134,6 +134,10 @@ class _Forward(Walk[Tensor]):
             self.constants[key] = super().value(node, inputs, phase, steps)
         return self.constants[key]
 
+    def plus(self, current: Tensor, transient: Tensor) -> Tensor:
+        """Lowered networks have no transients."""
+        raise CannotExport("plain layers of torch have no transients")
+
     def entry(self, phase: Phase, steps: int) -> Tensor:
         """The image in its unit."""
         given = self.images if phase.input_on else torch.zeros_like(self.images)

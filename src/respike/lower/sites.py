@@ -52,5 +52,10 @@ def check_units(plan: Plan) -> None:
         raise InvalidPlan(f"a {type(plan.schedule).__name__} schedule cannot be lowered yet")
     if plan.readout.after:
         raise InvalidPlan("a readout that starts late cannot be lowered yet: leave read_late out, and subtract outputs")
+    if changing := [name for name, site in plan.sites.items() if site.transient is not None]:
+        raise InvalidPlan(
+            f"layer {changing[0]!r} has a transient, which cannot be lowered yet: refine the plan by correct_biases, "
+            "which gives it a constant extra current instead"
+        )
     if not isinstance(plan.readout, Membrane | SpikeCount):
         raise InvalidPlan(f"a {type(plan.readout).__name__} readout cannot be lowered yet")

@@ -25,7 +25,9 @@ _THEN = ((0.9, 0.0), (1.1, 0.0), (1.0, -0.1), (1.0, 0.1))
 
 
 @refinement(LI_2021)
-def fit_thresholds(plan: Plan, network: Network, calibration: Calibration, *, images: Count = 128) -> Plan:
+def fit_thresholds(
+    plan: Plan, network: Network, calibration: Calibration, *, images: Count = 128, each_step: bool = False
+) -> Plan:
     """Chooses threshold and initial potential of each channel by the spikes that it really sends, layer by layer.
 
         (θ_c, v_c(0)) = argmin mean (â_c − a_c)²
@@ -35,7 +37,7 @@ def fit_thresholds(plan: Plan, network: Network, calibration: Calibration, *, im
     input does not stand for are then worth a larger threshold and a smaller initial potential. Thresholds are tried
     from 0.72 to 1.375 times those of the plan, potentials from half a threshold below to a tenth above. Mean inputs
     are corrected before (Li et al. 2021), and the value of a spike is fitted after, as in `fit_values`. The search
-    is our own. Costs fourteen simulations of the images.
+    is our own. Costs fourteen simulations of the images, or fifteen with `each_step`.
 
     Args:
         plan: the plan to refine, for the number of steps that it will run; `initial_potential` and `least_squares`
@@ -43,12 +45,13 @@ def fit_thresholds(plan: Plan, network: Network, calibration: Calibration, *, im
         network: the network that it is for.
         calibration: images from the training set.
         images: how many of them are used, at most.
+        each_step: correct the mean input of each step, as in `correct_biases`.
     """
 
     def fitted(layer: Layer) -> Site:
         if layer.node.population or layer.site.neuron.domain is not None:
             return layer.site
-        site, wanted = with_mean_input(layer), evaluate(layer.node, [layer.wanted])
+        site, wanted = with_mean_input(layer, each_step), evaluate(layer.node, [layer.wanted])
         highest = ceiling(layer.node.function) / site.neuron.largest
         threshold = torch.as_tensor(site.threshold, dtype=torch.float64).expand(wanted.shape[1])
         share = torch.as_tensor(site.initial_potential) / threshold

@@ -47,6 +47,8 @@ class Layer:
         axis: the dimension of the shape in which its channels stand.
         last: whether outputs are read from its spikes, without another population between.
         tried: runs the population with each of some sites, on currents that are computed once.
+        mean_currents: the mean of each channel's current in each step, `[steps, channels]`; `[1, channels]` where all
+            steps have the same.
     """
 
     node: Activation
@@ -56,6 +58,7 @@ class Layer:
     axis: int
     last: bool
     tried: Tried
+    mean_currents: Callable[[], Tensor]
 
     def sent(self, site: Site) -> Tensor:
         """What the spikes of the population deliver with a site."""
@@ -125,8 +128,13 @@ class _Twin:
         def tried(*sites: Site) -> list[Tensor]:
             return self._tried(node.name, currents, found, sites)
 
+        def mean_currents() -> Tensor:
+            if not self._parts:
+                raise InvalidPlan(f"layer {node.name!r} takes its whole input at once: use each_step=False")
+            return _mean(currents)
+
         site, axis, last = self.sites[node.name], channel_axis(self._network, node.name), node.name in self._read_out
-        chosen = self._visit(Layer(node, site, wanted, found, axis, last, tried))
+        chosen = self._visit(Layer(node, site, wanted, found, axis, last, tried, mean_currents))
         self.sites[node.name] = chosen
         (sent,) = tried(chosen)
         for part in self._parts:
@@ -141,6 +149,15 @@ class _Twin:
         for layers, current in currents:
             sums.append([layers.run(name, current, site) for site in sites])
         return [torch.cat(each) / self._plan.decoding for each in zip(*sums, strict=True)]
+
+
+def _mean(currents: Currents) -> Tensor:
+    """The mean current of each channel in each step, over images and positions."""
+    total, images = torch.zeros(()), 0
+    for _, current in currents:
+        total = total + current.reshape(*current.shape[:3], -1).mean(3).sum(1)
+        images += current.shape[1]
+    return total / images
 
 
 def _last_use(network: Network, plan: Plan) -> dict[str, str]:

@@ -73,6 +73,10 @@ class _Tile(Walk[Value]):
             self.constants[key] = super().value(node, inputs, phase, steps)
         return self.constants[key]
 
+    def plus(self, current: Value, transient: Tensor) -> Value:
+        """Beside what is dense."""
+        return current.plus(transient.to(self.images))
+
     def map(self, node: Affine | Analog | Activation, inputs: list[Value], phase: Phase) -> Value:
         """What an affine map makes of spikes."""
         if isinstance(node, Analog | Activation):

@@ -109,14 +109,17 @@ class Layers:
             del self._sent[name]
 
     def _with_extra(self, current: Tensor, site: Site) -> tuple[Tensor, Site]:
-        """The site's extra current in the current: sites that are tried one after the other often have the same."""
+        """The site's own currents in the current: sites that are tried one after the other often have the same."""
         extra = site.like(current[0]).extra_current
+        transient = site.transient_in(0, sum(self._chunks), current[0].ndim)
+        if transient is not None:
+            extra = extra + transient.to(extra)
         if not bool(extra.any()):
             return current, site
         known = self._charged
         if known is None or known[0] is not current or not torch.equal(known[1], extra):
             known = self._charged = (current, extra, current + extra)
-        return known[2], replace(site, extra_current=0.0)
+        return known[2], replace(site, extra_current=0.0, transient=None)
 
     def _dense(self, value: Value, steps: int) -> Tensor:
         return dense(value, steps, len(self._images), self._images.dtype, self._once)
