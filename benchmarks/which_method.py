@@ -61,6 +61,7 @@ RUNS = (
     Runs("few_spikes", methods.few_spikes, (3, 4, 5, 6, 8), {}),
     Runs("canonic_spikes", methods.canonic_spikes, (3, 4, 5, 6, 8), {}),
     Runs("calibrated", methods.calibrated, (8, 16, 24, 32), {}),
+    Runs("calibrated, constant biases", methods.calibrated, (8, 16, 24, 32), {"each_step": False}),
     Runs("calibrated, signed", methods.calibrated, (4, 8, 12, 16), {"signed": True}),
     Runs("signed", methods.signed, (8, 16), {}),
     Runs("burst", methods.burst, (16, 32), {}),
