@@ -248,6 +248,7 @@ To have respike choose for a network of yours, see [recommend](recommend.md).
   until an output is complete; few-spikes neurons take K for each layer.
 - **Operations** are additions for an image, every spike times its real fan-out. **Energy ratio** is the spiking
   network's arithmetic over that of the network itself (45 nm, 32 bits); memory and communication are left out.
+- `calibrated, constant biases` is `calibrated` with `each_step=False`.
 - `max_norm`, `percentile_norm` and `opi` were run once, for 256 steps; fewer steps are read off that run.
 
 ![Points lost against energy, a panel for each network](images/which-method.png)
