@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+import respike
 from networks import Builder, images
-from respike import SpikingNetwork, engines, methods, refine
+from respike import SpikingNetwork, data, engines, methods, refine, zoo
 from respike.errors import InvalidOption
 from respike.ir import Network
 from respike.neurons import Burst, SignedIntegrateFire
@@ -65,6 +66,18 @@ def test_thresholds_fitted_to_real_spikes_lose_less_than_those_for_constant_inpu
         before += error(plan, network)
         after += error(refine.fit_thresholds(plan, network, CALIBRATION), network)
     assert after < 0.9 * before
+
+
+def test_mean_inputs_that_are_right_in_each_step_bring_outputs_closer_on_a_trained_network() -> None:
+    calibration, held_out = data.load("mnist", "calibration").images[:128], data.load("mnist", "test").images[:128]
+    network = respike.load(zoo.load("mnist-cnn"), calibration[:8])
+    exact = network(held_out)
+
+    def lost(each_step: bool) -> float:
+        plan = methods.calibrated(network, calibration, steps=4, each_step=each_step)
+        return float((SpikingNetwork(network, plan)(held_out) - exact).norm())
+
+    assert lost(each_step=True) < 0.9 * lost(each_step=False)
 
 
 def test_what_may_be_sent() -> None:
