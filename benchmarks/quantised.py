@@ -37,12 +37,17 @@ def plans() -> Iterator[tuple[str, Network, Plan]]:
     yield "mnist-cnn", network, methods.percentile_norm(network, calibration, steps=max(LEVELS))
 
 
+def options(plan: Plan) -> dict[str, Any]:
+    """The method's options that are plain values and on."""
+    return {key: value for key, value in plan.options.items() if value and isinstance(value, int | float | str)}
+
+
 def row(name: str, plan: Plan, report: Report) -> dict[str, Any]:
     """What is kept of a measurement."""
     return {
         "network": name,
         "method": plan.method,
-        "options": {key: value for key, value in plan.options.items() if value},
+        "options": options(plan),
         "images": report.images,
         "network_accuracy": report.network_accuracy,
         "rounded_accuracy": report.rounded_accuracy,
@@ -58,7 +63,7 @@ def main() -> None:
     rows = json.loads(RESULT.read_text()) if RESULT.exists() else []
     done = [(row["network"], row["method"], row["options"]) for row in rows]
     for name, network, plan in plans():
-        if (name, plan.method, {key: value for key, value in plan.options.items() if value}) in done:
+        if (name, plan.method, options(plan)) in done:
             continue
         report = respike.measure(SpikingNetwork(network, plan), test)
         rows.append(row(name, plan, report))
