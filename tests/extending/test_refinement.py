@@ -65,7 +65,10 @@ def test_in_every_command(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     title = "max_norm + initial_potential + gentler + correct_biases"
-    options = "initial_potential(share=0.5), gentler(factor=0.8, all_layers=False), correct_biases(images=64, each_step=False)"
+    options = (
+        "initial_potential(share=0.5), gentler(factor=0.8, all_layers=False), "
+        "correct_biases(images=64, each_step=False)"
+    )
     assert title in done.stdout
     assert "has refined plans by initial_potential" in done.stderr
     assert ":factor=X" in done.stdout
