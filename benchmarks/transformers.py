@@ -96,7 +96,7 @@ def main(wanted: list[str]) -> None:
                 print(key, rows[key], flush=True)
                 ROWS.write_text(json.dumps(rows, indent=1) + "\n")
     before, rest = PAGE.read_text().split(START)
-    PAGE.write_text(f"{before}{START}\n\n{table(rows)}\n\n{END}{rest.split(END)[1]}")
+    PAGE.write_text(f"{before}{START}\n\n{table(rows)}\n\n{END}{rest.split(END, 1)[1]}")
 
 
 if __name__ == "__main__":

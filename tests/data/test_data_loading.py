@@ -190,7 +190,7 @@ def test_the_calibration_rule_takes_the_first_of_each_in_order() -> None:
 
 def test_the_listing_tells_what_is_there(tmp_path: Path) -> None:
     listings = {listing.name: listing for listing in data.available(tmp_path)}
-    assert set(listings) == {"mnist", "fashion-mnist", "cifar10", "cifar100", "imagenet"}
+    assert set(listings) == {"mnist", "fashion-mnist", "cifar10", "cifar100", "jargon", "imagenet"}
     assert listings["mnist"].embedded == ("test", "calibration")
     assert listings["cifar10"].size == 60_000 * 3 * 32 * 32
     assert all(listing.place is None for listing in listings.values())
@@ -203,5 +203,5 @@ def test_the_listing_tells_what_is_there(tmp_path: Path) -> None:
 
 
 def test_the_names_of_the_classes_are_as_many_as_the_classes() -> None:
-    assert [len(set(spec.classes)) for spec in SPECS] == [10, 10, 10, 100]
+    assert [len(set(spec.classes)) for spec in SPECS] == [10, 10, 10, 100, 69]
     assert find("cifar100").classes == tuple(sorted(find("cifar100").classes))

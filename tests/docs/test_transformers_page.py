@@ -5,16 +5,33 @@ from __future__ import annotations
 import importlib.util
 import json
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_table_is_made_of_the_measured_rows() -> None:
-    spec = importlib.util.spec_from_file_location("transformers_rows", ROOT / "benchmarks" / "transformers.py")
+def benchmark(name: str) -> ModuleType:
+    """A script of the benchmarks."""
+    spec = importlib.util.spec_from_file_location(f"{name}_rows", ROOT / "benchmarks" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    benchmark = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(benchmark)
-    rows = json.loads(benchmark.ROWS.read_text())
-    assert benchmark.table(rows) in benchmark.PAGE.read_text()
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_table_is_made_of_the_measured_rows() -> None:
+    transformers = benchmark("transformers")
+    rows = json.loads(transformers.ROWS.read_text())
+    assert transformers.table(rows) in transformers.PAGE.read_text()
     assert all(0 < row["accuracy"] <= 1 and row["images"] >= 1000 for row in rows.values())
+
+
+def test_the_table_of_the_language_model_is_made_of_the_measured_rows() -> None:
+    language = benchmark("language")
+    rows = json.loads(language.ROWS.read_text())
+    assert language.table(rows) in language.PAGE.read_text()
+    assert all(
+        row["images"] == 2305 and row["value"] < 1.01 * row["network_value"] for k, row in rows.items() if k == "6"
+    )
+    assert "6" in rows

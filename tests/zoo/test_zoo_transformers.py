@@ -13,7 +13,7 @@ from torch import nn
 import respike
 from respike import data, zoo
 from respike.ir import LayerNorm, MatMul, Softmax
-from respike.zoo.transformers import Attention
+from respike.zoo.transformers import Attention, CausalAttention
 
 _BLOCKS = {"fashion-vit": 4, "cifar10-vit": 6, "cifar10-convnext": 6}
 
@@ -32,6 +32,32 @@ def test_attention_is_that_of_torch() -> None:
     )
     tokens = torch.randn(5, 7, 24)
     assert torch.allclose(own(tokens), theirs(tokens, tokens, tokens)[0], atol=1e-6)
+
+
+def test_causal_attention_is_that_of_torch_with_a_mask() -> None:
+    torch.manual_seed(0)
+    causal, plain = CausalAttention(24, 3), Attention(24, 3)
+    plain.load_state_dict(causal.state_dict())
+    tokens = torch.randn(5, 7, 24)
+    found = causal(tokens)
+    for place in range(7):
+        assert torch.allclose(found[:, place], plain(tokens[:, : place + 1])[:, place], atol=1e-6)
+
+
+def test_the_language_model_sees_nothing_of_the_future_with_spikes_or_without() -> None:
+    entry = zoo.find("jargon-gpt")
+    torch.manual_seed(1)
+    given = torch.eye(69)[torch.randint(69, (6, 1, 64))]
+    network = respike.load(entry.build().eval(), given[:2])
+    assert network.shapes[network.outputs[0]] == (69, 64)
+    plan = respike.methods.every_edge(network, given, steps=4)
+    other = given.clone()
+    other[:, :, 40:] = torch.eye(69)[torch.randint(69, (6, 1, 24))]
+    spiking = respike.SpikingNetwork(network, plan)
+    for model in (network, spiking):
+        before, after = model(given), model(other)
+        assert torch.allclose(before[..., :40], after[..., :40], atol=1e-5)
+        assert not torch.allclose(before[..., 40:], after[..., 40:], atol=1e-2)
 
 
 @pytest.mark.parametrize(("name", "blocks"), _BLOCKS.items())

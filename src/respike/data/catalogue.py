@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from respike.data import cifar, idx
+from respike.data import cifar, idx, text
 from respike.data.names import CIFAR10, CIFAR100, DIGITS, FASHION
 from respike.data.sources import DebianPackage, Download, NpmPackage, Source, Web
 from respike.errors import InvalidFile, UnknownName
@@ -36,7 +36,7 @@ class Member:
 
 
 Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-"""Images [n, channels, height, width] and labels [n]."""
+"""Images [n, channels, height, width], and labels [n], or [n, positions] where each position has one."""
 
 Decoder = Callable[[Sequence[bytes], Sequence[str]], Arrays]
 """Reads images and labels out of the contents of files, of which the names are given for messages."""
@@ -200,7 +200,20 @@ _CIFAR100 = Spec(
     refused="cifar-100-python",
 )
 
-SPECS: tuple[Spec, ...] = (_MNIST, _FASHION, _CIFAR10, _CIFAR100)
+_JARGON = Spec(
+    name="jargon",
+    classes=text.ALPHABET,
+    image_shape=(1, text.WINDOW, len(text.ALPHABET)),
+    counts={Split.TRAIN: 20_745, Split.TEST: 2_305},
+    members={
+        Split.TRAIN: (Member("jargon-train.txt", "1812843ecf73726a3c2a6158a3f8f1a6"),),
+        Split.TEST: (Member("jargon-test.txt", "77bcddbd2eb109e94ba3a30c6ebf755b"),),
+    },
+    decode=text.windows,
+    sources=(DebianPackage("jargon-text", text.split_jargon),),
+)
+
+SPECS: tuple[Spec, ...] = (_MNIST, _FASHION, _CIFAR10, _CIFAR100, _JARGON)
 """The data sets of canonical files; ImageNet, a folder of images, is the one besides."""
 
 IMAGENET = "imagenet"

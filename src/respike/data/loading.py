@@ -54,9 +54,11 @@ def read(spec: Spec, split: Split, directory: Path | None) -> Dataset:
         places = _find_all(spec, spec.members[split], directory)
         return _decode(spec, split, places, str(places[0].path.parent))
     training = read(spec, Split.TRAIN, directory)
-    chosen = first_of_each(training.labels.numpy(), CALIBRATION_IMAGES // len(spec.classes))
+    last = training.labels.reshape(len(training), -1)[:, -1]  # of the last position, where positions have labels
+    chosen = first_of_each(last.numpy(), CALIBRATION_IMAGES // len(spec.classes))
     pixels = training.pixels[:][chosen]
-    return Dataset(spec.name, split, pixels, training.labels[chosen], spec.classes, training.source)
+    labels = training.labels[chosen]
+    return Dataset(spec.name, split, pixels, labels, spec.classes, training.source, targets=training.targets)
 
 
 def first_of_each(labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -67,9 +69,8 @@ def first_of_each(labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 
 def _decode(spec: Spec, split: Split, places: Sequence[Place], source: str) -> Dataset:
     images, labels = spec.decode([place.read() for place in places], [str(place.path) for place in places])
-    return Dataset(
-        spec.name, split, torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64)), spec.classes, source
-    )
+    pixels, numbers = torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64))
+    return Dataset(spec.name, split, pixels, numbers, spec.classes, source, targets=labels.ndim > 1)
 
 
 def _find_all(spec: Spec, members: Sequence[Member], directory: Path | None) -> list[Place]:

@@ -90,9 +90,13 @@ class NpmPackage:
 
 @dataclass(frozen=True)
 class DebianPackage:
-    """A package of Debian, fetched with `apt-get download` and unpacked with `dpkg-deb`, not installed."""
+    """A package of Debian, fetched with `apt-get download` and unpacked with `dpkg-deb`, not installed.
+
+    convert: makes the canonical files out of its files.
+    """
 
     package: str
+    convert: Callable[[Path], None] | None = None
 
     @property
     def name(self) -> str:
@@ -104,6 +108,8 @@ class DebianPackage:
         _call(("apt-get", "download", self.package), folder, self.name, progress)
         for archive in folder.glob("*.deb"):
             _call(("dpkg-deb", "-x", archive.name, "."), folder, f"{self.name}, unpacking", progress)
+        if self.convert:
+            self.convert(folder)
         yield
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from respike.metrics.bits_per_symbol import BitsPerSymbol
 from respike.metrics.cosine_similarity import CosineSimilarity
 from respike.metrics.mean_iou import MeanIoU
 from respike.metrics.mean_squared_error import MeanSquaredError
@@ -9,7 +10,14 @@ from respike.metrics.metric import Metric
 from respike.metrics.pixel_accuracy import PixelAccuracy
 from respike.metrics.r_squared import RSquared
 
-ALL: tuple[type[Metric], ...] = (CosineSimilarity, MeanIoU, MeanSquaredError, PixelAccuracy, RSquared)
+ALL: tuple[type[Metric], ...] = (
+    BitsPerSymbol,
+    CosineSimilarity,
+    MeanIoU,
+    MeanSquaredError,
+    PixelAccuracy,
+    RSquared,
+)
 
 
 def named() -> Mapping[str, type[Metric]]:
@@ -17,4 +25,14 @@ def named() -> Mapping[str, type[Metric]]:
     return {one.__module__.rpartition(".")[2]: one for one in ALL}
 
 
-__all__ = ["ALL", "CosineSimilarity", "MeanIoU", "MeanSquaredError", "Metric", "PixelAccuracy", "RSquared", "named"]
+__all__ = [
+    "ALL",
+    "BitsPerSymbol",
+    "CosineSimilarity",
+    "MeanIoU",
+    "MeanSquaredError",
+    "Metric",
+    "PixelAccuracy",
+    "RSquared",
+    "named",
+]

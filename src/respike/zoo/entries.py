@@ -15,7 +15,7 @@ from respike.zoo.networks import diehl_cnn, fit_cnn, perceptron
 from respike.zoo.quantised import QCFS
 from respike.zoo.recurrent import row_gru, row_lstm, row_rnn
 from respike.zoo.residual import cifar_resnet
-from respike.zoo.transformers import cifar_convnext, cifar_vit, fashion_vit
+from respike.zoo.transformers import cifar_convnext, cifar_vit, fashion_vit, jargon_gpt
 from respike.zoo.vgg import vgg16
 
 
@@ -219,6 +219,15 @@ ENTRIES: tuple[Entry, ...] = (
         _TOKEN_RECIPE,
         "ConvNeXt (replication)",
         "ConvNeXt of 2 blocks of 64 and 4 of 128 channels on CIFAR-10",
+    ),
+    Entry(
+        "jargon-gpt",
+        jargon_gpt,
+        (1, 64, 69),
+        "jargon",
+        Recipe(12, batch_size=32, peak=2e-3, warmup=0.1, weight_decay=0.05),
+        "GPT-2 (replication)",
+        "language model of 3 causal blocks of width 64 on the characters of the Jargon File",
     ),
     *(
         Entry(

@@ -40,7 +40,7 @@ _HALF_TOLERANCE = 2e-4
 
 @dataclass(frozen=True)
 class Score:
-    """Mean cross entropy in nats and the share of images that are right."""
+    """Mean cross entropy in nats and the share of labels that are met."""
 
     loss: float
     accuracy: float
@@ -50,7 +50,7 @@ def evaluate(network: nn.Module, images: Dataset, batch_size: int = 1000) -> Sco
     """Measures a network on labelled images; the network must be in evaluation mode.
 
     Args:
-        network: gives logits `[n, classes]`.
+        network: gives logits `[n, classes]`, or `[n, classes, positions]` where positions have labels.
         images: the labelled images.
         batch_size: images at once.
     """
@@ -60,7 +60,7 @@ def evaluate(network: nn.Module, images: Dataset, batch_size: int = 1000) -> Sco
             logits = network(batch)
             loss += float(cross_entropy(logits, labels, reduction="sum"))
             right += int((logits.argmax(1) == labels).sum())
-    return Score(loss / len(images), right / len(images))
+    return Score(loss / images.labels.numel(), right / images.labels.numel())
 
 
 def train(

@@ -1,4 +1,4 @@
-"""Networks without ReLUs in their blocks: vision transformers and a ConvNeXt, small enough to be trained in minutes."""
+"""Networks without ReLUs in their blocks: vision transformers, a language model and a ConvNeXt, trained in minutes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import OrderedDict
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
 
 
 class Attention(nn.Module):
@@ -40,11 +41,11 @@ class Attention(nn.Module):
 class EncoderBlock(nn.Module):
     """x + attention(norm1(x)), and then x + fc2(gelu(fc1(norm2(x)))); the hidden layer has 4 times the width."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, attention: type[Attention] = Attention) -> None:
         """Of tokens of `width` values."""
         super().__init__()
         self.norm1 = nn.LayerNorm(width)
-        self.attention = Attention(width, heads)
+        self.attention = attention(width, heads)
         self.norm2 = nn.LayerNorm(width)
         self.fc1 = nn.Linear(width, 4 * width)
         self.gelu = nn.GELU()
@@ -54,6 +55,17 @@ class EncoderBlock(nn.Module):
         """The block's output."""
         tokens = tokens + self.attention(self.norm1(tokens))
         result: Tensor = tokens + self.fc2(self.gelu(self.fc1(self.norm2(tokens))))
+        return result
+
+
+class CausalAttention(Attention):
+    """The same, where each token sees those up to its own place alone."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """The mixed tokens."""
+        query, key, value = (self._split(map_(tokens)) for map_ in (self.query, self.key, self.value))
+        mixed = scaled_dot_product_attention(query, key, value, is_causal=True)
+        result: Tensor = self.project(mixed.transpose(1, 2).flatten(2))
         return result
 
 
@@ -105,6 +117,39 @@ def cifar_vit() -> VisionTransformer:
         layers[f"relu{place}"] = nn.ReLU()
     layers["patches"] = nn.Conv2d(128, 128, 1)
     return VisionTransformer(nn.Sequential(layers), tokens=64, width=128, blocks=6, heads=4)
+
+
+class CharacterDecoder(nn.Module):
+    """A language model: for each character of a window, logits of the one that follows it.
+
+    Source: Radford et al. 2019 (GPT-2), in small, on one-hot characters.
+
+    Args:
+        characters: how many different ones there are.
+        window: how many are seen at one time.
+        width: values of a token.
+        blocks: how many there are.
+        heads: of each attention.
+    """
+
+    def __init__(self, *, characters: int, window: int, width: int, blocks: int, heads: int) -> None:
+        super().__init__()
+        self.embed = nn.Linear(characters, width, bias=False)
+        self.position = nn.Parameter(0.02 * torch.randn(1, window, width))
+        self.blocks = nn.Sequential(*(EncoderBlock(width, heads, CausalAttention) for _ in range(blocks)))
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, characters)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Logits `[n, characters, window]` for one-hot characters `[n, 1, window, characters]`."""
+        tokens = self.embed(windows.flatten(1, 2)) + self.position
+        result: Tensor = self.head(self.norm(self.blocks(tokens))).transpose(1, 2)
+        return result
+
+
+def jargon_gpt() -> CharacterDecoder:
+    """3 blocks of width 64 with 4 heads on windows of 64 of 69 characters; [n, 1, 64, 69] to [n, 69, 64] logits."""
+    return CharacterDecoder(characters=69, window=64, width=64, blocks=3, heads=4)
 
 
 class ChannelNorm(nn.LayerNorm):
