@@ -41,7 +41,7 @@ sanitize: $(READY)  ## tests of the event engine under AddressSanitizer and Unde
 		tests/engines/test_event.py tests/engines/test_event_kernels.py tests/engines/test_golden.py tests/laws
 
 mutate: $(READY)  ## small faults in a copy of the package, one at a time: how many do the tests see? (hours; goes on)
-	$(BIN)/python benchmarks/mutate.py --sample 300
+	$(BIN)/python benchmarks/mutate.py --sample 25 --write benchmarks/mutants.json
 
 bench-quick: $(READY)  ## where the event engine stands, in less than a minute: ratios of one run
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/quick.py
