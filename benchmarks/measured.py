@@ -90,7 +90,36 @@ def rehearsals(rows: Rows) -> str:
     return said + table(head, lines)
 
 
+def calibrated(rows: Rows) -> str:
+    """What `calibrated` loses, with and without currents that change in the first steps."""
+    lines = [
+        [
+            row["network"],
+            ", ".join(f"`{name}={value}`" for name, value in row["options"].items()),
+            f"{row['images']:,}",
+            percent(row["network_accuracy"]),
+            percent(row["accuracy"]),
+            f"{100 * (row['network_accuracy'] - row['accuracy']):.2f} ± {196 * row['error_of_loss']:.2f}",
+            f"{row['spikes_per_neuron']:.2f}",
+            f"{row['energy_ratio']:.2f}",
+        ]
+        for row in rows
+    ]
+    head = [
+        "network",
+        "options",
+        "test images",
+        "network's accuracy",
+        "accuracy",
+        "points lost",
+        "spikes a neuron",
+        "energy ratio",
+    ]
+    return "ResNet-20 for CIFAR-10, points lost with 95 % intervals:\n\n" + table(head, lines)
+
+
 TABLES: Mapping[str, tuple[str, Callable[[Rows], str]]] = {
+    "calibrated": ("calibrated", calibrated),
     "quantised": ("quantised", quantised),
     "local_threshold_balancing": ("balancing", balancing),
     "offset_spikes": ("rehearsals", rehearsals),
