@@ -22,7 +22,7 @@ const Tables = (data, state, layerCosts) => {
     const layered = window === null ? "" : ` Each layer takes K = ${window}, one after the other.`;
     const later = (value) => (read === end ? "" : ` After all steps: ${value}.`);
     const all = read ? [
-      ["Accuracy", percent(one.accuracy), Math.abs(lost) < 0.005 ? "nothing lost" : `${points(Math.abs(lost))} points ${lost > 0 ? "lost" : "gained"}`,
+      [report.labelled ? "Accuracy" : "Agreement", percent(one.accuracy), Math.abs(lost) < 0.005 ? "nothing lost" : `${points(Math.abs(lost))} points ${lost > 0 ? "lost" : "gained"}`,
         `${percent(one.low)} to ${percent(one.high)} with 95 % confidence, from ${plural(report.images, "image")}. ${report.labelled ? `The original network has ${percent(report.network_accuracy)}.` : "They have no labels: what the original network decides counts as right."}${rounded}${later(percent(last(curve.accuracy)))}`],
       ["Time", whole(read), `of ${plural(end, "step")}`, `${stands}${layered} The next image can follow after ${whole(report.interval)} steps.`],
       ["Spikes", three(one.spikes), "per neuron", `Sent for an image until then, on average over ${whole(report.neurons)} neurons.${later(three(last(curve.spikes)))}`],
