@@ -18,6 +18,7 @@ from networks import images as sample_images
 from report.page_samples import CLASSES, HOSTILE, TAG, images, network, page_data, plans, runs
 from report.samples import REPORT
 from respike import Probe, Report, SpikingNetwork, engines, methods
+from respike.coding import Frames
 from respike.errors import InvalidData
 from respike.ir import Linear
 from respike.report import Bounds, collect, observe
@@ -154,6 +155,19 @@ def test_what_stays_analog_has_its_work_by_name() -> None:
     assert sum(layer.original_macs for layer in run.layers) == pytest.approx(run.report.macs)
     kinds = {layer.kind for layer in analog.values()}
     assert {"LayerNorm", "Softmax", "GELU", "Sigmoid", "held"} <= kinds
+
+
+def test_sequences_of_frames_have_a_page_too() -> None:
+    """The network itself, and the pictures, are given the mean of the frames."""
+    draw = torch.Generator().manual_seed(5)
+    sequences = (torch.rand(6, 24, 1, 8, 8, generator=draw, dtype=torch.float64) < 0.4).double()
+    spiking = SpikingNetwork(network(), replace(plans()["steady"], coding=Frames()))
+    labels = network()(sequences.mean(1)).argmax(-1)
+    run = observe(spiking, (sequences, labels))
+    data = collect([run], sequences.__getitem__, labels, labels, CLASSES)
+    assert data.examples[0].picture == picture(sequences[0].mean(0))
+    assert data.examples[0].outputs == pytest.approx(network()(sequences[:1].mean(1))[0].tolist(), rel=1e-3)
+    assert data.methods[0].curve.accuracy[-1] == pytest.approx(run.report.accuracy[-1], rel=1e-5)
 
 
 def test_decisions_over_time_are_those_of_the_accuracy() -> None:

@@ -132,7 +132,7 @@ def collect(
             _example(runs[0].spiking, number, one, int(labels[number]), why) for number, (one, why) in shown.items()
         ),
         lost=tuple(
-            replace(one, picture=picture(image(one.number), bounds.thumbnail))
+            replace(one, picture=picture(runs[0].spiking.plan.still(image(one.number)[None])[0], bounds.thumbnail))
             for one in lost(runs, labels, network_decisions, [method.curve.step for method in methods], bounds)
         ),
         confusion=confusion(labels, network_decisions, len(classes), bounds),
@@ -228,9 +228,10 @@ def _front_to_back(layers: Mapping[str, Layer], found: Sequence[Mapping[str, Lay
 
 
 def _example(spiking: SpikingNetwork, number: int, image: Tensor, label: int, why: str) -> Example:
+    still = spiking.plan.still(image.unsqueeze(0))
     with torch.no_grad():
-        outputs = spiking.network(image.unsqueeze(0))[0]
-    return Example(number, label, why, picture(image), rounded(outputs.tolist()))
+        outputs = spiking.network(still)[0]
+    return Example(number, label, why, picture(still[0]), rounded(outputs.tolist()))
 
 
 def _schedule(schedule: Schedule) -> str:

@@ -97,7 +97,7 @@ class Witness:
         """Simulates."""
         record = self._engine(network, plan, images, probe, first_image=first_image)
         if self._network_too:
-            self._network.append(network(images).argmax(-1).cpu())
+            self._network.append(network(plan.still(images)).argmax(-1).cpu())
         if probe is not None and probe.fan_out:
             self._fan_out = probe.fan_out
         decisions = record.outputs_over_time.argmax(-1).to(torch.int32).cpu()

@@ -43,7 +43,7 @@ def sample(spiking: SpikingNetwork, images: Tensor, bounds: Bounds) -> dict[str,
     for start, batch in _batches(spiking, images, bounds):
         record = simulate(spiking, batch, _probe(spiking), first_image=start)
         with torch.no_grad():
-            values = spiking.network.values((batch,), keep=parts)
+            values = spiking.network.values((spiking.plan.still(batch),), keep=parts)
         for name, site in spiking.plan.sites.items():
             parts[name].append(_layer_sample(spiking, site, values[name], record, name))
     return {name: _joined(found) for name, found in parts.items()}
