@@ -18,7 +18,7 @@ from respike.ir import Network
 from respike.measure import Report, WorkerLost, measure
 from respike.measure.batches import Labelled
 from respike.methods import Method
-from respike.progress import Progress, silent
+from respike.progress import Progress, shown, silent
 from respike.report.page_data import names
 from respike.spiking import SpikingNetwork
 from respike.summarised import Summarised, called, counted
@@ -163,7 +163,7 @@ def compare(
     engine: Engine | None = None,
     limit: int | None = None,
     dataset_name: str = "",
-    progress: Progress = silent,
+    progress: Progress | bool = silent,
 ) -> Comparison:
     """Converts a network by several methods and measures each on the same images.
 
@@ -181,7 +181,7 @@ def compare(
         engine: who simulates; the fastest that can unless given.
         limit: the number of images at most; all unless said.
         dataset_name: for the reports.
-        progress: called after each batch with the number of images up to its end.
+        progress: called after each batch with the number of images up to its end; True draws a bar.
 
     Returns:
         A row for each conversion, in the order of `methods`, with all reports.
@@ -202,11 +202,13 @@ def compare(
     if needing and calibration is not None and isinstance(images, Tensor):
         check_apart(calibration, images[:limit])
 
-    def measured(spiking: SpikingNetwork) -> Report:
-        return measure(spiking, dataset, engine=engine, limit=limit, dataset_name=dataset_name, progress=progress)
-
     trials = Trials.of(wanted, lambda one: one.convert(network, calibration, coding))
-    reports = finished(trials.each(measured))
+    with shown(progress) as told:
+
+        def measured(spiking: SpikingNetwork) -> Report:
+            return measure(spiking, dataset, engine=engine, limit=limit, dataset_name=dataset_name, progress=told)
+
+        reports = finished(trials.each(measured))
     if not reports:
         raise trials.failed[0][1]
     return Comparison(tuple(reports), {str(one): str(error) for one, error in trials.failed})

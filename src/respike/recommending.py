@@ -19,7 +19,7 @@ from respike.export.targets import Target
 from respike.ir import Network
 from respike.measure import Report, measure
 from respike.methods import Method
-from respike.progress import Progress, silent
+from respike.progress import Progress, shown, silent
 from respike.refine import Step
 from respike.spiking import SpikingNetwork
 
@@ -133,7 +133,7 @@ def recommend(
     prefer: str = "energy",
     binary: bool = False,
     target: Target | None = None,
-    progress: Progress = silent,
+    progress: Progress | bool = silent,
 ) -> Recommendation:
     """Finds the cheapest conversion that loses at most `lose` points of accuracy, in minutes.
 
@@ -151,7 +151,7 @@ def recommend(
         prefer: what is to be cheap: "energy", "latency" or "spikes".
         binary: only integrate-and-fire neurons that send single spikes of one weight.
         target: only what this simulator runs (`export.targets`).
-        progress: told of each conversion that is tried, and of the images that it was measured on.
+        progress: told of each conversion that is tried, and of the images that it was measured on; True draws a bar.
 
     Returns:
         The conversion, with the others that were tried.
@@ -167,10 +167,11 @@ def recommend(
         raise UnknownName("preference", prefer, PREFERENCES)
     check_spikes(network)
     check_apart(calibration, held_out[0])
-    search = _Search(network, calibration, held_out, lose, PREFERENCES[prefer], target, progress)
     families = PORTABLE if target is not None else [one for one in FAMILIES if one.binary or not binary]
-    for family in families:
-        search.bisect(family)
+    with shown(progress) as told:
+        search = _Search(network, calibration, held_out, lose, PREFERENCES[prefer], target, told)
+        for family in families:
+            search.bisect(family)
     search.check_found()
     (chosen, spiking), *_ = accepted = sorted(search.accepted, key=lambda pair: search.cost(pair[0].report))
     rejected = sorted(search.rejected, key=lambda one: one.loss)

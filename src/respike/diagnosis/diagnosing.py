@@ -24,7 +24,7 @@ from respike.errors import InvalidData, InvalidOption
 from respike.ir import Network
 from respike.methods import Method
 from respike.plan import Plan
-from respike.progress import Progress, silent
+from respike.progress import Progress, shown, silent
 from respike.record import Probe, Recording, decoded
 from respike.simulate import simulate
 from respike.spiking import SpikingNetwork
@@ -46,7 +46,7 @@ def diagnose(
     dataset_name: str = "",
     method: Method[Any] | None = None,
     calibration: Tensor | None = None,
-    progress: Progress = silent,
+    progress: Progress | bool = silent,
 ) -> Diagnosis:
     """Finds where a converted network loses accuracy, and what to change.
 
@@ -72,7 +72,7 @@ def diagnose(
         method: the method that made the plan, whose remedies are advised; found by its name where it is one of
             `respike.methods`.
         calibration: images of the training set, by which networks are converted again to try what is advised.
-        progress: called after each batch with what is being run, and the number of images finished.
+        progress: called after each batch with what is being run, and the number of images finished; True draws a bar.
 
     Raises:
         InvalidData: no images, wrong shapes, outputs that are not classes, labels that do not fit.
@@ -81,16 +81,17 @@ def diagnose(
         raise InvalidOption(f"tolerance must be in [0, 1), got {tolerance:g}")
     _check(spiking.network, images, labels)
     started = time.perf_counter()
-    found = _observed(spiking, images, labels, tolerance, engine, progress)
-    found = replace(found, dataset=dataset_name)
-    suspected = suspicions(found, spiking, method or methods.known(spiking.plan.method))
-    findings = [one.finding for one in suspected]
-    if try_changes:
-        trials = Trials(spiking, images, labels, method or methods.known(spiking.plan.method), calibration, progress)
-        findings = [
-            trials.of(one, f"trying change {number} of {len(suspected)}") for number, one in enumerate(suspected, 1)
-        ]
-        findings.sort(key=_gained)
+    method = method or methods.known(spiking.plan.method)
+    with shown(progress) as told:
+        found = replace(_observed(spiking, images, labels, tolerance, engine, told), dataset=dataset_name)
+        suspected = suspicions(found, spiking, method)
+        findings = [one.finding for one in suspected]
+        if try_changes:
+            trials = Trials(spiking, images, labels, method, calibration, told)
+            findings = [
+                trials.of(one, f"trying change {number} of {len(suspected)}") for number, one in enumerate(suspected, 1)
+            ]
+            findings.sort(key=_gained)
     return replace(found, findings=tuple(findings), seconds=time.perf_counter() - started)
 
 

@@ -21,7 +21,7 @@ from respike.measure.rounded import rounded_outputs
 from respike.measure.tally import Tally, tally
 from respike.measure.work import check_computes
 from respike.measure.workers import ALONE, Workers
-from respike.progress import Progress, silent
+from respike.progress import Progress, shown, silent
 from respike.record import Probe
 from respike.simulate import simulate
 from respike.spiking import SpikingNetwork
@@ -37,7 +37,7 @@ def measure(
     limit: int | None = None,
     early_exit: EarlyExit | None = None,
     dataset_name: str = "",
-    progress: Progress = silent,
+    progress: Progress | bool = silent,
     resume: Path | None = None,
     workers: Workers = ALONE,
 ) -> Report:
@@ -65,7 +65,7 @@ def measure(
         limit: the number of images at most; all unless said.
         early_exit: also report what exiting early by this rule would give (`cost.early_exit`).
         dataset_name: for the report.
-        progress: called after each batch with the number of images up to its end.
+        progress: called after each batch with the number of images up to its end; True draws a bar.
         resume: a folder in which finished batches are kept, and taken from where they are there already.
         workers: who shares the run (`measure.workers()` under torchrun); every one of them gets the report.
 
@@ -115,14 +115,15 @@ def measure(
     total, complete = Tally(), True
     doing, images = f"{spiking.network.origin} {spiking.plan.method}", size(dataset, limit)
     try:
-        for batch in batches(dataset, spiking, limit, workers.claims(run)):
-            part = kept.read(batch) if kept is not None else None
-            if part is None:
-                part = simulated(batch)
-                if kept is not None:
-                    kept.write(batch, part)
-            total += part
-            progress(doing, batch.stop, images)
+        with shown(progress) as told:
+            for batch in batches(dataset, spiking, limit, workers.claims(run)):
+                part = kept.read(batch) if kept is not None else None
+                if part is None:
+                    part = simulated(batch)
+                    if kept is not None:
+                        kept.write(batch, part)
+                total += part
+                told(doing, batch.stop, images)
     except KeyboardInterrupt:
         if not total.images or workers.size > 1:
             raise

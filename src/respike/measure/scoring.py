@@ -22,7 +22,7 @@ from respike.measure.memory import check_memory
 from respike.measure.rounded import rounded_outputs
 from respike.measure.tally import Tally, decode, spent
 from respike.measure.work import check_computes, worked
-from respike.progress import Progress, silent
+from respike.progress import Progress, shown, silent
 from respike.record import Probe
 from respike.simulate import simulate
 from respike.spiking import SpikingNetwork
@@ -178,7 +178,7 @@ def score(
     energy: EnergyModel = HOROWITZ_45NM,
     limit: int | None = None,
     dataset_name: str = "",
-    progress: Progress = silent,
+    progress: Progress | bool = silent,
 ) -> Score:
     """Runs a converted network and the network itself over a data set, and compares their outputs by a metric.
 
@@ -193,7 +193,7 @@ def score(
         energy: the energy model behind `energy_ratio`.
         limit: the number of images at most; all unless said.
         dataset_name: for the score.
-        progress: called after each batch with the number of images up to its end.
+        progress: called after each batch with the number of images up to its end; True draws a bar.
 
     Raises:
         InvalidData: no images, wrong shapes, NaN or infinite values, outputs or targets that the metric cannot take.
@@ -237,10 +237,11 @@ def score(
 
     started = time.perf_counter()
     doing, images = f"{network.origin} {plan.method}", size(dataset, limit)
-    for batch in batches(dataset, spiking, limit, itertools.count(), check):
-        counts += simulated(batch)
-        labelled = batch.labels is not None  # of all batches of a data set, or of none
-        progress(doing, batch.stop, images)
+    with shown(progress) as told:
+        for batch in batches(dataset, spiking, limit, itertools.count(), check):
+            counts += simulated(batch)
+            labelled = batch.labels is not None  # of all batches of a data set, or of none
+            told(doing, batch.stop, images)
     if not counts.images:
         raise InvalidData("no image was measured")
     work = worked(spiking, counts, fan_out, energy)
