@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from html import escape
+from importlib import import_module
 from typing import Any, Protocol
 
 
@@ -98,16 +99,15 @@ class NotebookBar:
 
     def finish(self) -> None:
         """Draws the last news."""
-        from IPython.display import HTML, display
-
+        ipython: Any = import_module("IPython.display")  # has no types
         doing, done, total = self._said
         if not doing:
             return
         amount = f"{done:,} of {total:,}" if total else f"{done:,}" if done else ""
         state = f'value="{done}" max="{total}"' if total else ""
-        drawn = HTML(f"<label>{escape(doing)} <progress {state}></progress> {amount}</label>")
+        drawn = ipython.HTML(f"<label>{escape(doing)} <progress {state}></progress> {amount}</label>")
         if self._handle is None:
-            self._handle = display(drawn, display_id=True)
+            self._handle = ipython.display(drawn, display_id=True)
         else:
             self._handle.update(drawn)
         self._drawn = time.monotonic()
