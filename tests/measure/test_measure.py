@@ -246,9 +246,15 @@ def test_numbers_without_sense_are_refused() -> None:
     for limit in (0, -1, 2.5, True):
         with pytest.raises(InvalidOption, match="limit must be 1 or more"):
             measure(spiking_network(network), given, limit=limit)  # type: ignore[arg-type]
-    wide = Network((Input("x", (), (10**6,)), Activation("relu", ("x",), ReLU())), ("relu",))
+    nodes = (
+        Input("x", (), (1, 10**6)),
+        Conv("conv", ("x",), torch.ones(1, 1, 1), None, (1,), (0,), (1,), 1),
+        Activation("relu", ("conv",), ReLU()),
+        Reshape("out", ("relu",), (10**6,)),
+    )
+    wide = Network(nodes, ("out",))
     with pytest.raises(InvalidOption, match="use fewer steps"):
-        measure(spiking_network(wide, steps=10**6), (torch.zeros(1, 10**6), torch.zeros(1, dtype=torch.long)))
+        measure(spiking_network(wide, steps=10**6), (torch.zeros(1, 1, 10**6), torch.zeros(1, dtype=torch.long)))
 
 
 def test_a_network_that_overflows_is_not_measured() -> None:
