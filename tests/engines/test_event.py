@@ -33,6 +33,7 @@ from respike.ir import (
     ReLU,
     Reshape,
     Slice,
+    map_tensors,
 )
 from respike.neurons import IntegrateFire, SignedIntegrateFire
 from respike.plan import Plan, Site
@@ -105,6 +106,31 @@ MAPS: dict[str, list[Node]] = {
         conv("a", "q", dyadic(6, 4, 2, 2)),
     ],
     "tokens": [Reshape("t", ("r",), (12, 21)), Linear("a", ("t",), dyadic(5, 21), dyadic(5, seed=4))],
+    "gathered": [
+        conv("c", "r", dyadic(16, 4, 1, 1)),
+        relu("d", "c"),
+        conv("e", "d", dyadic(16, 16, 3, 3, seed=2), padding=(1, 1)),
+        Add("f", ("e", "d")),
+        relu("g", "f"),
+        conv("h", "g", dyadic(32, 16, 3, 3, seed=3), padding=(0, 2)),
+        relu("i", "h"),
+        conv("a", "i", dyadic(70, 32, 3, 3, seed=4), padding=(2, 1)),
+    ],
+    "gathered behind a pool": [
+        conv("c", "r", dyadic(16, 4, 1, 1)),
+        relu("d", "c"),
+        AvgPool("p", ("d",), (2, 2), (1, 1), (0, 0)),
+        conv("e", "p", dyadic(16, 16, 5, 5, seed=2), padding=(3, 1)),
+        relu("f", "e"),
+        conv("a", "f", dyadic(64, 16, 3, 3, seed=3)),
+    ],
+    "gathered from many": [
+        conv("c", "r", dyadic(64, 4, 1, 1)),
+        relu("d", "c"),
+        conv("e", "d", dyadic(16, 64, 5, 5, seed=2), padding=(2, 2)),
+        conv("f", "d", dyadic(16, 64, 3, 3, seed=2), padding=(1, 1)),
+        Add("a", ("e", "f")),
+    ],
     "one dimension": [
         Reshape("t", ("r",), (4, 63)),
         conv("c", "t", dyadic(6, 4, 5), stride=(2,), padding=(2,)),
@@ -152,8 +178,9 @@ def test_every_map_is_exact_where_sums_are(
 
 
 @needs_compiler
-def test_threads_change_nothing() -> None:
-    network = network_through(MAPS["valid"])
+@pytest.mark.parametrize("nodes", ["valid", "gathered"])
+def test_threads_change_nothing(nodes: str) -> None:
+    network = network_through(MAPS[nodes])
     given = dyadic(5, *IMAGE, seed=1).abs()
     plan = Plan({node.name: Site(1.0) for node in network.activations}, Steady(20))
     expected = engine(network, plan, given, everything(network))
@@ -162,6 +189,22 @@ def test_threads_change_nothing() -> None:
         assert_same(expected, engine(network, plan, given, everything(network)))
     finally:
         torch.set_num_threads(1)
+
+
+@needs_compiler
+@pytest.mark.parametrize("nodes", ["gathered", "gathered behind a pool"])
+def test_what_is_gathered_depends_on_no_other_image(nodes: str) -> None:
+    """In float32, where the order of sums shows: active and nearly silent images together, and one by one."""
+    network = network_through(MAPS[nodes])
+    first, rest = network.nodes[:3], network.nodes[3:]  # what torch computes of images is exact
+    network = Network((*first, *(map_tensors(node, lambda t: t / 3) for node in rest)), ("out",)).to(torch.float32)
+    given = dyadic(6, *IMAGE, seed=1).abs() * 2.0 ** -torch.arange(6)[:, None, None, None]
+    plan = Plan({node.name: Site(2.0) for node in network.activations}, Steady(40))
+    whole = engine(network, plan, given, everything(network))
+    alone = [engine(network, replace(plan, sites=dict(plan.sites)), one, everything(network)) for one in given.split(1)]
+    assert torch.equal(whole.outputs_over_time, torch.cat([one.outputs_over_time for one in alone], 1))
+    for name, potentials in whole.potentials.items():
+        assert torch.equal(potentials, torch.cat([one.potentials[name] for one in alone]))
 
 
 @needs_compiler

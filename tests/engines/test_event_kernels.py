@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -23,7 +24,7 @@ if not COMPILED:
     pytest.skip("the event engine was not compiled", allow_module_level=True)
 
 from respike.engines.event import _native, instructions
-from respike.engines.event.memo import Memo
+from respike.engines.event.memo import Memo, Once
 from respike.engines.event.packing import dense
 from respike.engines.event.values import Events, Part, Value
 
@@ -97,6 +98,78 @@ def test_lists_deliver_every_spike_once(
         assert torch.equal(found, part.dense())
     finally:
         _native.choose(before)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    name=st.sampled_from(SETS),
+    single=st.booleans(),
+    bits=st.integers(1, 4),
+    pixels=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    channels=st.sampled_from([16, 32, 64]),
+    outputs=st.sampled_from([3, 16, 20, 32, 40, 64, 70]),
+    kernel=st.sampled_from([3, 5]),
+    padding=st.tuples(st.integers(0, 4), st.integers(0, 4)),
+    steps=st.sampled_from([1, 7, 32, 33, 64]),
+    activity=st.sampled_from([0.01, 0.05, 0.3, 1.0]),
+    residual=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_spikes_are_gathered_once(
+    name: str,
+    single: bool,
+    bits: int,
+    pixels: tuple[int, int],
+    channels: int,
+    outputs: int,
+    kernel: int,
+    padding: tuple[int, int],
+    steps: int,
+    activity: float,
+    residual: bool,
+    seed: int,
+) -> None:
+    """Currents through small kernels are those of the dense spikes, alone and with a residual beside them."""
+    padding = (padding[0] % kernel, padding[1] % kernel)
+    if any(size + 2 * pad < kernel for size, pad in zip(pixels, padding, strict=True)):
+        padding = (kernel // 2 + 1, kernel // 2 + 1)
+    dtype = torch.float32 if single else torch.float64
+    events = spikes(1, bits, (channels, *pixels), steps, activity, seed)
+    events = replace(events, scale=events.scale.to(dtype))
+    weight = weights(outputs, channels, kernel, kernel, seed=seed).to(dtype)
+    map = Conv("a", ("r",), weight, None, stride=(1, 1), padding=padding, dilation=(1, 1))
+    parts = [Part(events, map, ("r", "a"))]
+    wanted = parts[0].dense()
+    if residual and wanted.shape[2:] == events.shape:
+        scale = 1 + torch.arange(channels, dtype=dtype).reshape(1, -1, 1, 1)
+        parts.append(Part(replace(events, scale=scale), None, ("s",)))
+        wanted = wanted + parts[1].dense()
+    before = _native.instruction_set()
+    _native.choose(name)
+    try:
+        found = dense(Value(tuple(wanted.shape[2:]), tuple(parts)), steps, 2, dtype, Once())
+        assert torch.equal(found, wanted)
+    finally:
+        _native.choose(before)
+
+
+@pytest.mark.parametrize(("bits", "least"), [(1, 0.01), (2, 0.05)])
+def test_an_image_is_gathered_from_an_activity_on(bits: int, least: float) -> None:
+    """Through a window of zeros nothing arrives, while lists do not look through it."""
+    steps = 50
+    count = round(least * 16 * 5 * 4 * steps)
+    words = torch.zeros(1, bits, 2, 320, dtype=torch.int64)
+    for image, some in enumerate((count - 1, count)):
+        words[0, 0, image] = (1 << 50) - 1  # of as many neurons as send them all
+        words[0, 0, image, some // steps + 1 :] = 0
+        words[0, 0, image, some // steps] = (1 << some % steps) - 1
+    weight = torch.ones(16, 3, 3, 16).reshape(1, 16, 3, 3, 16)
+    window = torch.zeros(4 * 16 * 2 * 3 * 16)
+    map = _native.Map((5, 4, 16), weight, (3, 3), (1, 1), (1, 1), (1, 1), 1, window, 2, 16)
+    out = torch.empty(steps, 2, 320)
+    _native.currents([(words, _native.Shared(), map)], None, steps, (2, 5, 4, 16), 16, out, 1)
+    assert bool(out[:, 0].any())
+    assert not bool(out[:, 1].any())
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])

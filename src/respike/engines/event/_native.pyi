@@ -54,6 +54,9 @@ class Map:
         padding: _Pair,
         dilation: _Pair,
         groups: int,
+        window: Tensor | None = None,
+        strip: int = 0,
+        together: int = 0,
     ) -> None: ...
 
 class Windows:

@@ -19,6 +19,8 @@ from respike.ir import Conv, Linear
 
 BLOCK_BYTES = 256
 """Of one row of weights of a block: what stays in registers while spikes are added up."""
+GATHERED_CHANNELS = (16, 32, 64)
+"""Of what small kernels read: their spikes are added up output by output, as `native/gather.hpp` does it."""
 DENSE = 0.35
 """Spikes per neuron and step from which on a dense convolution is faster. A dense matrix product never is."""
 
@@ -149,14 +151,20 @@ def _packed(map: Linear | Conv | None, source: _Source, block: int) -> _native.M
     match map:
         case None:
             weight = scale if len(scale) > 1 else _blocks(scale.unsqueeze(0), block)  # one channel is one group
-            return _native.Map(sizes, weight, one, one, zero, one, len(scale))
+            factors = len(scale) in GATHERED_CHANNELS
+            window = weight if factors else None
+            return _native.Map(sizes, weight, one, one, zero, one, len(scale), window, int(factors))
         case Linear():
             weight = _blocks(map.weight.T * scale.unsqueeze(1), block)
             return _native.Map(sizes, weight, one, one, zero, one, 1)
         case Conv():
             weight = _conv_weight(map, scale, block)
             stride, dilation, padding = _pair(map.stride, 1), _pair(map.dilation, 1), _pair(map.padding, 0)
-            return _native.Map(sizes, weight, _kernel(map), stride, padding, dilation, map.groups)
+            strip, together = _gathered(map, source, block)
+            window = _window(map, scale, block, strip, together) if strip else None
+            return _native.Map(
+                sizes, weight, _kernel(map), stride, padding, dilation, map.groups, window, strip, together
+            )
 
 
 def _conv_weight(conv: Conv, scale: Tensor, block: int) -> Tensor:
@@ -168,6 +176,34 @@ def _conv_weight(conv: Conv, scale: Tensor, block: int) -> Tensor:
     order = [kx for phase in range(phases) for kx in reversed(range(phase, columns, phases))]
     weight = weight[..., order].permute(0, 2, 3, 4, 1).flatten(0, 1) * scale.reshape(-1, 1, 1, 1)
     return weight.contiguous().detach() if conv.groups > 1 else _blocks(weight, block)
+
+
+def _gathered(conv: Conv, source: _Source, block: int) -> tuple[int, int]:
+    """How many rows and channels of outputs are gathered together, for small kernels between few channels; else 0."""
+    kernel = _kernel(conv)
+    few = source.layout.sizes[2] in GATHERED_CHANNELS
+    if not few or conv.groups > 1 or {*conv.stride, *conv.dilation} != {1} or max(conv.padding) >= min(kernel):
+        return 0, 0
+    match kernel, block:
+        case (5, 5), 16:
+            return 1, 16
+        case (3, 3), 16:
+            return 2, 16
+        case (3, 3), 32 | 64:
+            return 1, 32
+        case _:
+            return 0, 0
+
+
+def _window(conv: Conv, scale: Tensor, block: int, strip: int, together: int) -> Tensor:
+    """`[channels / together][input row][in][strip][kx][together]`: 0 where the kernel does not reach from a row."""
+    taps = _conv_weight(conv, scale, block).transpose(1, 2)  # [block][ky][in][kx][channel]
+    blocks, rows, inputs, columns, _ = taps.shape
+    window = taps.new_zeros(blocks, strip + rows - 1, inputs, strip, columns, block)
+    for row in range(strip):
+        window[:, row : row + rows, :, row] = taps
+    parts = window.unflatten(-1, (block // together, together)).movedim(-2, 1)
+    return parts.flatten(0, 1).contiguous()
 
 
 def _blocks(weight: Tensor, block: int) -> Tensor:

@@ -34,8 +34,12 @@
 //                                                  ---+--------+--------+--------+---
 //                                            column x    0        1        2
 //
-// Order. Every current is the sum of the rest, then of its spikes by input row, column and channel, one after the other,
-// and no multiply-adds are fused: results do not depend on threads, batches, tiles or the processor.
+// Windows. The spikes of an active image through a small kernel are not listed but gathered (gather.hpp): each output's
+// current is added up in registers while a window slides along the row, so that nothing is stored for each spike.
+//
+// Order. Every current is the sum of the rest, then of each source's spikes by input row, column and channel (gathered: by
+// column, row and channel), one after the other, and no multiply-adds are fused. An image's own spikes decide whether they
+// are gathered. So results do not depend on threads, batches, tiles or the processor.
 #pragma once
 
 #include <cstdint>
@@ -54,6 +58,9 @@ constexpr int MOST_LANES = 16;       // floats of a vector
 constexpr int PADDING = 16;          // blocks of channels are multiples of so many, so that no vector is cut
 constexpr int MOST_MATRIX_BLOCK = 4 * PADDING;
 constexpr int64_t TILE_BYTES = 8192; // of a tile's potentials: a quarter of a first-level cache of 32 KB
+constexpr int MOST_GATHERED_BITS = 3;    // of an amplitude
+constexpr double GATHERED_ACTIVITY = 0.01;        // spikes per neuron and step from which on they are gathered,
+constexpr double GATHERED_SEVERAL_ACTIVITY = 0.05; // and where they have amplitudes
 constexpr int64_t ROWS_IN_CACHE = 64;    // of a matrix's block, at a time
 constexpr double REUSED_ACTIVITY = 0.06; // spikes per neuron and step from which on rows in the cache are used again
 
@@ -89,8 +96,13 @@ constexpr int MOST_KERNEL_ROWS = 32;
 // [in][ky][kx][out / groups]; the columns kx of a kernel stand last first, and, where `contiguous`, those with the same
 // remainder by the stride together. With one group, whole vectors are read, so blocks are whole: `weights_of` numbers.
 struct Source {
+    Spikes spikes;
+    const bool* gathered;  // [images]: whose spikes are gathered (gather.hpp); the others' are lists
     Lists lists;
     const void* weight;
+    const void* window;    // weights for gathering, [channels / together][input row][in][strip][kx][together], or null
+    int64_t strip;         // rows of outputs that are gathered together; input rows: strip + ky - 1
+    int64_t together;      // channels of outputs that are gathered together
     int64_t rows, columns, channels;
     int64_t kernel_y, kernel_x, stride_y, stride_x, padding_y, padding_x, dilation_y, dilation_x, groups;
 };
@@ -129,6 +141,28 @@ struct Job {
 inline int64_t weights_of(const Source& s, const Job& job) {
     const int64_t outputs = s.groups == 1 ? job.blocks * job.block : job.channels / s.groups;
     return s.channels * s.kernel_y * s.kernel_x * outputs;
+}
+
+// Whether a spike is worth a factor of its channel's, at the neuron in its own place.
+inline bool is_factor(const Source& s) {
+    return s.groups == s.channels && s.kernel_y * s.kernel_x == 1 && s.stride_x == 1 && s.stride_y == 1 && !s.padding_x &&
+           !s.padding_y;
+}
+
+// Whether there is a kernel that gathers spikes like that: strip and channels that are gathered together by the kernel.
+inline bool can_gather(const Source& s) {
+    const bool three = s.kernel_x == 3 && (s.strip == 2 ? s.together == 16 : s.strip == 1 && s.together == 32);
+    const bool five = s.kernel_x == 5 && s.strip == 1 && s.together == 16;
+    const bool bits = s.channels == 16 || s.channels == 32 || s.channels == 64;
+    if (is_factor(s)) return bits && s.strip == 1;
+    return (three || five) && bits && contiguous(s) && s.kernel_y == s.kernel_x && s.stride_x == 1 && s.stride_y == 1 &&
+           s.dilation_y == 1 && s.padding_x >= 0 && s.padding_x < s.kernel_x && s.padding_y >= 0;
+}
+
+// How many weights of its window `run` reads.
+inline int64_t window_of(const Source& s, const Job& job) {
+    if (is_factor(s)) return s.channels;
+    return job.blocks * (s.strip + s.kernel_y - 1) * s.channels * s.strip * s.kernel_x * job.block;
 }
 
 // Windows of a pooling: output index o covers inputs begin[o] … end[o] - 1.

@@ -119,11 +119,12 @@ struct Shared {
 // A map of spikes, without the spikes.
 struct Map {
     Array weight;
+    std::optional<Array> window;
     Source source;
 
     Map(std::tuple<int64_t, int64_t, int64_t> shape, Array weight, Pair kernel, Pair stride, Pair padding, Pair dilation,
-        int64_t groups)
-        : weight(std::move(weight)), source{} {
+        int64_t groups, std::optional<Array> given, int64_t strip, int64_t together)
+        : weight(std::move(weight)), window(std::move(given)), source{} {
         std::tie(source.rows, source.columns, source.channels) = shape;
         std::tie(source.kernel_y, source.kernel_x) = kernel;
         std::tie(source.stride_y, source.stride_x) = stride;
@@ -131,6 +132,10 @@ struct Map {
         std::tie(source.dilation_y, source.dilation_x) = dilation;
         source.groups = groups;
         source.weight = this->weight.data();
+        source.window = window ? window->data() : nullptr;
+        source.strip = strip;
+        source.together = together;
+        require(!window || can_gather(source), "a map that cannot be gathered");
         require(groups > 0 && source.kernel_y <= MOST_KERNEL_ROWS, "the kernel is too tall, or there are no groups");
         require(source.channels <= MOST_CHANNELS && source.columns <= MOST_COLUMNS, "the map is too large");
     }
@@ -221,6 +226,21 @@ std::shared_ptr<Sorted<Real>> sorted_of(const Part& part, int steps, bool flat, 
     return known;
 }
 
+// Whose spikes are gathered; null where nobody's are. An image is asked for itself, so that results do not depend on those
+// beside it.
+template <class Real>
+std::unique_ptr<bool[]> gathered_of(const Part& part, const Job& job, int threads) {
+    const auto& [words, shared, map] = part;
+    const Spikes s = spikes(words);
+    if (!map->window || s.signs > 1 || s.bits > MOST_GATHERED_BITS) return nullptr;
+    const std::vector<int64_t>& counts = shared->counted(words, threads);
+    std::unique_ptr<bool[]> gathered(new bool[s.images]);
+    const double least = (s.bits > 1 ? GATHERED_SEVERAL_ACTIVITY : GATHERED_ACTIVITY) * double(s.neurons) * job.steps;
+    bool any = false;
+    for (int64_t i = 0; i < s.images; ++i) any |= gathered[i] = double(counts[i]) >= least;
+    return any ? std::move(gathered) : nullptr;
+}
+
 // Runs a job whose outlets are set: lists, tiles, threads.
 template <class Real>
 void run(Job& job, const std::vector<Part>& parts, const std::optional<Array>& rest, int64_t block, int threads) {
@@ -247,17 +267,30 @@ void run(Job& job, const std::vector<Part>& parts, const std::optional<Array>& r
         require(int64_t(words.shape(3)) == s.rows * s.columns * s.channels, "words do not fit");
         require(s.channels % s.groups == 0 && job.channels % s.groups == 0, "groups do not divide the channels");
         require(int64_t(map->weight.size()) == weights_of(s, job), "weights do not fit");
+        require(!map->window || is_factor(s) || block % s.together == 0, "channels that are gathered together are cut");
+        require(!map->window || !is_factor(s) || (s.rows == job.rows && s.columns == job.columns && s.channels == job.channels),
+                "factors do not fit");
+        require(!map->window || (is<Real>(*map->window) && int64_t(map->window->size()) == window_of(s, job)), "a window");
         job.flat = job.flat && is_matrix(s);
     }
     require(!job.flat || block <= MOST_MATRIX_BLOCK, "a block of a matrix is too large");
     const int64_t row = job.columns * block, wanted = TILE_BYTES / int64_t(sizeof(Real)) / row;
-    job.tile_rows = wanted < 1 ? 1 : wanted > job.rows ? job.rows : wanted;
+    int64_t strip = 1;
+    for (const Part& part : parts) strip = std::max(strip, std::get<const Map*>(part)->source.strip);
+    job.tile_rows = std::min(job.rows, (std::max(wanted, int64_t(1)) + strip - 1) / strip * strip);
     job.tiles = (job.rows + job.tile_rows - 1) / job.tile_rows;
     std::vector<std::shared_ptr<Sorted<Real>>> sorted;
+    std::vector<std::unique_ptr<bool[]>> gathered;
     std::vector<Source> sources;
     for (const Part& part : parts) {
+        const auto& [words, shared, map] = part;
+        sources.push_back(map->source);
+        sources.back().spikes = spikes(words);
+        gathered.push_back(gathered_of<Real>(part, job, threads));
+        sources.back().gathered = gathered.back().get();
+        if (gathered.back() && std::all_of(gathered.back().get(), gathered.back().get() + job.images, [](bool b) { return b; }))
+            continue;
         sorted.push_back(sorted_of<Real>(part, job.steps, job.flat, threads));
-        sources.push_back(std::get<const Map*>(part)->source);
         sources.back().lists = sorted.back()->lists;
     }
     job.sources = sources.data();
@@ -476,9 +509,10 @@ NB_MODULE(_native, m) {
         .value("tracer", Dynamics::tracer)
         .value("burst", Dynamics::burst);
     nb::class_<Shared>(m, "Shared").def(nb::init<>());
-    nb::class_<Map>(m, "Map").def(nb::init<std::tuple<int64_t, int64_t, int64_t>, Array, Pair, Pair, Pair, Pair, int64_t>(),
+    nb::class_<Map>(m, "Map").def(nb::init<std::tuple<int64_t, int64_t, int64_t>, Array, Pair, Pair, Pair, Pair, int64_t,
+                                           std::optional<Array>, int64_t, int64_t>(),
                                   "shape"_a, "weight"_a.noconvert(), "kernel"_a, "stride"_a, "padding"_a, "dilation"_a,
-                                  "groups"_a);
+                                  "groups"_a, "window"_a.none().noconvert() = nb::none(), "strip"_a = 0, "together"_a = 0);
     nb::class_<Pool>(m, "Windows").def(nb::init<std::tuple<int64_t, int64_t, int64_t>, Numbers, Numbers, Numbers, Numbers>(),
                                        "shape"_a, "row_begin"_a.noconvert(), "row_end"_a.noconvert(),
                                        "column_begin"_a.noconvert(), "column_end"_a.noconvert());

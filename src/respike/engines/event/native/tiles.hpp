@@ -3,6 +3,7 @@
 
 #include "currents.hpp"
 #include "firing.hpp"
+#include "gather.hpp"
 
 namespace respike {
 namespace {
@@ -97,9 +98,40 @@ void matrices(const Job& job, const Tile<Real>& tile, int64_t block, int64_t ima
         fire<Real>(job, tile, tile.size, 0, job.steps);
 }
 
+// What `run` keeps in scratch memory.
+template <class Real>
+struct Desk {
+    Tile<Real> tile;
+    Meeting<Real>* meetings;
+    Gathering<Real>* gatherings;  // of sources with spikes that are gathered
+
+    Desk(Room& room, const Job& job)
+        : tile(room, job), meetings(room.take<Meeting<Real>>(job.count)),
+          gatherings(room.take<Gathering<Real>>(job.count)) {
+        for (int i = 0; i < job.count; ++i) {
+            const Meeting<Real> meeting(room, job.sources[i]);
+            if (meetings) meetings[i] = meeting;
+            if (!job.sources[i].gathered) continue;
+            const Gathering<Real> gathering(room, job.sources[i], job);
+            if (gatherings) gatherings[i] = gathering;
+        }
+    }
+
+    // What the sources do once for a tile.
+    void meet(const Job& job, int64_t block, int64_t image) {
+        for (int i = 0; i < job.count; ++i)
+            if (const bool* gathered = job.sources[i].gathered; gathered && gathered[image])
+                gatherings[i].meet(job, image, tile.top);
+            else
+                meetings[i].meet(job, block, tile.top, tile.height);
+    }
+};
+
 // All steps of a tile that convolutions lead to: step after step.
 template <class Real>
-void convolutions(const Job& job, const Tile<Real>& tile, const Meeting<Real>* meetings, int64_t block, int64_t image) {
+void convolutions(const Job& job, const Desk<Real>& desk, int64_t block, int64_t image) {
+    const Tile<Real>& tile = desk.tile;
+    const Meeting<Real>* meetings = desk.meetings;
     const bool steady = !job.rest_step && !job.out && job.dynamics < Dynamics::tracer;  // `step` restores the current
     const bool same = !job.threshold_pixel && !job.rest_pixel;
     if (steady) {
@@ -109,7 +141,9 @@ void convolutions(const Job& job, const Tile<Real>& tile, const Meeting<Real>* m
     for (int t = 0; t < job.steps; ++t) {
         if (!steady) rest<Real>(job, tile, image, t, tile.current);
         for (int i = 0; i < job.count; ++i) {
-            if (meetings[i].source->lists.amplitude)
+            if (const bool* gathered = job.sources[i].gathered; gathered && gathered[image])
+                gather<Real>(desk.gatherings[i], job, block, tile.height, t, tile.current);
+            else if (meetings[i].source->lists.amplitude)
                 convolution<Real, true>(meetings[i], job, image, block, t, tile.current);
             else
                 convolution<Real, false>(meetings[i], job, image, block, t, tile.current);
@@ -130,20 +164,6 @@ template <class Real>
 bool lies_as_tile(const Job& job, const Tile<Real>& tile) {
     return job.rest_pixel && tile.channels == job.block && (job.block == job.channels || tile.pixels == 1);
 }
-
-// What `run` keeps in scratch memory.
-template <class Real>
-struct Desk {
-    Tile<Real> tile;
-    Meeting<Real>* meetings;
-
-    Desk(Room& room, const Job& job) : tile(room, job), meetings(room.take<Meeting<Real>>(job.count)) {
-        for (int i = 0; i < job.count; ++i) {
-            const Meeting<Real> meeting(room, job.sources[i]);
-            if (meetings) meetings[i] = meeting;
-        }
-    }
-};
 
 template <class Real>
 int64_t room(const Job& job) {
@@ -168,8 +188,8 @@ void run(const Job& job, int64_t block, int64_t image, int64_t number, Line* scr
     } else if (job.flat) {
         matrices<Real>(job, tile, block, image);
     } else {
-        for (int i = 0; i < job.count; ++i) desk.meetings[i].meet(job, block, tile.top, tile.height);
-        convolutions<Real>(job, tile, desk.meetings, block, image);
+        desk.meet(job, block, image);
+        convolutions<Real>(job, desk, block, image);
     }
     if (!job.out) end<Real>(job, tile, image);
 }

@@ -58,17 +58,6 @@ inline void add_words(uint64_t* to, int64_t next, int bits, const uint64_t* from
     }
 }
 
-int64_t count(const Spikes& s, int64_t image) {
-    const uint64_t* words = s.words + image * s.neurons;
-    int64_t sum = 0;
-    for (int64_t n = 0; n < s.neurons; ++n) {
-        uint64_t any = words[n];
-        for (int p = 1; p < s.signs * s.bits; ++p) any |= words[p * s.images * s.neurons + n];
-        sum += __builtin_popcountll(any);
-    }
-    return sum;
-}
-
 template <class Real>
 void add_counts(const Spikes& s, Real* to) {
     const int64_t plane = s.images * s.neurons;
@@ -121,6 +110,23 @@ void add_up(const uint64_t* words, int64_t count, uint64_t* planes) {
             for (int i = 0; i < width; ++i) ripple(sums[k][i], k);
     }
     for (; n < count; ++n) ripple(words[n], 0);
+}
+
+int64_t count(const Spikes& s, int64_t image) {
+    const uint64_t* words = s.words + image * s.neurons;
+    int64_t sum = 0;
+    if (s.signs * s.bits == 1) {
+        uint64_t planes[PLANES] = {};
+        add_up(words, s.neurons, planes);
+        for (int k = 0; k < PLANES; ++k) sum += int64_t(__builtin_popcountll(planes[k])) << k;
+        return sum;
+    }
+    for (int64_t n = 0; n < s.neurons; ++n) {
+        uint64_t any = words[n];
+        for (int p = 1; p < s.signs * s.bits; ++p) any |= words[p * s.images * s.neurons + n];
+        sum += __builtin_popcountll(any);
+    }
+    return sum;
 }
 
 // Sums over windows, as binary numbers over planes: each word is added with carries, 64 steps at once.
