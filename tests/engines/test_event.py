@@ -201,7 +201,10 @@ def test_what_is_gathered_depends_on_no_other_image(nodes: str) -> None:
     given = dyadic(6, *IMAGE, seed=1).abs() * 2.0 ** -torch.arange(6)[:, None, None, None]
     plan = Plan({node.name: Site(2.0) for node in network.activations}, Steady(40))
     whole = engine(network, plan, given, everything(network))
-    alone = [engine(network, replace(plan, sites=dict(plan.sites)), one, everything(network)) for one in given.split(1)]
+    alone = [
+        engine(network, replace(plan, sites=dict(plan.sites)), one, everything(network))
+        for one in torch.split(given, 1)
+    ]
     assert torch.equal(whole.outputs_over_time, torch.cat([one.outputs_over_time for one in alone], 1))
     for name, potentials in whole.potentials.items():
         assert torch.equal(potentials, torch.cat([one.potentials[name] for one in alone]))

@@ -199,10 +199,10 @@ def _window(conv: Conv, scale: Tensor, block: int, strip: int, together: int) ->
     """`[channels / together][input row][in][strip][kx][together]`: 0 where the kernel does not reach from a row."""
     taps = _conv_weight(conv, scale, block).transpose(1, 2)  # [block][ky][in][kx][channel]
     blocks, rows, inputs, columns, _ = taps.shape
-    window = taps.new_zeros(blocks, strip + rows - 1, inputs, strip, columns, block)
+    window: Tensor = taps.new_zeros(blocks, strip + rows - 1, inputs, strip, columns, block)
     for row in range(strip):
         window[:, row : row + rows, :, row] = taps
-    parts = window.unflatten(-1, (block // together, together)).movedim(-2, 1)
+    parts = window.reshape(*window.shape[:-1], block // together, together).movedim(-2, 1)
     return parts.flatten(0, 1).contiguous()
 
 
