@@ -215,7 +215,7 @@ def compare(
 
 
 def _listed(methods: Any) -> Sequence[Any]:
-    if isinstance(methods, str | Method) or not methods:
+    if isinstance(methods, str | Method | Tensor) or not methods:
         raise InvalidOption("methods is a list with a method in it, or several: ['fit', ('max_norm', {'steps': 32})]")
     return list(methods)
 

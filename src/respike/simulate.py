@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from respike.engines import Engine, fastest
+from respike.engines import Engine, check_engine, fastest
 from respike.record import Probe, Recording
 from respike.spiking import SpikingNetwork
+from respike.typed import SPIKING, check_kind
 
 
 def simulate(
@@ -27,6 +28,8 @@ def simulate(
         engine: who runs it; the fastest that can unless given. All engines but `count` give the same spikes.
         first_image: the number of the first image in its data set, on which random input codings depend.
     """
+    check_kind("spiking", spiking, SpikingNetwork, SPIKING)
+    check_engine(engine)
     engine = engine or fastest(spiking.network, spiking.plan)
     with torch.no_grad():
         return engine(spiking.network, spiking.plan, images, probe, first_image=first_image)

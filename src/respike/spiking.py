@@ -16,6 +16,7 @@ from respike.plan import Plan
 from respike.record import Probe
 from respike.summarised import Summarised, called, listed
 from respike.training import SpikingModule, Surrogate, Triangle
+from respike.typed import NETWORK, PLAN, check_kind
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -31,6 +32,8 @@ class SpikingNetwork(Summarised):
     plan: Plan
 
     def __post_init__(self) -> None:
+        check_kind("network", self.network, Network, NETWORK)
+        check_kind("plan", self.plan, Plan, PLAN)
         object.__setattr__(self, "network", self.plan.on(self.network))
         self.plan.check(self.network)
         first, *others = self.network.outputs

@@ -11,7 +11,7 @@ from enum import Enum
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from respike.errors import InvalidFile
+from respike.errors import InvalidFile, InvalidOption
 
 _T = TypeVar("_T")
 
@@ -58,6 +58,28 @@ def of_type(kind: Any, value: Any, where: str) -> Any:
     if not has_type(kind, value):
         raise TypeError(f"{where} is {str(value)[:60]!r}")
     return value
+
+
+def check_kind(name: str, value: object, kind: type, remedy: str) -> None:
+    """Refuses an argument that is something else altogether.
+
+    Args:
+        name: of the argument.
+        value: what was given.
+        kind: what it must be.
+        remedy: how to get one.
+
+    Raises:
+        InvalidOption: it is none.
+    """
+    if not isinstance(value, kind):
+        raise InvalidOption(f"{name} must be a {kind.__name__}, not a {type(value).__name__}: {remedy}")
+
+
+NETWORK = "read a model first, network = respike.load(model, images[:2])"
+SPIKING = "convert a network first, spiking = respike.SpikingNetwork(network, plan)"
+PLAN = "a method makes one, plan = respike.methods.max_norm(network, images)"
+"""How one gets what the verbs take."""
 
 
 def of_json(kind: type[_T], text: str, name: str, what: str, beside: Collection[str] = ()) -> _T:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -25,10 +25,15 @@ def image_batches(network: Network, calibration: Calibration) -> Iterator[Tensor
     Raises `InvalidData` where the set is empty, a batch has the wrong shape, or a value is NaN or infinite.
     """
     given: Iterable[Batch] = _split(calibration) if isinstance(calibration, Tensor) else calibration
+    if not isinstance(given, Iterable):
+        raise InvalidData(
+            f"calibration images are a tensor, or batches of them, not a {type(given).__name__}: of a data set give "
+            "its .images"
+        )
     images = 0
     for batch in given:
-        values = batch if isinstance(batch, Tensor) else batch[0]
-        if not len(values):
+        values: Any = batch[0] if isinstance(batch, tuple | list) and len(batch) else batch
+        if isinstance(values, Tensor) and not len(values):
             continue
         try:
             network.check_inputs((values,))

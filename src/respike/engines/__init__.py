@@ -11,6 +11,7 @@ from respike.engines.event import COMPILED, event
 from respike.engines.few_spikes import few_spikes
 from respike.engines.pipelined import PipelinedRun, pipelined
 from respike.engines.reference import reference
+from respike.errors import InvalidOption
 from respike.ir import Network
 from respike.plan import Plan
 from respike.record import Probe, Recording
@@ -42,6 +43,16 @@ def fastest(network: Network, plan: Plan) -> Engine:
     return event if COMPILED and network.device.type == "cpu" else batched
 
 
+def check_engine(engine: object) -> None:
+    """Refuses what is no engine, a name of one for example; None is the fastest.
+
+    Args:
+        engine: what was given.
+    """
+    if engine is not None and not callable(engine):
+        raise InvalidOption(f"engine must be one of respike.engines ({', '.join(ALL)}), not {engine!r}")
+
+
 __all__ = [
     "ALL",
     "LAYERWISE",
@@ -49,6 +60,7 @@ __all__ = [
     "Engine",
     "PipelinedRun",
     "batched",
+    "check_engine",
     "count",
     "event",
     "fastest",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
@@ -104,6 +104,7 @@ def _check(
         raise InvalidData(f"images from {first_image} on: {error}") from error
 
 
+_TAKEN = "give images and labels as two tensors, images alone, a Dataset, or batches (images, labels) of tensors"
 _Read: TypeAlias = "Callable[[], tuple[Tensor, Tensor | None]]"
 
 
@@ -119,9 +120,13 @@ def _pieces(dataset: Labelled) -> Iterator[tuple[int, _Read]]:
                 yield len(images), partial(_alone, images)
         case (Tensor() as images, Tensor() as labels):
             yield from _of_tensors(images, labels)
+        case _ if isinstance(dataset, str | Mapping) or not isinstance(dataset, Iterable):
+            raise InvalidData(f"{_TAKEN}; got {type(dataset).__name__}")
         case _:
-            for images, labels in dataset:
-                yield from _of_tensors(images, labels)
+            for batch in dataset:
+                if not isinstance(batch, tuple | list) or len(batch) != 2 or not isinstance(batch[0], Tensor):
+                    raise InvalidData(f"{_TAKEN}; got a batch that is a {type(batch).__name__}")
+                yield from _of_tensors(*batch)
 
 
 def _of_dataset(dataset: Dataset, part: slice) -> tuple[Tensor, Tensor | None]:

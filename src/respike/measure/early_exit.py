@@ -72,6 +72,8 @@ def exiting(rule: EarlyExit, network: Network, plan: Plan) -> Callable[[Tensor],
 
     Raises `InvalidPlan` where the plan has only one output, or the rule cannot bound what the outputs get.
     """
+    if not isinstance(rule, Bound | Margin):
+        raise InvalidOption(f"early_exit takes a rule, Bound() or Margin(0.5, steps=5), not {rule!r}")
     if isinstance(plan.schedule, Layerwise):
         raise InvalidPlan(
             "early exit does not apply to few-spikes networks: they have only one output, after the last layer"

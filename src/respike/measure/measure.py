@@ -9,7 +9,7 @@ import torch
 
 from respike.bounds import Bounds
 from respike.cost import HOROWITZ_45NM, EnergyModel, fan_outs
-from respike.engines import Engine, fastest
+from respike.engines import Engine, check_engine, fastest
 from respike.errors import Argument, InvalidData, InvalidNetwork
 from respike.measure.batches import BATCH_SIZE, Batch, Labelled, batches, size
 from respike.measure.early_exit import EarlyExit, exiting
@@ -25,6 +25,7 @@ from respike.progress import Progress, shown, silent
 from respike.record import Probe
 from respike.simulate import simulate
 from respike.spiking import SpikingNetwork
+from respike.typed import SPIKING, check_kind
 
 
 def measure(
@@ -79,6 +80,8 @@ def measure(
         InvalidPlan: early exit by a bound, where none can be had.
         WorkerLost: another worker ended, or measures something else.
     """
+    check_kind("spiking", spiking, SpikingNetwork, SPIKING)
+    check_engine(engine)
     if limit is not None:
         Bounds(1, whole=True).check("limit", limit)
     if tolerance is not None:

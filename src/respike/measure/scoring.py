@@ -15,7 +15,7 @@ from torch import Tensor
 from respike import metrics
 from respike.bounds import Bounds
 from respike.cost import HOROWITZ_45NM, EnergyModel, fan_outs, latency
-from respike.engines import Engine, fastest
+from respike.engines import Engine, check_engine, fastest
 from respike.errors import InvalidData, InvalidFile, InvalidNetwork, InvalidOption
 from respike.measure.batches import Batch, Labelled, batches, size
 from respike.measure.memory import check_memory
@@ -27,7 +27,7 @@ from respike.record import Probe
 from respike.simulate import simulate
 from respike.spiking import SpikingNetwork
 from respike.summarised import Summarised, called, counted
-from respike.typed import of_json
+from respike.typed import SPIKING, check_kind, of_json
 from respike.version import __version__
 
 if TYPE_CHECKING:
@@ -200,6 +200,8 @@ def score(
         InvalidNetwork: the network itself gives NaN or infinite outputs, or has no layers with weights.
         InvalidOption: what is no metric, a limit below 1, or so many steps that memory cannot hold their outputs.
     """
+    check_kind("spiking", spiking, SpikingNetwork, SPIKING)
+    check_engine(engine)
     if isinstance(metric, type) or not isinstance(metric, metrics.Metric):
         known = ", ".join(f"{one.__name__}()" for one in metrics.ALL)
         raise InvalidOption(f"metric must be a value of respike.metrics ({known}) or one like them, got {metric!r}")

@@ -15,6 +15,7 @@ from respike.methods.search import Range, usual
 from respike.plan import Plan
 from respike.published import Published
 from respike.refine import Step
+from respike.typed import NETWORK, check_kind
 
 P = ParamSpec("P")
 
@@ -49,6 +50,8 @@ class Method(Published[P, Plan]):
 
     def _made(self, *args: P.args, **kwargs: P.kwargs) -> Plan:
         """The plan before it is refined."""
+        given: Any = args[0] if args else kwargs.get("network")
+        check_kind("network", given, Network, NETWORK)
         chosen = self.chosen(*args, **kwargs)
         plan = self.function(*args, **kwargs)
         if not isinstance(plan, Plan):

@@ -13,6 +13,7 @@ from respike.passes.fuse_gates import fuse_gates
 from respike.passes.fuse_levels import fuse_levels
 from respike.passes.move_max_pool import move_max_pool
 from respike.passes.skip_concat import skip_concat
+from respike.typed import NETWORK, check_kind
 
 Pass: TypeAlias = Callable[[Network], Network]
 
@@ -43,6 +44,7 @@ norms where that is exact, move max pools in front of activations."""
 
 def prepare(network: Network, passes: Iterable[Pass] = STANDARD) -> Network:
     """`network` after the passes, one after the other."""
+    check_kind("network", network, Network, NETWORK)
     for transform in passes:
         network = transform(network)
     return network

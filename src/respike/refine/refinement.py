@@ -12,6 +12,7 @@ from respike.errors import InvalidOption, InvalidPlan
 from respike.ir import Network
 from respike.plan import Plan, Refined
 from respike.published import Published
+from respike.typed import PLAN, check_kind
 
 P = ParamSpec("P")
 
@@ -26,7 +27,8 @@ class Refinement(Published[P, Plan]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Plan:
         """The refined plan."""
-        before: Any = args[0] if args else kwargs["plan"]
+        before: Any = args[0] if args else kwargs.get("plan")
+        check_kind("plan", before, Plan, PLAN)
         bound = inspect.signature(self.function).bind(*args, **kwargs)
         if "network" in bound.arguments:
             bound.arguments["network"] = before.on(bound.arguments["network"])
