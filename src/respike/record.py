@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from respike import files
 from respike.bounds import Bounds
 from respike.errors import InvalidOption, UnknownName
 from respike.neurons import Neuron
@@ -120,10 +126,65 @@ class Recording(Summarised):
         axes.set_ylim(sent.shape[1] - 0.5, -0.5)
         return axes
 
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Writes what was kept as arrays: `.npz` for NumPy, or `.h5` for HDF5.
+
+        The arrays are `outputs_over_time`, and under `spikes/`, `spike_counts/`, `spikes_per_step/`,
+        `operations_per_step/` and `potentials/` one for each population, as in the recording. Spike trains that are
+        whole numbers of at most a byte are written as int8.
+
+        Args:
+            path: the file; its end says which kind. HDF5 needs the package h5py.
+            force: replace a file that is there.
+
+        Raises:
+            InvalidOption: another end, or h5py is missing.
+            InvalidFile: a file that is there, or cannot be written.
+        """
+        place = Path(path)
+        if place.suffix not in _WRITERS:
+            raise InvalidOption(f"a recording's file ends in {' or '.join(_WRITERS)}, not {place.name!r}")
+        files.check_new(place, force=force)
+        arrays = {"outputs_over_time": self.outputs_over_time}
+        for kind in ("spikes", "spike_counts", "spikes_per_step", "operations_per_step", "potentials"):
+            arrays |= {f"{kind}/{name}": kept for name, kept in getattr(self, kind).items()}
+        numbers = {name: _narrow(name, tensor.detach().cpu()) for name, tensor in arrays.items()}
+        files.write(place, _WRITERS[place.suffix](numbers), force=force)
+
     @property
     def outputs(self) -> Tensor:
         """The readout after the last step, `[batch, *shape]`."""
         return self.outputs_over_time[-1]
+
+
+def _narrow(name: str, kept: Tensor) -> NDArray[Any]:
+    """An array of what was kept; spikes as bytes, where these hold them."""
+    if kept.dtype == torch.bfloat16:
+        kept = kept.float()
+    small = name.startswith("spikes/") and bool(((kept == kept.round()) & (kept.abs() < 128)).all())
+    return (kept.to(torch.int8) if small else kept).numpy()
+
+
+def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    content = io.BytesIO()
+    np.savez_compressed(content, allow_pickle=False, **arrays)
+    return content.getvalue()
+
+
+def _hdf5(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    try:
+        import h5py
+    except ImportError as error:
+        raise InvalidOption("HDF5 needs the package h5py: pip install h5py, or write .npz") from error
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        for name, array in arrays.items():
+            file.create_dataset(name, data=array, compression="gzip" if array.size > 1 else None)
+    return content.getvalue()
+
+
+_WRITERS = {".npz": _npz, ".h5": _hdf5}
+"""What writes a recording, by the end of the file's name."""
 
 
 def decoded(plan: Plan, record: Recording, name: str) -> Tensor:

@@ -7,7 +7,10 @@ from respike.hardware.chip import Chip
 CHIP = Chip(
     name="fpga",
     title="AMD Zynq UltraScale+ ZU9EG (on-chip memory)",
-    sources=("AMD, Zynq UltraScale+ MPSoC Data Sheet: Overview, DS891: the ZU9EG has 912 block RAMs of 36 Kb",),
+    sources=(
+        "AMD, Zynq UltraScale+ MPSoC Data Sheet: Overview, DS891: the ZU9EG has 912 block RAMs of 36 Kb",
+        "https://github.com/stanford-ppl/spatial src/spatial/targets/xilinx/ZCU.scala: 912 RAM36 on the board ZCU102",
+    ),
     weight_bits=8,
     membrane_bits=24,
     cores=912,

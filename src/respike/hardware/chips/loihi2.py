@@ -11,7 +11,9 @@ CHIP = Chip(
         "Intel Labs, Taking Neuromorphic Computing to the Next Level with Loihi 2, technology brief, 2021: 128 neuron "
         "cores, up to 1 million neurons and 120 million synapses, graded spikes",
         "https://open-neuromorphic.org/neuromorphic-computing/hardware/loihi-2-intel/: the same numbers",
-        "Lava, lava.proc.lif.models (PyLifModelBitAcc): potentials of 24 bits; lava.proc.dense: weights of 8 bits",
+        "https://github.com/lava-nc/lava src/lava/proc/lif/models.py (AbstractPyLifModelFixed, PyLifModelBitAcc): "
+        "potentials of 24 bits that saturate, thresholds of 17 bits in units of 64; src/lava/proc/dense/process.py: "
+        "weights of 8 bits",
     ),
     weight_bits=8,
     membrane_bits=24,

@@ -10,6 +10,8 @@ CHIP = Chip(
     sources=(
         "Gonzalez et al. 2024, SpiNNaker2: A Large-Scale Neuromorphic System for Event-Based and Asynchronous Machine "
         "Learning, arXiv:2401.04491: 152 processing elements with 128 kByte of SRAM each",
+        "https://github.com/SpiNNakerManchester/SpiNNMachine/files/14848134/SpiNN2datasheet.pdf: SpiNNaker2 datasheet "
+        "0.03, 2021: 152 ARM Cortex-M4F with 128 kByte of code and data memory each",
         "Höppner et al. 2021, The SpiNNaker 2 Processing Element Architecture, arXiv:2103.08392: the "
         "processing element",
     ),
