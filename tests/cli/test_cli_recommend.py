@@ -11,6 +11,7 @@ import pytest
 
 from cli.running import Runner
 from respike import SpikingNetwork, data
+from respike.cli.sources import Source
 from respike.data import Dataset
 
 _SMALL = """
@@ -62,3 +63,9 @@ def test_bad_input(respike: Runner, tmp_path: Path) -> None:
     assert "--force" in respike.refused("recommend", "mnist-mlp", "--json", taken)
     help_text = " ".join(respike("recommend", "--help").out.split())
     assert "never on test images" in help_text
+
+
+def test_the_command_that_is_told_has_the_flags_of_the_data_and_no_more() -> None:
+    source = Source(dataset="digits", mean="0.1", calibration="5")
+    assert source.preparation.mean == (0.1,)  # what is made of the flags is none itself
+    assert source.given == {"dataset": "digits", "calibration": "5", "mean": "0.1"}

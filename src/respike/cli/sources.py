@@ -120,6 +120,12 @@ class Source:
                 raise InvalidOption(f"{options.flag(one.name)} is for data of your own: name them with --dataset PATH")
 
     @property
+    def given(self) -> dict[str, Any]:
+        """The flags that were given, by name."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)[:-1]}
+        return {name: value for name, value in values.items() if value is not None}
+
+    @property
     def own(self) -> bool:
         """Whether the data are the user's own, by a path or a function."""
         return self.dataset is not None and self.dataset not in {listing.name for listing in data.available()}

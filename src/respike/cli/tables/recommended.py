@@ -30,7 +30,6 @@ def recommended(found: Recommendation, images: str) -> Group:
 def convert_command(found: Recommendation, network: str, source: Source, target: str | None) -> str:
     """The command line that writes the chosen conversion."""
     one, file = found.chosen, Path(network.replace(":", "-")).stem
-    given = {name: value for name, value in vars(source).items() if value is not None}
     words = ["respike", "convert", network, "--method", one.method, *options.flags(one.options).split()]
     words += ["--refine", one.refinements] if one.refinements else []
     words += (
@@ -38,7 +37,7 @@ def convert_command(found: Recommendation, network: str, source: Source, target:
         if target is None
         else ["--to", f"{file}.nir", "--target", target, "--allow-metadata"]
     )
-    return " ".join(filter(None, (shlex.join(words), options.flags(given))))
+    return " ".join(filter(None, (shlex.join(words), options.flags(source.given))))
 
 
 def _sentence(found: Recommendation, images: str) -> Text:
