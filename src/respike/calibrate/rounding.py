@@ -44,7 +44,9 @@ def least_squares_units(seen: ActivationStatistics, levels: float, offset: float
     # Below half of the smallest unit tried, every unit gives zero, so these bins make no difference.
     smallest = top.amin() * _CANDIDATES[-1] * (1 - offset)
     first = max(0, int((seen.edges < smallest).sum()) - 1)
-    edges, counts = seen.edges[first:], seen.expected[:, first:]
+    expected = seen.expected
+    last = int(expected.amax(0).nonzero().max()) + 1  # nothing is expected behind
+    edges, counts = seen.edges[first : last + 1], expected[:, first:last]
     density = counts / (edges[1:] - edges[:-1])
     # The sum over bins of density times the integral's difference, by parts: a weight for each edge.
     weights = pad(density, (1, 0)) - pad(density, (0, 1))
