@@ -36,7 +36,16 @@ def test_one_period_is_few_spikes() -> None:
     assert PhaseCoded(5).largest == 31
 
 
-@pytest.mark.parametrize(("phases", "periods"), [(0, 1), (1, 0), (9, 3)])
+@pytest.mark.parametrize(("phases", "periods"), [(1, 1), (24, 1), (8, 3), (1, 24)])
+def test_the_shortest_and_the_longest_window(phases: int, periods: int) -> None:
+    assert PhaseCoded(phases, periods).window == phases * periods
+
+
+def test_a_window_is_a_byte_unless_said() -> None:
+    assert PhaseCoded() == PhaseCoded(8, 1)
+
+
+@pytest.mark.parametrize(("phases", "periods"), [(0, 1), (1, 0), (9, 3), (25, 1)])
 def test_its_window_has_1_to_24_steps(phases: int, periods: int) -> None:
     with pytest.raises(InvalidOption, match=f"24 steps at most, got phases={phases}, periods={periods}"):
         PhaseCoded(phases, periods)
