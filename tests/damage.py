@@ -6,6 +6,8 @@ name.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import random
 import resource
@@ -249,7 +251,8 @@ def _nir(path: Path) -> object:
 
 def _experiment(path: Path) -> object:
     """As the command line does, which tells what is wrong itself."""
-    return main(["run", str(path), "--show"])
+    with contextlib.redirect_stdout(io.StringIO()):
+        return main(["run", str(path), "--show"])
 
 
 def _fit(path: Path) -> object:
