@@ -122,6 +122,12 @@ def test_recordings_are_data(recordings: Path) -> None:
     assert torch.equal(test.still.take(1).images, test.images[:1].mean(1))
 
 
+def test_frames_are_counts_that_are_not_prepared() -> None:
+    with pytest.raises(InvalidOption, match="give frames and size alone"):
+        Preparation(frames=4, mean=(0.5,))
+    Preparation(frames=4, size=(34, 34))
+
+
 def test_arrays_of_events_are_recordings_too(recordings: Path) -> None:
     wanted = data.open(recordings, preparation=Preparation(frames=4)).images
     for path in sorted((recordings / "Test").rglob("*.bin")):

@@ -100,6 +100,8 @@ class Preparation:
             )
         if self.frames is not None:
             Bounds(1, whole=True).check("frames", self.frames)
+            if replace(self, frames=None, size=None) != Preparation():
+                raise InvalidOption("frames count events, which are not prepared: give frames and size alone")
         if self.size is not None:
             Size.of(self.size)
         if self.channels not in (None, 1, 3):
