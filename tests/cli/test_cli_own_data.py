@@ -166,6 +166,7 @@ def test_another_type(respike: Runner, npz: Path, tmp_path: Path) -> None:
         (("--dataset", "{npz}", "--range", "1"), "--range takes 2 numbers"),
         (("--dataset", "{npz}", "--layout", "chv"), "did you mean 'chw'"),
         (("--dataset", "{npz}", "--layout", "hwc"), "--layout"),
+        (("--dataset", "{npz}", "--classes", "no-such-file.txt"), "'no-such-file.txt' is neither"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(words: tuple[str, ...], told: str, respike: Runner, npz: Path) -> None:

@@ -305,4 +305,8 @@ def _classes(text: str | None) -> tuple[str, ...]:
     path = Path(text)
     if path.is_file():
         return tuple(line.strip() for line in path.read_text().splitlines() if line.strip())
+    if "," not in text:
+        raise InvalidOption(
+            f"--classes takes names with commas between them, or a file with one in each line; {text!r} is neither"
+        )
     return tuple(text.split(","))

@@ -8,6 +8,7 @@ spike, what comes out), and two short programs that compute the same, one in num
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from respike.engines import integers, reference
@@ -179,7 +181,7 @@ class _Writer:
         )
         self.files[name, ""] = file
         (self.root / folder).mkdir(exist_ok=True)
-        np.save(self.root / file, np.array(values.detach().cpu().numpy(), order="C"), allow_pickle=False)
+        _write(self.root / file, np.array(values.detach().cpu().numpy(), order="C"))
         return file
 
     def _node(self, node: Node) -> dict[str, Any]:
@@ -226,7 +228,7 @@ class _Writer:
         file = f"{self._folder(node)}/{part}.npy"
         (self.root / file).parent.mkdir(parents=True, exist_ok=True)
         array = np.array(values.numpy(), order="C")
-        np.save(self.root / file, array, allow_pickle=False)
+        _write(self.root / file, array)
         self.files[node, part] = file
         return {"file": file, "shape": list(values.shape), "dtype": str(array.dtype), "unit": unit}
 
@@ -236,6 +238,13 @@ class _Writer:
             plain = "".join(letter if letter.isalnum() or letter in "._" else "_" for letter in node)
             self.folders[node] = f"{len(self.folders):03}_{plain[:80]}"
         return self.folders[node]
+
+
+def _write(path: Path, array: NDArray[Any]) -> None:
+    # By way of memory: where a disk is full, numpy itself tells how many items it wrote, and not why.
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    path.write_bytes(content.getvalue())
 
 
 def _integers(bits: int) -> torch.dtype:
