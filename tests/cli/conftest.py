@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cli.running import Runner
 from respike import load, zoo
-from respike.cli import networks
+from respike.cli import console, networks
 from respike.ir import Network
 
 _weights = functools.cache(zoo.load)
@@ -34,6 +34,9 @@ def _networks_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
+    # Consoles keep the width that the environment says when they are made; xdist says one to its workers.
+    for drawn in (console.OUT, console.ERR):
+        monkeypatch.setattr(drawn, "_width", None)
 
 
 @pytest.fixture
