@@ -10,9 +10,11 @@ import contextlib
 import io
 import json
 import os
+import struct
 import subprocess
 import sys
 import tarfile
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -28,9 +30,9 @@ from torch import nn
 
 import damage
 from report.samples import REPORT
-from respike import SpikingNetwork, load, methods, metrics, score, zoo
+from respike import SpikingNetwork, data, load, methods, metrics, score, zoo
 from respike.data import idx
-from respike.errors import RespikeError
+from respike.errors import InvalidFile, RespikeError
 from respike.export import to_nir, write_nir
 from respike.export.nir_graph import KEY
 from respike.fitting.store import write_fit
@@ -274,3 +276,37 @@ def test_texts_that_are_nested_without_end_are_refused(name: str, tmp_path: Path
 
 def test_every_kind_has_a_sound_file() -> None:
     assert SOUND.keys() == damage.READERS.keys()
+
+
+def test_arrow_does_not_follow_offsets_that_lead_out_of_a_file(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="needs pyarrow (pip install 'respike[arrow]')")
+    offsets = np.array([0, 1 << 30, 6], np.int32)
+    texts = pyarrow.Array.from_buffers(
+        pyarrow.binary(), 2, [None, pyarrow.py_buffer(offsets.tobytes()), pyarrow.py_buffer(b"abcdef")]
+    )
+    table = pyarrow.table({"image": texts, "label": [0, 1]})
+    path = tmp_path / "data-00000-of-00001.arrow"
+    with pyarrow.OSFile(str(path), "wb") as sink, pyarrow.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    path.with_name("state.json").write_text(json.dumps({"_data_files": [{"filename": path.name}]}))
+    with pytest.raises(InvalidFile, match=r"arrow is corrupted, truncated, or no Arrow file"):
+        data.open(tmp_path)
+
+
+_END = b"PK\x05\x06" + bytes(18)
+_OF_TWO_DISKS = bytes(99) + b"PK\x06\x07" + struct.pack("<LQL", 0, 0, 2) + _END
+
+
+def _with_a_name_that_is_no_text() -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("archive/é", b"")
+    return content.getvalue().replace("é".encode(), b"\x85\x85")
+
+
+@pytest.mark.parametrize("content", [_OF_TWO_DISKS, _with_a_name_that_is_no_text()], ids=["disks", "name"])
+def test_archives_that_zipfile_stumbles_over_are_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "model.pt2"
+    path.write_bytes(content)
+    with pytest.raises(InvalidFile, match=r"model\.pt2.* is damaged"):
+        load(path)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from respike import files
 from respike.data.readers.columns import named, of_columns
 from respike.data.readers.reader import LABELS, Raw, Reading
 from respike.errors import InvalidFile
 
 
-def pyarrow(path: Path) -> Any:
+def _pyarrow(path: Path) -> Any:
     """The package; InvalidFile says how to get it where it is not installed."""
     try:
         import pyarrow
@@ -21,6 +23,28 @@ def pyarrow(path: Path) -> Any:
     except ModuleNotFoundError as error:
         raise InvalidFile(f"{path} needs the package 'pyarrow': pip install 'respike[arrow]'") from error
     return pyarrow
+
+
+def table_of(paths: Sequence[Path], kind: str, read: Callable[[Any, BinaryIO], Any]) -> Any:
+    """The rows of all files, one behind the other, as a `pyarrow.Table`.
+
+    Args:
+        paths: the files, one or more.
+        kind: what they should be, in words.
+        read: gives the table in a file, by the package `pyarrow`.
+
+    Raises:
+        InvalidFile: a file that is damaged. Arrow follows offsets wherever they lead, so they are checked first.
+    """
+    arrow, tables = _pyarrow(paths[0]), []
+    for path in paths:
+        try:
+            table = read(arrow, io.BytesIO(files.read(path)))
+            table.validate(full=True)
+        except (arrow.ArrowException, OSError) as error:
+            raise InvalidFile(f"{path} is corrupted, truncated, or no {kind} file: {error}") from error
+        tables.append(table)
+    return arrow.concat_tables(tables)
 
 
 def of_table(table: Any, features: Mapping[str, Any], place: Path, reading: Reading) -> Raw:

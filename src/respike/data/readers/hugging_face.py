@@ -6,14 +6,13 @@ lists them, and `dataset_info.json`, which describes the columns; several parts 
 
 from __future__ import annotations
 
-import io
 import json
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from respike import files
-from respike.data.readers.arrow import of_table, pyarrow
+from respike.data.readers.arrow import of_table, table_of
 from respike.data.readers.reader import Parts, Raw, Reader, Reading, first_named
 from respike.errors import InvalidData, InvalidFile
 
@@ -35,22 +34,20 @@ def _parts(path: Path, reading: Reading) -> Parts:
 
 
 def _read(folder: Path, reading: Reading) -> Raw:
-    arrow = pyarrow(folder)
     try:
         listed = [folder / Path(file["filename"]).name for file in _json(folder / _STATE)["_data_files"]]
     except (KeyError, TypeError) as error:
         raise InvalidFile(f"{folder / _STATE} does not list the files of the data set") from error
     features = _json(folder / _INFO).get("features", {}) if (folder / _INFO).is_file() else {}
-    tables = []
-    for path in listed:
-        try:
-            with arrow.ipc.open_stream(io.BytesIO(files.read(path))) as stream:
-                tables.append(stream.read_all())
-        except (arrow.ArrowException, OSError) as error:
-            raise InvalidFile(f"{path} is corrupted, truncated, or no Arrow file: {error}") from error
-    if not tables:
+    if not listed:
         raise InvalidData(f"{folder} lists no files of data")
-    return of_table(arrow.concat_tables(tables), features, folder / _STATE, reading)
+    table = table_of(listed, "Arrow", _stream)
+    return of_table(table, features, folder / _STATE, reading)
+
+
+def _stream(arrow: Any, file: BinaryIO) -> Any:
+    with arrow.ipc.open_stream(file) as stream:
+        return stream.read_all()
 
 
 def _json(path: Path) -> Any:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from functools import partial
 from pathlib import Path
 
-from respike import files
-from respike.data.readers.arrow import features_of, of_table, pyarrow
+from respike.data.readers.arrow import features_of, of_table, table_of
 from respike.data.readers.reader import Parts, Raw, Reader, Reading, first_named
-from respike.errors import InvalidFile
 
 
 def _fits(path: Path) -> bool:
@@ -34,14 +31,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _read(parquet: list[Path], reading: Reading) -> Raw:
-    arrow = pyarrow(parquet[0])
-    tables = []
-    for path in parquet:
-        try:
-            tables.append(arrow.parquet.read_table(io.BytesIO(files.read(path))))
-        except (arrow.ArrowException, OSError) as error:
-            raise InvalidFile(f"{path} is corrupted, truncated, or no Parquet file: {error}") from error
-    table = arrow.concat_tables(tables)
+    table = table_of(parquet, "Parquet", lambda arrow, file: arrow.parquet.read_table(file))
     return of_table(table, features_of(table.schema), parquet[0], reading)
 
 

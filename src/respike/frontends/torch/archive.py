@@ -69,12 +69,12 @@ def _check_kind(file: Path) -> None:
 
 def _is_torchscript(file: Path) -> bool:
     """Whether a file is what `torch.jit.save` writes; nothing but its list of names is read."""
-    if not zipfile.is_zipfile(file):
-        return False
     try:
+        if not zipfile.is_zipfile(file):
+            return False
         with zipfile.ZipFile(file) as archive:
             roles = {name.partition("/")[2] for name in archive.namelist()}
-    except zipfile.BadZipFile:
+    except Exception:  # whatever zipfile says of a broken one: reading it will tell
         return False
     return "constants.pkl" in roles and any(role.startswith("code/") for role in roles)
 
