@@ -224,12 +224,14 @@ def _best(some: list[Point]) -> str:
 
 def _counted(some: list[Point]) -> str:
     """On how many images, and how sure the accuracies are."""
-    images = sorted({one.images for one in some})
-    right = some[0].network_accuracy / 100
-    sure = 196 * math.sqrt(right * (1 - right) / images[0])
-    listed = " or ".join(f"{count:,}" for count in images)
+    images, right = some[0].images, some[0].network_accuracy / 100
+    if few := [f"{one.method} at {one.steps} steps" for one in some if one.images != images]:
+        raise SystemExit(
+            f"{some[0].network}: {', '.join(few)}: not on {images:,} images, as the others; measure it again"
+        )
+    sure = 196 * math.sqrt(right * (1 - right) / images)
     return (
-        f"The first {listed} test images, on which the network has {some[0].network_accuracy:.2f} %; with so many "
+        f"The first {images:,} test images, on which the network has {some[0].network_accuracy:.2f} %; with so many "
         f"images an accuracy of this size is known to ± {sure:.1f} points (95 %). On the front: in bold."
     )
 
