@@ -127,11 +127,20 @@ def _terminal() -> Iterator[Progress]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bars(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bars:
-        tasks: dict[str, Any] = {}
+        yield drawn_by(bars)
 
-        def show(doing: str, done: int, total: int | None, /) -> None:
-            if doing not in tasks:
-                tasks[doing] = bars.add_task(doing)
-            bars.update(tasks[doing], completed=done, total=total)
 
-        yield show
+def drawn_by(bars: Any) -> Progress:
+    """A bar for each thing that is done.
+
+    Args:
+        bars: a `rich.progress.Progress`.
+    """
+    tasks: dict[str, Any] = {}
+
+    def show(doing: str, done: int, total: int | None, /) -> None:
+        if doing not in tasks:
+            tasks[doing] = bars.add_task(doing)
+        bars.update(tasks[doing], completed=done, total=total)
+
+    return show

@@ -12,7 +12,6 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     ProgressColumn,
-    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -21,7 +20,7 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from respike.errors import RespikeWarning
-from respike.progress import Progress
+from respike.progress import Progress, drawn_by
 
 SECONDS_BETWEEN_LINES = 20.0
 """How often those who read no terminal are told how far a computation is."""
@@ -75,14 +74,7 @@ def progress(*amount: ProgressColumn) -> Iterator[Progress]:
         yield Lines()
         return
     with _bars(*(amount or (MofNCompleteColumn(),)), TimeElapsedColumn(), TimeRemainingColumn()) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def show(doing: str, done: int, total: int | None, /) -> None:
-            if doing not in tasks:
-                tasks[doing] = bars.add_task(doing)
-            bars.update(tasks[doing], completed=done, total=total)
-
-        yield show
+        yield drawn_by(bars)
 
 
 @contextmanager

@@ -89,8 +89,8 @@ def measure(
     shape = spiking.network.shapes[spiking.network.outputs[0]]
     if len(shape) != 1:
         raise InvalidData(
-            f"classes need an output with one value per class, but the output has shape {list(shape)}: measure it by "
-            "respike.score, with a ",
+            f"classes need an output with one value per class, but the output has shape {list(shape)}: respike.score "
+            "compares it by a metric, ",
             Argument("metric"),
         )
     check_computes(spiking.network)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from respike.errors import InvalidData
-from respike.metrics.targets import check_numbers
+from respike.metrics.targets import Numbers
 
 _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
-class RSquared:
+class RSquared(Numbers):
     """The share of the targets' variance that the outputs explain, on average over the outputs.
 
         R² = 1 - Σ (y - f)² / Σ (y - mean(y))²
@@ -25,14 +24,6 @@ class RSquared:
 
     name = "R²"
     larger_is_better = True
-
-    def check(self, shape: Sequence[int], targets: Tensor | None) -> None:
-        """Raises `InvalidData` unless targets have the outputs' shape `[batch, *output]` and are finite."""
-        check_numbers(shape, targets)
-
-    def own(self, outputs: Tensor) -> Tensor:
-        """The outputs themselves."""
-        return outputs
 
     def sums(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Of each output the squared errors, the targets, their squares, and the images, `[4, outputs]`."""

@@ -1,4 +1,4 @@
-"""What targets of metrics look like: numbers of the outputs' shape, or masks of classes (`Masks`)."""
+"""What targets of metrics look like: numbers of the outputs' shape (`Numbers`), or masks of classes (`Masks`)."""
 
 from __future__ import annotations
 
@@ -13,21 +13,25 @@ from respike.errors import InvalidData
 _WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
-def check_numbers(shape: Sequence[int], targets: Tensor | None) -> None:
-    """Raises `InvalidData` unless targets are finite real numbers, one for each output.
+class Numbers:
+    """What the metrics of numbers share: outputs and targets `[batch, *output]`."""
 
-    Args:
-        shape: of the outputs, `[batch, *output]`.
-        targets: of the batch; None where there are none.
-    """
-    if targets is None:
-        return
-    if list(targets.shape) != list(shape):
-        one = list(targets.shape) == list(shape[:1]) and list(shape[1:]) == [1]
-        fix = "use targets.unsqueeze(1)" if one else "give the images alone to compare with the network's own outputs"
-        raise InvalidData(f"targets must have the outputs' shape {list(shape)}, got {list(targets.shape)}: {fix}")
-    if targets.is_complex() or not bool(torch.isfinite(targets).all()):
-        raise InvalidData("targets must be real and finite: leave out the images whose targets are not")
+    def check(self, shape: Sequence[int], targets: Tensor | None) -> None:
+        """Raises `InvalidData` unless targets have the outputs' shape `[batch, *output]` and are real and finite."""
+        if targets is None:
+            return
+        if list(targets.shape) != list(shape):
+            one = list(targets.shape) == list(shape[:1]) and list(shape[1:]) == [1]
+            fix = (
+                "use targets.unsqueeze(1)" if one else "give the images alone to compare with the network's own outputs"
+            )
+            raise InvalidData(f"targets must have the outputs' shape {list(shape)}, got {list(targets.shape)}: {fix}")
+        if targets.is_complex() or not bool(torch.isfinite(targets).all()):
+            raise InvalidData("targets must be real and finite: leave out the images whose targets are not")
+
+    def own(self, outputs: Tensor) -> Tensor:
+        """The outputs themselves."""
+        return outputs
 
 
 def check_masks(shape: Sequence[int], targets: Tensor | None, ignore: int | None) -> None:
