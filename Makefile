@@ -49,7 +49,7 @@ bench-quick: $(READY)  ## where the event engine stands, in less than a minute: 
 papers: $(READY)  ## the papers' tables and figures again (some hours)
 	for run in papers/*/run.py; do $(BIN)/python $$run || exit 1; done
 
-papers-check: $(READY)  ## what docs/papers.md names, executed: its tests, and the papers' programs on a few images
+papers-check: $(READY)  ## what docs/science/papers.md names, executed: its tests, and the papers' programs on a few images
 	OMP_NUM_THREADS=1 $(BIN)/python papers/check.py
 
 train: $(READY)  ## the shipped networks again (about an hour)

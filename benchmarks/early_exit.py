@@ -1,4 +1,4 @@
-"""What leaving early gives on `mnist-cnn`, by each rule: the table of docs/early-exit.md.
+"""What leaving early gives on `mnist-cnn`, by each rule: the table of docs/guides/early-exit.md.
 
 `python benchmarks/early_exit.py [--images 2000]` measures, writes `benchmarks/early_exit.json`, and the page's table.
 """
@@ -17,7 +17,7 @@ from respike.measure.early_exit import Bound, EarlyExit, Margin
 from respike.plan import Plan
 
 RESULT = Path(__file__).with_suffix(".json")
-PAGE = Path(__file__).parents[1] / "docs" / "early-exit.md"
+PAGE = Path(__file__).parents[1] / "docs" / "guides" / "early-exit.md"
 MARK, END = "<!-- made by benchmarks/early_exit.py -->", "<!-- end -->"
 RULES: Mapping[str, EarlyExit] = {
     "bound": Bound(),

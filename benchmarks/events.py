@@ -22,7 +22,7 @@ from respike.coding import Frames
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "events.json"
-PAGE = HERE.parent / "docs" / "events.md"
+PAGE = HERE.parent / "docs" / "guides" / "events.md"
 MARK, END = "<!-- measured -->", "<!-- end -->"
 TRAIN, TEST, STEPS, SEED = 2000, 1000, (30, 60, 120), 0
 

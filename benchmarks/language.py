@@ -1,4 +1,4 @@
-"""A language model with spikes on every edge: its bits per character; makes a table of docs/transformers.md.
+"""A language model with spikes on every edge: its bits per character; makes a table of docs/networks/transformers.md.
 
 `python benchmarks/language.py` measures all, `python benchmarks/language.py 6` some; other rows stay
 (benchmarks/language.json). Needs the zoo's weights and the data set jargon.
@@ -17,7 +17,7 @@ from respike import SpikingNetwork, data, load, methods, metrics, refine, score,
 from respike.data import Split
 
 ROWS = Path(__file__).with_suffix(".json")
-PAGE = Path(__file__).parents[1] / "docs" / "transformers.md"
+PAGE = Path(__file__).parents[1] / "docs" / "networks" / "transformers.md"
 START, END = "<!-- made by benchmarks/language.py -->", "<!-- end -->"
 NETWORK = "jargon-gpt"
 STEPS = ("8", "6", "5", "4", "5 mixed")

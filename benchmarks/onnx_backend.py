@@ -1,8 +1,8 @@
-"""The onnx package's own backend tests of single operators, read by respike: a table for docs/onnx.md.
+"""The onnx package's own backend tests of single operators, read by respike: a table for docs/networks/onnx.md.
 
-`python benchmarks/onnx_backend.py docs/onnx.md` runs all `node` tests, prints what was wrong or crashed, and writes the
-table between the page's two marks. Each test is tried twice: with all its inputs as inputs of the network, and with the
-first alone, the others being constants (weights, bounds, shapes).
+`python benchmarks/onnx_backend.py docs/networks/onnx.md` runs all `node` tests, prints what was wrong or crashed, and
+writes the table between the page's two marks. Each test is tried twice: with all its inputs as inputs of the network,
+and with the first alone, the others being constants (weights, bounds, shapes).
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Our engines beside other packages and the plain network: docs/performance.md with its table and its picture.
+"""Our engines beside other packages and the plain network: docs/guides/performance.md with its table and its picture.
 
     python benchmarks/peers.py [--only TEXT] [--images 256] [--repeats 5] [--peers ../peers-venv/bin/python] [--report]
 
 Every measurement is a process of its own (`measuring.py`), on one thread, and stands in `peers.json` as soon as it is
 made; those that stand there for the same numbers of images and repeats are not made again (`--again` makes them anew).
 `--only` takes measurements whose name contains a text; `--report` only writes the page. Other packages are in an
-environment of their own, `--peers`, as docs/performance.md says; without it their rows are left out.
+environment of their own, `--peers`, as docs/guides/performance.md says; without it their rows are left out.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ import matplotlib.pyplot as plt
 
 HERE = Path(__file__).parent
 ROWS = HERE / "peers.json"
-PAGE = HERE.parent / "docs" / "performance.md"
-PICTURE = PAGE.parent / "images" / "performance.png"
+PAGE = HERE.parent / "docs" / "guides" / "performance.md"
+PICTURE = HERE.parent / "docs" / "images" / "performance.png"
 START, END = "<!-- made by benchmarks/peers.py -->", "<!-- end -->"
 LIMIT = 3600
 """Seconds that one measurement may take."""

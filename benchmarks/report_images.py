@@ -2,7 +2,7 @@
 
 python benchmarks/report_images.py [--page report.html] [--transformer vit.html] [--out docs/images]
 
-Without pages, `respike report` makes them first, as docs/report.md has it. Needs Chromium and playwright.
+Without pages, `respike report` makes them first, as docs/guides/report.md has it. Needs Chromium and playwright.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs exported NIR files in simulators that others wrote, and compares every spike; makes the table in docs/export.md.
+"""Runs exported NIR files in simulators of others, compares every spike, and makes a table of docs/hardware/export.md.
 
 `python benchmarks/simulators.py [--at FOLDER] [SIMULATOR ...]` makes the virtual environments that are missing (their
 versions of nir clash), exports the networks, and runs each simulator named in its environment, or what is missing in
@@ -34,7 +34,7 @@ from respike.plan import Plan
 
 ROOT = Path(__file__).parents[1]
 ROWS = Path(__file__).with_suffix(".json")
-PAGE = ROOT / "docs" / "export.md"
+PAGE = ROOT / "docs" / "hardware" / "export.md"
 START, END = "<!-- made by benchmarks/simulators.py -->", "<!-- end -->"
 IMAGES = 100
 BATCH = 20

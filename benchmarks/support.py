@@ -1,4 +1,4 @@
-"""Which known architectures load and convert: random weights of each, by timm or written out; makes docs/support.md.
+"""Which known architectures load and convert, with random weights (by timm or written out): docs/networks/support.md.
 
 `python benchmarks/support.py` runs all, `python benchmarks/support.py resnet18 vgg16_bn` some; others keep their rows
 (benchmarks/support.json). Needs timm (`pip install timm --no-deps`, pyyaml, huggingface_hub), not torchvision.
@@ -29,7 +29,7 @@ from respike.errors import InvalidPlan, RespikeError, RespikeWarning
 from respike.ir import Analog, Network, ReLU
 
 ROWS = Path(__file__).with_suffix(".json")
-PAGE = Path(__file__).parents[1] / "docs" / "support.md"
+PAGE = Path(__file__).parents[1] / "docs" / "networks" / "support.md"
 START, END = "<!-- made by benchmarks/support.py -->", "<!-- end -->"
 IMAGES = 8
 STEPS = 8

@@ -1,4 +1,4 @@
-"""Transformers with spikes on every edge: what they lose and cost on the test images; makes docs/transformers.md.
+"""Transformers with spikes on every edge: what they lose and cost on test images; docs/networks/transformers.md.
 
 `python benchmarks/transformers.py` measures all, `python benchmarks/transformers.py fashion-vit 4 6` some, with
 `--limit=2000` on the first test images, with `--mixed` the rows of mixed steps alone; other rows stay
@@ -21,7 +21,7 @@ from respike.cost import HOROWITZ_45NM, analog_operations, fan_outs, macs
 from respike.data import Split
 
 ROWS = Path(__file__).with_suffix(".json")
-PAGE = Path(__file__).parents[1] / "docs" / "transformers.md"
+PAGE = Path(__file__).parents[1] / "docs" / "networks" / "transformers.md"
 START, END = "<!-- made by benchmarks/transformers.py -->", "<!-- end -->"
 STEPS = {"fashion-vit": (8, 6, 5, 4, 3), "cifar10-vit": (6, 5, 4), "cifar10-convnext": (6, 5, 4)}
 MIXED = {"fashion-vit 5": 1.0, "fashion-vit 4": 0.8, "cifar10-vit 5": 1.0, "cifar10-convnext 5": 1.0}

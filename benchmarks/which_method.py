@@ -37,7 +37,7 @@ from respike.report.figures import save
 
 HERE = Path(__file__).parent
 NUMBERS = HERE / "which_method.json"
-PAGE = HERE.parent / "docs" / "which-method.md"
+PAGE = HERE.parent / "docs" / "methods" / "which-method.md"
 FIGURE = HERE.parent / "docs" / "images" / "which-method.png"
 STEPS = (4, 8, 16, 32, 64, 128, 256)
 _CALIBRATION = 256
@@ -244,7 +244,7 @@ _HEAD = """# Which method, at which cost
 
 Methods on the same networks and the same test images, from `benchmarks/which_method.json`, which
 `python benchmarks/which_method.py` measures and `--page` writes here. Calibrated on 256 training images.
-To have respike choose for a network of yours, see [recommend](recommend.md).
+To have respike choose for a network of yours, see [recommend](../guides/recommend.md).
 
 - **Steps** are what the method takes: time steps, or K of few-spikes neurons. **Latency** is the number of time steps
   until an output is complete; few-spikes neurons take K for each layer.
@@ -253,7 +253,7 @@ To have respike choose for a network of yours, see [recommend](recommend.md).
 - `calibrated, constant biases` is `calibrated` with `each_step=False`.
 - `max_norm`, `percentile_norm` and `opi` were run once, for 256 steps; fewer steps are read off that run.
 
-![Points lost against energy, a panel for each network](images/which-method.png)
+![Points lost against energy, a panel for each network](../images/which-method.png)
 """
 
 

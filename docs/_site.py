@@ -6,13 +6,13 @@ from typing import Any
 
 
 def on_config(config: Any) -> Any:
-    """Adds pages that the menu does not list: methods to the methods, others to the guides."""
+    """Adds pages that the menu does not list to the tab that is called as their folder."""
     docs, listed = Path(config.docs_dir), str(config.nav)
     for page in sorted(docs.rglob("*.md")):
         name = page.relative_to(docs).as_posix()
         if f"'{name}'" not in listed:
-            tab = "Methods" if name.startswith("methods/") else "Guides"
-            next(entry[tab] for entry in config.nav if tab in entry).append({page.stem: name} if "/" in name else name)
+            tab = page.relative_to(docs).parts[0].capitalize()
+            next(entry[tab] for entry in config.nav if tab in entry).append({page.stem: name})
     return config
 
 

@@ -1,4 +1,4 @@
-"""Executes what docs/papers.md names: its tests, and each paper's program on a few images.
+"""Executes what docs/science/papers.md names: its tests, and each paper's program on a few images.
 
 python papers/check.py [--paper NAME]
 
@@ -36,8 +36,8 @@ ARGUMENTS = {
 
 
 def named_tests() -> list[str]:
-    """The tests that docs/papers.md names, as pytest wants them."""
-    text = (ROOT / "docs" / "papers.md").read_text("utf-8")
+    """The tests that docs/science/papers.md names, as pytest wants them."""
+    text = (ROOT / "docs" / "science" / "papers.md").read_text("utf-8")
     return [f"tests/{file}::{test}" for file, test in dict.fromkeys(re.findall(r"`([\w/]+\.py)::(\w+)`", text))]
 
 

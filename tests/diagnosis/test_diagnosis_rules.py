@@ -317,7 +317,7 @@ def test_what_methods_advise_can_be_done(method: methods.Method[Any]) -> None:
 
 def test_every_rule_has_a_test_and_a_line_in_the_documentation() -> None:
     tests = Path(__file__).read_text()
-    page = (Path(__file__).parents[2] / "docs" / "diagnose.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "guides" / "diagnose.md").read_text()
     for name in [*(rule.__name__ for rule in (*ALWAYS, *RULES)), "unexplained"]:
         assert f'"{name}"' in tests, name
         assert f"`{name}`" in page, name

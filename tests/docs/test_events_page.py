@@ -1,4 +1,4 @@
-"""docs/events.md against the file that its numbers come from."""
+"""docs/guides/events.md against the file that its numbers come from."""
 
 from __future__ import annotations
 

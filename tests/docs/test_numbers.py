@@ -114,7 +114,7 @@ def test_the_readme_s_table_is_that_of_the_demo_s_numbers() -> None:
 
 
 def test_the_readme_s_headlines_on_speed_are_those_of_the_benchmark() -> None:
-    page = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/guides/performance.md").read_text(encoding="utf-8")
     text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     ahead = sorted(float(found) for found in re.findall(r"takes \*\*([\d.]+) times\*\* as long", page))
     assert f"it is {ahead[0]:.0f} to {ahead[-1]:.0f} times faster" in text

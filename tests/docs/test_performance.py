@@ -1,4 +1,4 @@
-"""docs/performance.md against the file that its numbers come from."""
+"""docs/guides/performance.md against the file that its numbers come from."""
 
 from __future__ import annotations
 

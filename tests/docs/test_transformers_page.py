@@ -1,4 +1,4 @@
-"""The table of docs/transformers.md is that of the file that the benchmark wrote."""
+"""The table of docs/networks/transformers.md is that of the file that the benchmark wrote."""
 
 from __future__ import annotations
 

@@ -188,8 +188,8 @@ def test_effective_operations_are_nonzero_inputs_times_weights() -> None:
 
 
 def _example() -> str:
-    """The example in docs/export.md."""
-    page = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
+    """The example in docs/hardware/export.md."""
+    page = (Path(__file__).parents[2] / "docs" / "hardware" / "export.md").read_text()
     (code,) = re.findall(r"## NeuroBench.*?```python notest\n(.*?)```", page, re.DOTALL)
     return str(code)
 

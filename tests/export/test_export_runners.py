@@ -274,7 +274,7 @@ def test_the_schedule_is_told(tmp_path: Path) -> None:
 
 
 def test_the_page_names_the_arguments_of_every_function() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "hardware" / "export.md").read_text()
     listed = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", page, re.MULTILINE)
     assert {name for name, _ in listed} == {name for name in export.__all__ if name.islower() and name != "portable"}
     for name, arguments in listed:

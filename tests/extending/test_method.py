@@ -1,4 +1,4 @@
-"""A new method, added as docs/add-a-method.md says to the letter, works in every command."""
+"""A new method, added as docs/development/add-a-method.md says to the letter, works in every command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import respike
 
 pytest.importorskip("optuna", reason="optuna is not installed")
 
-PAGE = (Path(__file__).parents[2] / "docs" / "add-a-method.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "development" / "add-a-method.md").read_text()
 COMMANDS = """
 import sys
 from respike import data

@@ -1,4 +1,4 @@
-"""docs/security.md names tests; they exist."""
+"""docs/guides/security.md names tests; they exist."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
-PAGE = TESTS.parent / "docs" / "security.md"
+PAGE = TESTS.parent / "docs" / "guides" / "security.md"
 
 
 def test_the_tests_that_the_page_names_exist() -> None:

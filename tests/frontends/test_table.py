@@ -8,13 +8,13 @@ import frontends.keras_models  # noqa: F401 (chooses Keras' backend)
 from respike.frontends.semantics import activations, arithmetic, layers, matrices, pooling, products, shaping
 from respike.frontends.table import FRAMEWORKS, known, table, written
 
-PAGE = Path(__file__).parents[2] / "docs" / "operators.md"
+PAGE = Path(__file__).parents[2] / "docs" / "networks" / "operators.md"
 
 
 def test_the_page_is_up_to_date() -> None:
     text = PAGE.read_text()
     assert table() in text
-    assert written(text) == text, "python -m respike.frontends.table docs/operators.md"
+    assert written(text) == text, "python -m respike.frontends.table docs/networks/operators.md"
 
 
 def test_what_one_frontend_reads_the_others_read() -> None:

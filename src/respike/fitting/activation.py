@@ -102,7 +102,7 @@ def fit_activation(
     *Paper* (FS, Discussion): other functions than ReLU are possible; its authors fitted them by gradient descent with a
     surrogate for the spike's derivative and published mean squared errors of 3.4e-3 (Swish, K = 16, on [-8, 12]) and
     1.4e-4 (sigmoid, K = 12, on [-10, 10]). *As built*: d by exact least squares, T and h by BFGS with the exact
-    gradient, from many starts (`respike.fitting.search`). `docs/fitting.md` has the errors reached.
+    gradient, from many starts (`respike.fitting.search`). `docs/methods/fitting.md` has the errors reached.
 
     A fit is looked up among those in the package and in the cache before it is made, and kept in the cache. The same
     arguments give the same numbers bit for bit on one machine. Outside [low, high] the error is not controlled.

@@ -1,6 +1,6 @@
 """The table of operators in the documentation, made of the tables that the frontends read by.
 
-`python -m respike.frontends.table docs/operators.md` writes it anew, between the page's two marks.
+`python -m respike.frontends.table docs/networks/operators.md` writes it anew, between the page's two marks.
 """
 
 from __future__ import annotations

@@ -41,4 +41,4 @@ ADVICE: dict[str, str] = {
     **dict.fromkeys(("LPPool1d", "LPPool2d", "LPPool3d"), "use average pooling"),
     **dict.fromkeys(("einsum", "bilinear", "baddbmm", "addbmm"), _CONTRACTION),
 }
-DEFAULT = "is not supported; docs/operators.md lists what is"
+DEFAULT = "is not supported; docs/networks/operators.md lists what is"
