@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from respike import __version__
-from respike.cli import console
+from respike.cli import completing, console
 from respike.cli.importing import is_own
 from respike.cli.wording import told
 from respike.errors import RespikeError
@@ -192,12 +192,13 @@ class _Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, _, words = super().resolve_command(ctx, args)
         assert name is not None  # without a command of that name there was an error
+        if ctx.resilient_parsing:  # a shell completes a line
+            return name, completing.Completed(name, _words()[name]), words
         return name, COMMANDS[name].whole(name, words), words
 
 
 app = typer.Typer(
     cls=_Commands,
-    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode="rich",
     help="Convert a trained network to a spiking one, without training, and measure what that costs and gains.",
@@ -224,6 +225,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command line (that of the process unless given) and returns the exit code: 0, 2 or 130."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = typer.main.get_command(app)
+    if completing.asked():
+        command.main(prog_name="respike")
+    if completing.installing(words):
+        _words()  # made now, it is there when it is needed
     try:
         with console.warnings_in_one_line(), command.make_context("respike", list(words)) as context:
             command.invoke(context)
@@ -239,6 +244,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.note("\n".join(["interrupted", *getattr(stop, "__notes__", [])]))
         return INTERRUPTED
     return 0
+
+
+def _words() -> dict[str, completing.Words]:
+    """What each command takes, for shells."""
+    return completing.table(lambda: {name: command.whole(name) for name, command in COMMANDS.items()})
 
 
 def _methods_named(words: Sequence[str]) -> list[str]:
