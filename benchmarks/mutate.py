@@ -6,10 +6,11 @@ A copy of the package lies in build/mutants. A process without site (`-S`, so th
 can stand in front of the copy) imports torch once, and runs every set of tests in a fork. The tests of a folder run
 once against the copy as it is, when all must pass, and coverage.py keeps which of them executes which line. A mutant
 is then shown only the tests that execute its line, the quick ones first; what happens at import (defaults, constants)
-is shown those that execute anything of its file. One that survives them is shown all the files with such tests. A test
-may use so much processor time, however busy the machine is. What was tried stands in build/mutants/results.json, and
-the same command goes on from there; with `--again` survivors are tried again, which new tests may have killed.
-`--write` puts the counts of each folder into a file, with the survivors; reasons that stand there are kept.
+is shown those that execute anything of its file. One that survives them is shown the rest of the files with such
+tests. A test may use so much processor time, however busy the machine is. What was tried stands in
+build/mutants/results.json, and the same command goes on from there; with `--again` survivors are tried again, which new
+tests may have killed. `--write` puts the counts of each folder into a file, with the survivors; reasons that stand
+there are kept.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ TESTS = {
     "neurons": ("tests/neurons", "tests/laws/test_dynamics.py"),
     "engines": ("tests/laws", "tests/engines"),
     "cost": ("tests/cost", "tests/measure/test_measure.py"),
+    "metrics": ("tests/measure/test_scoring.py",),
     "methods": ("tests/methods", "tests/laws/test_few_spikes.py", "tests/laws/test_edges.py"),
     "calibrate": ("tests/calibrate", "tests/methods"),
     "lower": ("tests/lower",),
@@ -48,6 +50,8 @@ TESTS = {
     "intervals.py": ("tests/test_intervals.py",),
 }
 """The folders (or files) that are mutated, and the tests that are to see it."""
+ALWAYS = ("tests/test_values.py",)
+"""Tests of what the whole package holds to, which any mutant is shown first."""
 COMPARISONS = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}
 ARITHMETIC = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult}
 OPPOSITE = {"maximum": "minimum", "minimum": "maximum", "max": "min", "min": "max", "amax": "amin", "floor": "ceil",
@@ -272,12 +276,15 @@ class Tests:
     @classmethod
     def of(cls, folder: str, run: Runner) -> Tests:
         """Runs them all; ends the program unless they pass."""
-        file = COPY / f"{folder}-{_digest(ROOT / 'src' / 'respike', *(ROOT / one for one in TESTS[folder]))}.json"
+        file = (
+            COPY
+            / f"{folder}-{_digest(ROOT / 'src' / 'respike', *(ROOT / one for one in (*ALWAYS, *TESTS[folder])))}.json"
+        )
         if not file.exists():
             for old in COPY.glob(f"{folder}-*.json"):
                 old.unlink()
             part = file.with_suffix(".part")
-            if not run(TESTS[folder], lines=part).passed:
+            if not run((*ALWAYS, *TESTS[folder]), lines=part).passed:
                 raise SystemExit(
                     f"the tests of {folder} fail without any mutant, as {COPY}/tests.log tells: nothing is learnt"
                 )
@@ -308,9 +315,10 @@ def survives(mutant: Mutant, tests: Tests, run: Runner) -> bool:
     if not chosen:
         return True
     files = sorted({test.partition("::")[0] for test in chosen})
-    for shown in (chosen, files):
-        used = sum(seconds for test, seconds in tests.seconds.items() if test in shown or test.split("::")[0] in shown)
-        if not run(shown, LIMIT * used + EXTRA).passed:
+    rest = [test for test in tests.seconds if test.partition("::")[0] in files and test not in chosen]
+    for shown in (ALWAYS, chosen, rest):
+        used = sum(tests.seconds.get(test, 0.0) for test in shown)
+        if shown and not run(shown, LIMIT * used + EXTRA).passed:
             return False
     return True
 

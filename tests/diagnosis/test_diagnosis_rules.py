@@ -15,6 +15,7 @@ from torch import Tensor
 from networks import Builder, images
 from respike import Diagnosis, MomentaryMax, SpikeCount, SpikingNetwork, diagnose, methods
 from respike.coding import Bernoulli
+from respike.diagnosis.remedies import remedies
 from respike.diagnosis.rules import ALWAYS, RULES
 from respike.ir import Activation, Add, Input, Linear, MaxPool, Network, Node, ReLU
 from respike.plan import Plan, Site
@@ -313,6 +314,20 @@ def test_what_methods_advise_can_be_done(method: methods.Method[Any]) -> None:
                 owner = methods.find(remedy.method) if remedy.method else method
                 assert remedy.options.keys() <= owner.options.keys(), rule
                 assert remedy.options or remedy.method
+
+
+@pytest.mark.parametrize("method", methods.ALL, ids=lambda method: method.name)
+def test_no_advice_is_to_leave_an_option_as_it_is(method: methods.Method[Any]) -> None:
+    options = {name: option.default for name, option in method.options.items()} | {"drain_steps": 3}
+    plan = replace(HEALTHY, method=method.name, options=options)
+    for rule in (*method.remedies, "rounding_down", "saturation"):
+        for switched in ({}, {name: not value for name, value in options.items() if isinstance(value, bool)}):
+            now = options | switched
+            advised = remedies(rule, replace(plan, options=now), method, 0.5)
+            assert advised
+            for remedy in advised:
+                if remedy.options and remedy.method in ("", method.name):
+                    assert remedy.options.items() - now.items(), (rule, remedy)
 
 
 def test_every_rule_has_a_test_and_a_line_in_the_documentation() -> None:

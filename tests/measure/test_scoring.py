@@ -95,6 +95,79 @@ def test_outputs_are_perfect_against_what_they_stand_for(metric: Metric) -> None
     assert (other < perfect) == metric.larger_is_better
 
 
+@pytest.mark.parametrize("metric", [MeanSquaredError(), RSquared(), CosineSimilarity()], ids=lambda one: one.name)
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_one_target_that_is_no_number_is_enough(metric: Metric, bad: float) -> None:
+    targets = torch.ones(3, 4)
+    metric.check((3, 4), targets)
+    targets[1, 2] = bad
+    with pytest.raises(InvalidData, match="real and finite"):
+        metric.check((3, 4), targets)
+    with pytest.raises(InvalidData, match="real and finite"):
+        metric.check((3, 4), torch.ones(3, 4, dtype=torch.complex64))
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.3, -7.0])
+def test_where_targets_of_one_output_do_not_vary_there_is_no_share_of_their_variance(constant: float) -> None:
+    outputs, targets = numbers(0, 5, (3,))
+    targets[:, 1] = constant
+    with pytest.raises(InvalidData, match="those of output 1 "):
+        of_batches(RSquared(), outputs, targets, 2)
+
+
+def test_masks_and_outputs_at_the_borders_of_what_is_taken() -> None:
+    two = torch.tensor([[0, 1, 1], [1, 0, 0]])
+    PixelAccuracy().check((2, 2, 3), two)
+    for shape in ((2, 1, 3), (2, 3)):
+        with pytest.raises(InvalidData, match="at least 2 classes"):
+            PixelAccuracy().check(shape, None)
+    for wrong in (2, -1):
+        with pytest.raises(InvalidData, match=f"classes from 0 to 1, got {wrong}: .*ignore={wrong}"):
+            PixelAccuracy().check((2, 2, 3), torch.where(two == 1, wrong, two))
+        PixelAccuracy(ignore=wrong).check((2, 2, 3), torch.where(two == 1, wrong, two))
+    with pytest.raises(InvalidData, match=r"masks must be integers \[2, 3\], got torch.int64 \[3, 2\]"):
+        PixelAccuracy().check((2, 2, 3), two.T)
+    with pytest.raises(InvalidData, match=r"got torch\.bool"):
+        PixelAccuracy().check((2, 2, 3), two.bool())
+
+
+def test_symbols_that_do_not_count_cost_no_bits() -> None:
+    logits = torch.zeros(1, 4, 3)  # each of four symbols is as likely: two bits
+    for metric, symbols, bits in (
+        (BitsPerSymbol(), [[0, 3, 1]], 2.0),
+        (BitsPerSymbol(ignore=0), [[0, 3, 1]], 2.0),
+        (BitsPerSymbol(ignore=9), [[9, 9, 1]], 2.0),
+    ):
+        assert metric.value(metric.sums(logits, torch.tensor(symbols))) == pytest.approx(bits)
+    nothing = BitsPerSymbol(ignore=9)
+    assert nothing.sums(logits, torch.full((1, 3), 9)).tolist() == [0, 0]
+    with pytest.raises(InvalidData, match="every position of the masks is 9"):
+        nothing.value(nothing.sums(logits, torch.full((1, 3), 9)))
+
+
+def test_classes_that_do_not_occur_count_for_nothing() -> None:
+    """Of three classes the third is in no mask; decided once, it is a class with nothing in common."""
+    mask = torch.tensor([[0, 0, 1, 1]])
+    for decided, wanted in (
+        ([0, 0, 1, 1], 1.0),
+        ([0, 1, 1, 1], (1 / 2 + 2 / 3) / 2),
+        ([0, 2, 1, 1], (1 / 2 + 1 + 0) / 3),
+    ):
+        outputs = torch.nn.functional.one_hot(torch.tensor([decided]), 3).movedim(-1, 1).double()
+        assert MeanIoU().value(MeanIoU().sums(outputs, mask)) == pytest.approx(wanted)
+
+
+def test_metrics_say_what_is_better_and_are_listed_by_the_names_of_their_files() -> None:
+    assert {name: one().larger_is_better for name, one in metrics.named().items()} == {
+        "bits_per_symbol": False,
+        "cosine_similarity": True,
+        "mean_iou": True,
+        "mean_squared_error": False,
+        "pixel_accuracy": True,
+        "r_squared": True,
+    }
+
+
 def test_the_cosine_with_an_output_of_zero_is_zero() -> None:
     assert of_batches(CosineSimilarity(), torch.zeros(4, 3), torch.ones(4, 3), 2) == 0.0
 

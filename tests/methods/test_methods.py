@@ -24,6 +24,7 @@ from respike.errors import DeadLayerWarning, InvalidData, InvalidOption, Invalid
 from respike.ir import Activation, Linear, Network, ReLU
 from respike.methods import Method
 from respike.methods.fit import not_against
+from respike.methods.search import Choice, Steps
 from respike.neurons import IntegrateFire, ToValue
 from respike.plan import Plan, Site
 from respike.progress import listening
@@ -285,3 +286,143 @@ def test_the_page_of_a_method_says_its_defaults(method: Method[Any]) -> None:
             case _:
                 continue
         assert re.search(rf"`{name}` {re.escape(written)}(?![\d.]*\d)", options), (name, written)
+
+
+RANGES = {
+    "direct_copy": "steps 2…64 log, threshold 0.25…8 log",
+    "model_norm": "steps 2…64 log",
+    "data_norm": "steps 2…64 log",
+    "max_norm": "steps 2…64 log",
+    "percentile_norm": "steps 2…64 log, percentile 99…100",
+    "fit": "input_steps 1…32 log from 12, drain_steps 0…32 from 25",
+    "threshold_balancing": "steps 2…64 log",
+    "rmp": "steps 2…64 log, scale 0.3…1",
+    "ecc": "steps 2…64 log, eta 0…0.95",
+    "opi": "steps 2…64 log",
+    "snn_calibration": "steps 2…64 log",
+    "local_threshold_balancing": "steps 2…64 log",
+    "offset_spikes": "steps 2…64 log",
+    "residual_potential": "steps 2…64 log",
+    "burst": "steps 2…64 log, most 1…10, percentile 99…100",
+    "signed": "steps 2…64 log",
+    "multi_threshold": "steps 1…64 log, thresholds 1…8",
+    "few_spikes": "steps 1…12",
+    "canonic_spikes": "steps 1…12",
+    "time_to_first_spike": "time_bits 1…8",
+    "quantised": "steps 2…64 log from 8",
+    "every_edge": "steps 2…8",
+    "calibrated": "steps 2…64 log, most 1…8",
+}
+"""Where a search of at most 64 steps looks for numbers; switches and resets have all their values."""
+
+
+@pytest.mark.parametrize("method", methods.ALL, ids=lambda method: method.name)
+def test_a_search_looks_at_a_method_s_useful_numbers(method: Method[Any]) -> None:
+    told = []
+    for name, one in method.ranges.items():
+        within = one.within(64) if isinstance(one, Steps) else one
+        if not isinstance(within, Choice):
+            start = "" if within.start is None else f" from {within.start:g}"
+            told.append(f"{name} {within.low:g}…{within.high:g}{' log' if within.log else ''}{start}")
+    assert ", ".join(told) == RANGES[method.name]
+
+
+@pytest.mark.parametrize("method", methods.ALL, ids=lambda method: method.name)
+def test_a_method_takes_both_ends_of_every_range(method: Method[Any]) -> None:
+    network = suited(_network(), method)
+    calibration = images(network, 20)
+    for name, one in method.ranges.items():
+        within = one.within(8) if isinstance(one, Steps) else one
+        ends = within.values if isinstance(within, Choice) else (within.low, within.high)
+        for end in ends:
+            schedule = {"input_steps": 2, "drain_steps": 2} if method.name == "fit" else {}
+            plan = method.plan(network, calibration, **(schedule | {name: end}))
+            assert plan.options[name] == end
+
+
+ADVICE: list[tuple[str, dict[str, Any], str, float, str]] = [
+    (
+        "direct_copy",
+        {"threshold": 1.0},
+        "saturation",
+        3.0,
+        "methods.max_norm, which scales each layer by its largest activation; "
+        "methods.fit, which sends later what saturation held back",
+    ),
+    ("direct_copy", {"threshold": 4.0}, "wasted_range", 0.123, "threshold=0.49; methods.max_norm"),
+    (
+        "direct_copy",
+        {"threshold": 0.256},
+        "spike_value",
+        1.0,
+        "threshold=1.0; methods.fit(threshold=0.26), whose spikes deliver the threshold",
+    ),
+    (
+        "model_norm",
+        {},
+        "wasted_range",
+        0.1,
+        "methods.max_norm, scales from data; the bounds from the weights alone are never reached",
+    ),
+    ("percentile_norm", {"percentile": 99.0}, "saturation", 2.0, "percentile=99.9; methods.max_norm"),
+    ("percentile_norm", {"percentile": 99.9}, "saturation", 2.0, "percentile=99.99; methods.max_norm"),
+    ("percentile_norm", {"percentile": 99.99}, "saturation", 2.0, "percentile=100.0; methods.max_norm"),
+    ("fit", {"drain_steps": 6}, "saturation", 2.0, "drain_steps=12, in which saturated neurons send what they hold"),
+    ("fit", {"drain_steps": 0}, "saturation", 2.0, "drain_steps=8, in which saturated neurons send what they hold"),
+    ("fit", {"threshold": 2.0}, "wasted_range", 0.251, "threshold=0.5; methods.max_norm"),
+    ("fit", {"bias_while_draining": True}, "draining_bias", 1.0, "bias_while_draining=False"),
+    ("fit", {"bias_while_draining": False}, "draining_bias", 1.0, ""),
+    ("threshold_balancing", {}, "wasted_range", 0.2, "methods.rmp(scale=0.8); methods.max_norm"),
+    ("threshold_balancing", {"poisson": True}, "noisy_input", 1.0, "poisson=False"),
+    ("rmp", {"scale": 0.8}, "saturation", 2.0, "scale=1.0; methods.max_norm"),
+    ("rmp", {"poisson": True}, "noisy_input", 1.0, "poisson=False"),
+    (
+        "ecc",
+        {"current_normalisation": False},
+        "saturation",
+        2.0,
+        "current_normalisation=True, which scales by the largest activation",
+    ),
+    ("ecc", {"current_normalisation": True}, "saturation", 2.0, ""),
+    ("ecc", {"eta": 0.0}, "rounding_down", 1.0, "eta=0.5, ECC's residual elimination"),
+    ("ecc", {"encoder": True}, "noisy_input", 1.0, "encoder=False"),
+    ("ecc", {"spiking_output": True}, "readout", 1.0, "spiking_output=False"),
+    (
+        "few_spikes",
+        {"alpha": None},
+        "saturation",
+        2.0,
+        "least_squares=False, which makes the largest calibration activation the largest value",
+    ),
+    (
+        "few_spikes",
+        {"alpha": 2.0},
+        "saturation",
+        2.0,
+        "alpha=None, units then come from calibration, for each channel",
+    ),
+    (
+        "few_spikes",
+        {"alpha": 2.0},
+        "wasted_range",
+        0.1,
+        "alpha=None, units then come from calibration, for each channel",
+    ),
+    ("few_spikes", {"alpha": None}, "wasted_range", 0.1, ""),
+    ("few_spikes", {"half_unit": False}, "rounding_down", 1.0, "half_unit=True, which rounds to the nearest"),
+    ("time_to_first_spike", {"time_bits": 5}, "steps", 1.0, "time_bits=6, finer values, in twice the time"),
+    ("time_to_first_spike", {"time_bits": 8}, "silent", 1.0, "methods.few_spikes, which takes a step for each bit"),
+]
+"""What a method says where a rule of `diagnose` has found something in a plan of it with these options."""
+
+
+@pytest.mark.parametrize(("name", "options", "rule", "reach", "advice"), ADVICE)
+def test_what_a_method_advises(name: str, options: dict[str, Any], rule: str, reach: float, advice: str) -> None:
+    plan = Plan({}, Steady(4), method=name, options=options)
+    assert "; ".join(map(str, methods.find(name).remedies[rule](plan, reach))) == advice
+
+
+def test_all_that_methods_advise_stands_there() -> None:
+    told = {(method.name, rule) for method in methods.ALL for rule in method.remedies}
+    first = {("time_to_first_spike", rule) for rule in methods.find("time_to_first_spike").remedies}
+    assert told - first == {(name, rule) for name, _, rule, _, _ in ADVICE} - first

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import re
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -9,8 +13,10 @@ from torch import Tensor
 from networks import images
 from respike import SpikingNetwork, methods
 from respike.errors import DeadLayerWarning, InvalidOption, InvalidPlan, OutsideFitWarning
+from respike.fitting import Density
 from respike.ir import Activation, Conv, Input, Linear, Network, ReLU, Reshape, Sigmoid
-from respike.neurons import FewSpikes, IntegrateFire
+from respike.methods.few_spikes import limit, matching
+from respike.neurons import FewSpikes, FittedFewSpikes, IntegrateFire
 from respike.plan import Plan, Site
 from respike.schedule import Layerwise, Steady
 
@@ -137,3 +143,52 @@ def test_inputs_that_a_fitted_neuron_was_not_fitted_to_are_told() -> None:
     with pytest.warns(OutsideFitWarning, match=r"'gate': 100.0 % of its inputs are outside the range"):
         # The first layer saturates at a hundredth of what it should deliver.
         methods.few_spikes(net, ones_to_threes, steps=4, alpha=0.01, half_unit=False, correct_bias=False)
+
+
+def test_as_many_images_are_looked_at_as_fit_into_half_a_gigabyte_and_16_at_least() -> None:
+    """With eight values of the largest layer alive at one time."""
+    net = network()
+    bytes_of_an_image = 8 * (4 * 6 * 6) * 4
+    most = limit(net)
+    assert most * bytes_of_an_image <= 2**29 < (most + 1) * bytes_of_an_image
+    assert limit(net.to(torch.float64)) == most // 2
+    large = Network((Input("x", (), (3000, 3000)), Activation("act", ("x",), RELU)), ("act",))
+    assert limit(large) == 16
+
+
+def test_fitted_neurons_reach_a_little_beyond_what_calibration_has_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def fitted(function: object, steps: int, *, low: float, high: float, density: Density) -> FittedFewSpikes:
+        asked.append((function, steps, low, high, density))
+        return FittedFewSpikes(Sigmoid(), (1.0,) * steps, (1.0,) * steps, (1.0,) * steps, low, high, 0.0)
+
+    module = importlib.import_module("respike.methods.few_spikes")
+    monkeypatch.setattr(module, "fit_activation", fitted)
+    monkeypatch.setattr(module, "_SAMPLES", 100)
+    net, given = network(Sigmoid()), images(network(), 8).float()
+    plan = module.fitted(Plan({"act": Site(1.0, neuron=FewSpikes(3))}, Layerwise(3)), net, given, 3)
+    ((function, steps, low, high, density),) = asked
+    conv = net["conv"]
+    assert isinstance(conv, Conv)
+    current = torch.nn.functional.conv2d(given, conv.weight, conv.bias, padding=1).flatten().double()
+    seen = current[:: len(current) // 100]
+    assert len(current) == 8 * 4 * 36
+    margin = 0.05 * float(seen.max() - seen.min()) + 1e-3
+    assert (function, steps) == (Sigmoid(), 3)
+    assert low == pytest.approx(float(seen.min()) - margin)
+    assert high == pytest.approx(float(seen.max()) + margin)
+    edges = np.linspace(low, high, 9)
+    wanted = Density.of(seen).probabilities(edges)
+    assert np.allclose(density.probabilities(edges), wanted)
+    assert plan.sites["act"].neuron.domain == (low, high)
+    assert plan.sites["act"].threshold == plan.sites["act"].value == 1.0
+
+
+def test_patterns_name_activations_and_analog_nodes() -> None:
+    net = network()
+    assert matching(net, ("a*",)) == matching(net, ("act", "?ct")) == ("act",)
+    assert matching(net, ()) == ()
+    for nobody in ("conv", "b*"):
+        with pytest.raises(InvalidOption, match=f"no activation or analog node is called '{re.escape(nobody)}'"):
+            matching(net, ("act", nobody))

@@ -24,7 +24,13 @@ def remedies(rule: str, plan: Plan, method: Method[Any] | None, reach: float = 1
         reach: how far activations reach, in multiples of the largest value that spikes can send.
     """
     stated = method.remedies[rule](plan, reach) if method is not None and rule in method.remedies else ()
-    return stated or _USUAL[rule](plan, reach)
+    return tuple(remedy for remedy in stated if _changes(remedy, plan)) or _USUAL[rule](plan, reach)
+
+
+def _changes(remedy: Remedy, plan: Plan) -> bool:
+    """Whether a plan would be another one: no advice to set an option to what it is."""
+    same = remedy.method in ("", plan.method) and not remedy.refinement
+    return not (same and remedy.options and all(plan.options.get(name) == v for name, v in remedy.options.items()))
 
 
 def longer(plan: Plan, reach: float = 1.0) -> tuple[Remedy, ...]:

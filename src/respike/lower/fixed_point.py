@@ -146,7 +146,7 @@ def fixed_point(
     ones, unit_plan = regauge(exact, plan, Gauge(thresholds(plan), unit, sums=True))
     largest = _largest_weights(ones, per_channel)
     steps = {name: _plain(size / (2 ** (bits - 1) - 1)) for name, size in largest.items()}
-    scaled, scaled_plan = regauge(ones, unit_plan, Gauge(steps, sums=True))
+    scaled, scaled_plan = regauge(ones, unit_plan, Gauge(steps))
     sites = {name: _rounded(name, site) for name, site in scaled_plan.sites.items()}
     readout = scaled_plan.readout
     if isinstance(readout, SpikeCount):

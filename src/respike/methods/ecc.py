@@ -27,7 +27,7 @@ def _rounding_down(plan: Plan, reach: float) -> tuple[Remedy, ...]:
 
 @published(
     ECC,
-    search={"steps": Steps(), "eta": Real(0.0, 1.0), "upfront": SWITCH, "encoder": SWITCH},
+    search={"steps": Steps(), "eta": Real(0.0, 0.95), "upfront": SWITCH, "encoder": SWITCH},
     remedies={
         "saturation": _saturating,
         "rounding_down": _rounding_down,

@@ -184,7 +184,7 @@ def _watched(
     return record, watching.script(record, asked)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Seen:
     """An operation as it was seen: its arguments and what it gave, and which of its arguments it wrote to."""
 

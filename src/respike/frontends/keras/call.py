@@ -50,7 +50,7 @@ class Draft(Nodes):
         return Signal(name, Layout(self.shape(name), channels_last=first))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LayerCall(Call):
     """One call of a layer; signals have the channels last unless their node has them where Keras does."""
 

@@ -18,7 +18,7 @@ from respike.frontends.semantics.meaning import means
 Ints = Sequence[int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TorchCall(Call):
     """One call in a graph; the export knows the shape of its result, `meta`, and `find` reads the layout off it."""
 
