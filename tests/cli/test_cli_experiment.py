@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,6 +92,12 @@ def test_the_command_line_of_a_file_is_shown(respike: Runner) -> None:
         (f"{FILE}force = 1\n", "net.toml: force is true or false, not 1"),
         (f"{FILE}engine = true\n", "net.toml: engine takes a text, a number, or a list of them without commas"),
         (f"{FILE}classes = ['a,b', 'c']\n", "net.toml: classes takes a text, a number, or a list"),
+        (f"{FILE}seed = 1\nseeds = [1, 2]\n", "seeds and seed exclude each other"),
+        (f"{FILE}seeds = [1, 1]\n", "net.toml: seeds is a list of two or more whole numbers, all different"),
+        (f"{FILE}seeds = 3\n", "net.toml: seeds is a list of two or more whole numbers"),
+        (f"{FILE}seeds = [1, 2]\nplot = 'a.png'\n", "plot is for one run: leave it out"),
+        (f"{FILE}sed = 1\n", "unknown key of evaluate 'sed': did you mean 'seed'?"),
+        ('command = "convert"\nnetwork = "mnist-mlp"\nout = "a.respike"\nseeds = [1, 2]\n', "convert takes one seed"),
         (f"{FILE}percentile = 3\n", "max_norm has no option --percentile: did you mean"),
     ],
 )
@@ -101,11 +108,45 @@ def test_what_a_file_must_not_say(text: str, told: str, respike: Runner) -> None
     assert told in outcome.err
 
 
+def test_several_seeds_are_the_runs_of_each(respike: Runner) -> None:
+    Path("net.toml").write_text(f'{FILE}coding = "bernoulli"\nseeds = [7, 8, 9]\njson = "seeds.json"\n')
+    outcome = respike("run", "net.toml")
+    assert outcome.code == 0
+    assert "of 3 seeds" in outcome.out
+    runs = []
+    for seed in (7, 8, 9):
+        assert respike(*EVALUATE, "--coding", "bernoulli", "--seed", seed, "--json", f"{seed}.json").code == 0
+        runs.append(_measured(f"{seed}.json"))
+    found = json.loads(Path("seeds.json").read_text())
+    assert found["seeds"] == [7, 8, 9]
+    assert [{key: value for key, value in run.items() if key != "seconds"} for run in found["runs"]] == runs
+    for key in ("spikes_per_neuron", "accuracy", "agreement"):
+        each = np.array([run[key] for run in runs])
+        np.testing.assert_allclose(found["mean"][key], each.mean(0))
+        np.testing.assert_allclose(found["spread"][key], each.std(0, ddof=1))
+    assert found["spread"]["spikes_per_neuron"] > 0
+    assert found["mean"]["network"] == runs[0]["network"]
+    assert not {"seed", "seconds"} & found["mean"].keys()
+
+
+def test_seeds_of_several_methods_and_without_chance(respike: Runner) -> None:
+    text = FILE.replace('"evaluate"', '"compare"').replace("method = ", "methods = ")
+    Path("net.toml").write_text(f"{text}seeds = [1, 2]\n")
+    outcome = respike("run", "net.toml", "--methods", "max_norm,data_norm", "--json", "-")
+    assert outcome.code == 0
+    assert "nothing is random here" in outcome.err
+    found = json.loads(outcome.out)
+    assert [one["method"] for one in found["mean"]] == ["max_norm", "data_norm"]
+    assert [one["end"]["accuracy"] for one in found["spread"]] == [0.0, 0.0]
+
+
 def test_a_missing_file_is_named(respike: Runner) -> None:
     assert "net.toml" in respike.refused("run", "net.toml")
 
 
-KEYS = st.from_regex(r"[a-z]+(_[a-z]+)?", fullmatch=True).filter(lambda key: key not in ("command", "made_with"))
+KEYS = st.from_regex(r"[a-z]+(_[a-z]+)?", fullmatch=True).filter(
+    lambda key: key not in ("command", "made_with", "seeds")
+)
 VALUES = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"])),
     st.booleans(),

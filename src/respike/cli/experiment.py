@@ -15,8 +15,9 @@ import torch
 import typer
 
 from respike import __version__, files
-from respike.cli import console
+from respike.cli import console, seeds
 from respike.cli.app import COMMANDS
+from respike.cli.outputs import STDOUT, Outputs
 from respike.errors import InvalidFile, RespikeError, UnknownName
 
 COMMAND, MADE_WITH = "command", "made_with"
@@ -38,11 +39,13 @@ class Experiment:
         command: the command's name.
         values: by key: an option's name without its dashes (`input_steps` for `--input-steps`), or an argument's name.
         made_with: the versions that the file was made with; empty where it does not say.
+        seeds: the command is run once with each; empty for one run.
     """
 
     command: str
     values: Mapping[str, Any]
     made_with: Mapping[str, str] = field(default_factory=dict)
+    seeds: Sequence[int] = ()
 
     @classmethod
     def read(cls, path: Path) -> Experiment:
@@ -56,7 +59,8 @@ class Experiment:
             raise InvalidFile(f'{path} does not say what to run: begin it with {COMMAND} = "evaluate"')
         if not isinstance(made_with, dict):
             raise InvalidFile(f"{path}: [{MADE_WITH}] is a table of versions")
-        return cls(command, {key.replace("-", "_"): value for key, value in found.items()}, made_with)
+        several = seeds.checked(found.pop(seeds.KEY)) if seeds.KEY in found else ()
+        return cls(command, {key.replace("-", "_"): value for key, value in found.items()}, made_with, several)
 
     @classmethod
     def of(cls, context: typer.Context, without: Collection[str] = ()) -> Experiment:
@@ -84,7 +88,7 @@ class Experiment:
         known = keys(COMMANDS[self.command].whole(self.command, naming))
         for key in self.values:
             if key not in known:
-                raise UnknownName(f"key of {self.command}", key, known)
+                raise UnknownName(f"key of {self.command}", key, [*known, seeds.KEY])
         ordered = sorted(self.values.items(), key=lambda item: known[item[0]].param_type_name != "argument")
         return [self.command, *(word for key, value in ordered for word in _words(known[key], key, value))]
 
@@ -118,9 +122,10 @@ def run(
       limit = 1000
       json = "results.json"
 
-    Lists stand for words with commas between them, true and false for a flag and its opposite. Options behind FILE are
-    added, and replace those of the file. Paths start at the current folder. `respike report` writes such a file beside
-    every page.
+    Lists stand for words with commas between them, true and false for a flag and its opposite. With seeds = [1, 2, 3]
+    in the place of a seed, the command is run with each, and the result has means and standard deviations. Options
+    behind FILE are added, and replace those of the file. Paths start at the current folder. `respike report` writes
+    such a file beside every page.
     """
     try:
         experiment = Experiment.read(file)
@@ -139,10 +144,27 @@ def run(
                 f"{file} was made with {name} {experiment.made_with[name]}, and this is {version}: "
                 "numbers may differ in the last digits"
             )
+    if experiment.seeds:
+        _with_each(experiment.seeds, words, context)
+    else:
+        _invoke(words, context)
+
+
+def _invoke(words: Sequence[str], context: typer.Context) -> None:
     name, *rest = words
     command = COMMANDS[name].whole(name, rest)
     with command.make_context(name, rest, parent=context.parent) as inner:
         command.invoke(inner)
+
+
+def _with_each(several: Sequence[int], words: Sequence[str], context: typer.Context) -> None:
+    name, *rest = words
+    command = COMMANDS[name].whole(name, rest)
+    with command.make_context(name, list(rest), parent=context.parent) as inner:
+        values = {key: inner.params.get(parameter.name) for key, parameter in keys(command).items()}
+    seeds.check(name, keys(command), values)
+    outputs = Outputs({"--json": values["json"]}, force=bool(values.get("force")))
+    seeds.run(lambda seed: _invoke([*words, f"--seed={seed}", f"--json={STDOUT}"], context), several, outputs)
 
 
 def _key(parameter: Any) -> str:
