@@ -122,7 +122,7 @@ def test_fit_on_a_few_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     arguments = ["--limit", "8", "--network", "mnist-cnn", "--out", str(tmp_path)]
     assert fit.main(arguments) == 0
     first = claims.read(tmp_path / "claims.toml")
-    assert {claim.source for claim in first} == {"Section V", *(f"Figure {number}" for number in range(1, 6))}
+    assert {claim.source for claim in first} == {"Section V", "ours", *(f"Figure {number}" for number in range(1, 6))}
     assert all(claim.images == 8 for claim in first)
     assert len(list((tmp_path / "figures").glob("*.png"))) == 5
     monkeypatch.setattr(respike, "measure", None)

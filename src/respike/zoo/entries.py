@@ -11,6 +11,7 @@ from math import cos, pi
 from torch import nn
 
 from respike.errors import InvalidOption, UnknownName
+from respike.zoo.losses import Loss
 from respike.zoo.networks import diehl_cnn, fit_cnn, perceptron
 from respike.zoo.quantised import QCFS
 from respike.zoo.recurrent import row_gru, row_lstm, row_rnn
@@ -30,7 +31,7 @@ class Descent(StrEnum):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained: cross entropy, one cycle of the learning rate.
+    """How a network is trained, with one cycle of the learning rate.
 
     Args:
         epochs: passes over the training images.
@@ -48,6 +49,8 @@ class Recipe:
             step.
         start: the network of the zoo from whose trained weights the training starts, instead of random ones, with its
             batch norms folded; biases that only that one has fade within the first third of the training.
+        teacher: the network of the zoo whose outputs are learnt beside the labels (`zoo.losses.taught`).
+        loss: how far outputs are from labels.
 
     Raises:
         InvalidOption: a number out of its range.
@@ -65,6 +68,8 @@ class Recipe:
     label_smoothing: float = 0.0
     averaged_epochs: int = 0
     start: str = ""
+    teacher: str = ""
+    loss: Loss = Loss.CROSS_ENTROPY
 
     def __post_init__(self) -> None:
         """Checks the ranges; raises InvalidOption."""
@@ -128,6 +133,21 @@ _QCFS = "QCFS"
 ENTRIES: tuple[Entry, ...] = (
     Entry("mnist-cnn", fit_cnn, _GREY, "mnist", Recipe(60), "FIT", "16c5-2s-16c5-2s-10 on MNIST"),
     Entry("mnist-mlp", perceptron, _GREY, "mnist", _MLP_RECIPE, "FIT", "784-1200-1200-10 on MNIST"),
+    *(
+        Entry(
+            f"mnist-{kind}-squared",
+            build,
+            _GREY,
+            "mnist",
+            replace(recipe, loss=Loss.SQUARED_ERROR),
+            "FIT",
+            f"{form} on MNIST, trained by the squared error",
+        )
+        for kind, build, recipe, form in (
+            ("mlp", perceptron, replace(_MLP_RECIPE, epochs=14), "784-1200-1200-10"),
+            ("cnn", fit_cnn, Recipe(12), "16c5-2s-16c5-2s-10"),
+        )
+    ),
     Entry("mnist-cnn-diehl", diehl_cnn, _GREY, "mnist", Recipe(40), _DIEHL, "12c5-2s-64c5-2s-10 on MNIST"),
     Entry("fashion-cnn", fit_cnn, _GREY, "fashion-mnist", Recipe(40), "FIT", "16c5-2s-16c5-2s-10 on Fashion-MNIST"),
     Entry(
@@ -154,11 +174,16 @@ ENTRIES: tuple[Entry, ...] = (
             partial(cifar_resnet, depth, input_norm=True),
             _COLOUR,
             "cifar10",
-            replace(_CIFAR_RECIPE, epochs=epochs),
+            recipe,
             _FEW_SPIKES,
             f"ResNet-{depth} on CIFAR-10",
         )
-        for depth, epochs in ((8, 65), (14, 59), (20, 57), (50, 60))
+        for depth, recipe in (
+            (8, replace(_CIFAR_RECIPE, epochs=65)),
+            (14, replace(_CIFAR_RECIPE, epochs=59)),
+            (20, replace(_CIFAR_RECIPE, epochs=57)),
+            (50, _CIFAR_RECIPE),
+        )
     ),
     *(
         Entry(

@@ -31,6 +31,7 @@ from respike.files import write
 from respike.progress import Progress, silent
 from respike.zoo.checkpoint import Checkpoint
 from respike.zoo.entries import Descent, Entry, Recipe
+from respike.zoo.losses import outputs_of, taught
 from respike.zoo.records import Epoch, TrainingRecord, load
 from respike.zoo.starting import Fading, start
 
@@ -237,7 +238,10 @@ class _Run:
             weights.fading.at(part)
             for group in optimizer.param_groups:
                 group["lr"] = recipe.learning_rate(part)
-            loss = cross_entropy(network(batch), labels, label_smoothing=recipe.label_smoothing)
+            outputs = network(batch)
+            loss = recipe.loss(outputs, labels, recipe.label_smoothing)
+            if self._teacher is not None:
+                loss = taught(loss, outputs, outputs_of(self._teacher, batch))
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             optimizer.step()
@@ -253,6 +257,11 @@ class _Run:
         recipe, order = self.entry.recipe, torch.randperm(len(self.train_set)).to(self.device)
         for batch in torch.split(order, recipe.batch_size):
             yield augmented(self._images[batch], recipe), self.train_set.labels[batch]
+
+    @cached_property
+    def _teacher(self) -> nn.Module | None:
+        teacher = self.entry.recipe.teacher
+        return _laid(load(teacher), self.device) if teacher else None
 
     @cached_property
     def _images(self) -> Tensor:
@@ -317,9 +326,13 @@ def _seeded_network(entry: Entry, seed: int, device: torch.device) -> tuple[nn.M
     with _seeded(seed, 0, device):
         network = entry.build()
     fading = start(network, load(entry.recipe.start)) if entry.recipe.start else Fading()
-    # Channels last is the faster layout for convolutions; torch's annotations lack this form of `to`.
-    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return network, fading
+    return _laid(network, device), fading
+
+
+def _laid(network: nn.Module, device: torch.device) -> nn.Module:
+    """The network on the device, in the layout that is fastest for convolutions."""
+    # torch's annotations lack this form of `to`.
+    return network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def _placed(images: Dataset, device: torch.device) -> Dataset:
