@@ -37,6 +37,8 @@ ROWS = Path(__file__).with_suffix(".json")
 PAGE = ROOT / "docs" / "hardware" / "export.md"
 START, END = "<!-- made by benchmarks/simulators.py -->", "<!-- end -->"
 IMAGES = 100
+FEW = {"brian2": 5, "nengo": 5}
+"""Images for simulators that take one after the other, spike by spike in Python."""
 BATCH = 20
 
 COMMON = ("torch==2.13.0", "numpy", "scipy", "h5py", "matplotlib", "loguru", "tqdm")
@@ -56,8 +58,13 @@ ENVIRONMENTS = {
     "nir-1.0.4": Environment(("nir==1.0.4", "nirtorch==2.0.2", "pbr"), ("sinabs==3.1.3",)),
     "nir-1.0.8": Environment(
         ("nir==1.0.8", "nirtorch==2.6", "numba"),
-        ("snntorch==1.0.0", "spikingjelly==2.0.0", "SciencePlots", "norse==1.0.0", "neurobench==2.3.0", "tonic"),
+        (
+            *("snntorch==1.0.0", "spikingjelly==2.0.0", "SciencePlots", "norse==1.0.0", "neurobench==2.3.0", "tonic"),
+            *("rockpool==2.0", "nengo==4.1.0"),
+        ),
     ),
+    # Brian 2.9.0 does not import with NumPy 2.4.
+    "numpy-1": Environment(("nir==1.0.8", "numpy<2", "cython", "sympy", "jinja2", "pyparsing"), ("brian2==2.9.0",)),
 }
 
 
@@ -114,6 +121,8 @@ def environment(name: str, at: Path) -> Path:
 
 def environment_of(target: targets.Target) -> str:
     """The environment that a simulator needs."""
+    if target.name == "brian2":
+        return "numpy-1"
     return "nir-1.0.4" if target.nir == "<=1.0.4" else "nir-1.0.8"
 
 
@@ -171,14 +180,14 @@ def _spikes(network: Network, plan: Plan, images: Tensor) -> dict[str, Tensor]:
 def compare(target: targets.Target, case: Case, steps: int, folder: Path) -> dict[str, Any]:
     """Runs the file in the simulator, in this process, and counts what differs."""
     wanted: dict[str, Tensor] = torch.load(folder / "spikes.pt")
-    images: Tensor = torch.load(folder / "images.pt")
+    images: Tensor = torch.load(folder / "images.pt")[: FEW.get(target.name, IMAGES)]
     module = target.load(folder / "net.nir").to(case.dtype)
     spikes = neurons = differing = counts = 0
     for start in range(0, len(images), BATCH):
         part = images[start : start + BATCH]
         found = target.run(module, part.expand(steps, *part.shape), tuple(wanted))
         for name, ours in wanted.items():
-            mine, theirs = ours[:, start : start + BATCH], found[name].to(torch.int8)
+            mine, theirs = ours[:, start : start + len(part)], found[name].to(torch.int8)
             spikes += int(mine.sum(dtype=torch.int64))
             neurons += mine[0].numel()
             differing += int((mine != theirs).sum())
@@ -215,7 +224,7 @@ def table(rows: Mapping[str, Mapping[str, dict[str, Any]]]) -> str:
 def _cell(row: dict[str, Any]) -> str:
     differing = row["differing_spikes"]
     if not differing:
-        return f"all {row['spikes']:,}"
+        return f"all {row['spikes']:,}" + (f" ({row['images']} images)" if row["images"] != IMAGES else "")
     return f"{differing:,} of {row['spikes']:,} spikes, {row['differing_counts']:,} of {row['neurons']:,} counts differ"
 
 

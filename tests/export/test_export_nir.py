@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from export.exporting import given, residual, simulate, spiking
 from respike.engines import reference
 from respike.export import CannotExport, Metadata, Pooling, targets, to_nir, write_nir
+from respike.export.targets import matrices
 from respike.ir import Activation, Conv, Input, Linear, MaxPool, Network, ReLU, Reshape
 from respike.lower import fixed_point
 from respike.neurons import Above, IntegrateFire, SignedIntegrateFire, ToValue
@@ -169,6 +171,35 @@ def test_foreign_simulators_give_our_spikes(target: targets.Target, tmp_path: Pa
     module = target.load(tmp_path / "net.nir").double()
     found = target.run(module, given().expand(12, *given().shape), tuple(converted.plan.sites))
     for name, spikes in _spikes(converted).items():
+        np.testing.assert_array_equal(found[name].numpy(), spikes)
+
+
+def _fired(populations: Sequence[matrices.Population], synapses: Sequence[matrices.Synapses]) -> matrices.Fired:
+    """Neurons and synapses written out: what a simulator should do with them."""
+    potentials = {one.name: np.zeros(len(one.threshold)) for one in populations}
+    spikes: dict[str, list[tuple[int, int]]] = {one.name: [] for one in populations}
+    for step in range(len(populations[0].currents)):
+        for one in populations:
+            v = potentials[one.name]
+            v += one.currents[step].numpy()
+            fires = v >= one.threshold.numpy()
+            v -= one.threshold.numpy() * fires
+            spikes[one.name] += [(step, int(neuron)) for neuron in np.flatnonzero(fires)]
+            for two in synapses:
+                if two.source == one.name:
+                    arriving = two.weights.numpy() * fires[two.sources.numpy()]
+                    np.add.at(potentials[two.reader], two.readers.numpy(), arriving)
+    found = {name: torch.tensor(some).reshape(-1, 2) for name, some in spikes.items()}
+    return {name: (pairs[:, 0], pairs[:, 1]) for name, pairs in found.items()}
+
+
+def test_matrices_between_populations_give_our_spikes(tmp_path: Path) -> None:
+    converted = spiking(residual(5))
+    write_nir(tmp_path / "net.nir", converted, allow_metadata=True)
+    module = matrices.Matrices(targets.target.read_graph(tmp_path / "net.nir", "any"), _fired).double()
+    found = matrices.run(module, given().expand(12, *given().shape), tuple(converted.plan.sites))
+    for name, spikes in _spikes(converted).items():
+        assert spikes.any()
         np.testing.assert_array_equal(found[name].numpy(), spikes)
 
 
