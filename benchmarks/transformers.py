@@ -1,7 +1,7 @@
 """Transformers with spikes on every edge: what they lose and cost on test images; docs/networks/transformers.md.
 
 `python benchmarks/transformers.py` measures all, `python benchmarks/transformers.py fashion-vit 4 6` some, with
-`--limit=2000` on the first test images, with `--mixed` the rows of mixed steps alone; other rows stay
+`--limit=2000` on the first test images, with `--mixed`, `--fitted` or `--plain` only rows of that kind; other rows stay
 (benchmarks/transformers.json). Needs the zoo's weights.
 """
 
@@ -26,19 +26,23 @@ START, END = "<!-- made by benchmarks/transformers.py -->", "<!-- end -->"
 STEPS = {"fashion-vit": (8, 6, 5, 4, 3), "cifar10-vit": (6, 5, 4), "cifar10-convnext": (6, 5, 4)}
 MIXED = {"fashion-vit 5": 1.0, "fashion-vit 4": 0.8, "cifar10-vit 5": 1.0, "cifar10-convnext 5": 1.0}
 """Where `refine.mixed_steps` follows, in rows of their own: its output error, chosen on training images."""
+FITTED = {"fashion-vit 4": 1.0, "cifar10-vit 4": 1.0, "cifar10-convnext 4": 1.0}
+"""Where `refine.fit_digits` follows: the operations, chosen in the same way."""
 CALIBRATION = 512
 """Images of the training set, the first ones."""
 
 
-def row(name: str, steps: int, limit: int | None, mixed: float | None = None) -> dict[str, Any]:
-    """What one network loses and costs in so many steps, or with steps for each layer at a multiple of their error."""
+def row(name: str, steps: int, limit: int | None, kind: str) -> dict[str, Any]:
+    """What one network loses and costs in so many steps, `plain` or refined: steps for each layer, or fitted digits."""
     entry = zoo.find(name)
     calibration = data.load(entry.dataset, Split.TRAIN).take(CALIBRATION).images
     network = load(zoo.load(name), calibration[:8])
     started = time.perf_counter()
     plan = methods.every_edge(network, calibration, steps=steps)
-    if mixed is not None:
-        plan = refine.mixed_steps(plan, network, calibration, error=mixed)
+    if kind == "mixed":
+        plan = refine.mixed_steps(plan, network, calibration, error=MIXED[f"{name} {steps}"])
+    elif kind == "fitted":
+        plan = refine.fit_digits(plan, network, calibration, operations=FITTED[f"{name} {steps}"])
     spiking = SpikingNetwork(network, plan)
     report = measure(spiking, data.load(entry.dataset, Split.TEST), limit=limit)
     kinds: Counter[str] = Counter()
@@ -46,7 +50,8 @@ def row(name: str, steps: int, limit: int | None, mixed: float | None = None) ->
         kinds["held" if node in plan.held else spiking.network.kind(node)] += round(count)
     joules = HOROWITZ_45NM(sum(macs(network).values()), 0)
     return {
-        **({} if mixed is None else {"mixed": mixed}),
+        **({"mixed": MIXED[f"{name} {steps}"]} if kind == "mixed" else {}),
+        **({"fitted": FITTED[f"{name} {steps}"]} if kind == "fitted" else {}),
         "images": report.images,
         "network": report.network_accuracy,
         "accuracy": report.accuracy[-1],
@@ -72,8 +77,9 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
     lines = [head, "| " + " | ".join(["---"] * 9) + " |"]
     for name, r in sorted(rows.items()):
         network, steps, *_ = name.split()
-        if "mixed" in r:
-            steps += f", mixed ({r['mixed']:g})"
+        for kind in ("mixed", "fitted"):
+            if kind in r:
+                steps += f", {kind} ({r[kind]:g})"
         cells = [network, steps, f"{r['images']:,}", f"{100 * r['network']:.2f} %", f"{100 * r['accuracy']:.2f} %"]
         cells += [f"{100 * r['agreement']:.1f} %", f"{r['spikes_per_neuron']:.2f}", f"{r['energy_ratio']:.3f}"]
         lines.append("| " + " | ".join([*cells, f"{100 * r['analog_share']:.0f} %"]) + " |")
@@ -85,14 +91,17 @@ def main(wanted: list[str]) -> None:
     limit = next((int(word.removeprefix("--limit=")) for word in wanted if word.startswith("--limit=")), None)
     names = [word for word in wanted if word in STEPS] or list(STEPS)
     some = {int(word) for word in wanted if word.isdigit()}
+    kinds = {word.removeprefix("--") for word in wanted if word in ("--plain", "--mixed", "--fitted")}
     rows = json.loads(ROWS.read_text()) if ROWS.exists() else {}
     for name in names:
         for steps in STEPS[name]:
-            for mixed in dict.fromkeys((None, MIXED.get(f"{name} {steps}"))):
-                if (some and steps not in some) or (mixed is None and "--mixed" in wanted):
+            for kind, where in (("plain", None), ("mixed", MIXED), ("fitted", FITTED)):
+                if (some and steps not in some) or (kinds and kind not in kinds):
                     continue
-                key = f"{name} {steps}" + (" mixed" if mixed is not None else "")
-                rows[key] = row(name, steps, limit, mixed)
+                if where is not None and f"{name} {steps}" not in where:
+                    continue
+                key = f"{name} {steps}" + (f" {kind}" if where is not None else "")
+                rows[key] = row(name, steps, limit, kind)
                 print(key, rows[key], flush=True)
                 ROWS.write_text(json.dumps(rows, indent=1) + "\n")
     before, rest = PAGE.read_text().split(START)

@@ -6,6 +6,7 @@ from respike.neurons.canonic import CanonicFewSpikes
 from respike.neurons.few_spikes import MOST_STEPS, Coefficients, FewSpikes, SequenceNeuron
 from respike.neurons.first_spike import TimeToFirstSpike
 from respike.neurons.fitted import FittedFewSpikes
+from respike.neurons.fitted_digits import FittedDigits
 from respike.neurons.integrate_fire import RESETS, IntegrateFire, Reset, Subtract, ToValue
 from respike.neurons.levels import LevelSpikes
 from respike.neurons.multi_threshold import MultiThreshold
@@ -28,6 +29,7 @@ ALL: tuple[type[Neuron], ...] = (
     TimeToFirstSpike,
     LevelSpikes,
     SignedDigits,
+    FittedDigits,
     OffsetCorrected,
     ResidualSilenced,
 )
@@ -47,6 +49,7 @@ __all__ = [
     "Coefficients",
     "FewSpikes",
     "Firing",
+    "FittedDigits",
     "FittedFewSpikes",
     "IntegrateFire",
     "LevelSpikes",

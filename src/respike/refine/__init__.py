@@ -17,6 +17,7 @@ from respike.refine.calibrate_offsets import calibrate_offsets as calibrate_offs
 from respike.refine.calibrate_potentials import calibrate_potentials as calibrate_potentials
 from respike.refine.correct_biases import correct_biases as correct_biases
 from respike.refine.encoder import encoder as encoder
+from respike.refine.fit_digits import fit_digits as fit_digits
 from respike.refine.fit_thresholds import fit_thresholds as fit_thresholds
 from respike.refine.fit_values import fit_values as fit_values
 from respike.refine.initial_potential import initial_potential as initial_potential
@@ -45,6 +46,7 @@ ALL: tuple[Refinement[Any], ...] = (
     signed,
     burst,
     mixed_steps,
+    fit_digits,
     read_late,
     encoder,
     spiking_output,

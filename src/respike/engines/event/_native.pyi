@@ -113,6 +113,23 @@ def few(
     words: Tensor | None,
     threads: int,
 ) -> None: ...
+def digits(
+    current: Tensor,
+    offset: Tensor,
+    threshold: Tensor,
+    value: Tensor,
+    inner: int,
+    up: Tensor,
+    down: Tensor,
+    worth: Tensor,
+    floor: bool,
+    delivered: Tensor,
+    potential: Tensor | None,
+    words: Tensor | None,
+    fan_out: Tensor | None,
+    sums: Tensor | None,
+    threads: int,
+) -> None: ...
 def add_counts(words: Tensor, out: Tensor) -> None: ...
 def decode(words: Tensor, steps: int, scale: Tensor | None, out: Tensor, threads: int) -> None: ...
 def encode(values: Tensor, steps: int, out: Tensor, threads: int) -> None: ...

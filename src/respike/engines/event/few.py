@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from respike.neurons import (
     CanonicFewSpikes,
     Coefficients,
     FewSpikes,
+    FittedDigits,
     FittedFewSpikes,
     LevelSpikes,
     Neuron,
@@ -42,6 +44,8 @@ class _Numbers:
 def population(name: str, site: Site, current: Tensor, recorder: EventRecorder, memo: Once) -> Tensor:
     """What a population delivers for its input `[batch, *shape]`: `fire_window`, step for step and bit for bit."""
     shape, neuron = current.shape[1:], site.neuron
+    if (of := DIGITS.get(type(neuron))) is not None:
+        return _by_digits(name, site, current, recorder, memo.once(("digits", name), lambda: of(neuron)), memo)
     find = SEQUENCES.get(type(neuron))
     sequences = None if find is None else find(neuron)
     if type(neuron) in QUANTISERS and neuron.largest < _MOST_LEVELS:
@@ -82,7 +86,106 @@ SEQUENCES: Mapping[type[Neuron], Callable[[Any], Sequences]] = {
 """By the neuron's class. A neuron that has no entry takes its steps by its definition."""
 
 
-QUANTISERS: frozenset[type[Neuron]] = frozenset({CanonicFewSpikes, SignedDigits, TimeToFirstSpike})
+@dataclass(frozen=True, eq=False)
+class Digits:
+    """What the kernel of signed spikes runs: in step t, +1 from `up` thresholds on, else -1 below minus `down`.
+
+    Args:
+        up: in thresholds, `[steps]`, as are the others.
+        down: the same.
+        worth: what a spike takes off and delivers.
+        floor: whether -1 is sent only where more than 0 has been delivered.
+    """
+
+    up: Tensor
+    down: Tensor
+    worth: Tensor
+    floor: bool
+
+
+def _powers(neuron: SignedDigits | CanonicFewSpikes) -> Digits:
+    worth = _double(neuron.worth)
+    reach = (2 * worth / 3).floor()
+    return Digits(reach + 1, reach, worth, isinstance(neuron, CanonicFewSpikes))
+
+
+def _fitted(neuron: FittedDigits) -> Digits:
+    thresholds = _double(neuron.thresholds)
+    return Digits(thresholds, thresholds, _double(neuron.values), floor=False)
+
+
+DIGITS: Mapping[type[Neuron], Callable[[Any], Digits]] = {
+    SignedDigits: _powers,
+    CanonicFewSpikes: _powers,
+    FittedDigits: _fitted,
+}
+"""By the neuron's class: those that send spikes of both signs."""
+
+
+def _by_digits(name: str, site: Site, current: Tensor, recorder: EventRecorder, digits: Digits, memo: Once) -> Tensor:
+    """The K steps in registers, neurons in the order in which they lie in memory."""
+    strides = current.stride()
+    order = (0, *sorted(range(1, current.ndim), key=lambda d: -strides[d]))
+    numbers, inner = memo.once(("digits", name, order), lambda: _lanes(site, current, order))
+    ordered = current.permute(order).contiguous()
+    flat = ordered.reshape(len(ordered), current[0].numel())
+    delivered = torch.empty_like(flat)
+    potential = torch.empty_like(flat) if recorder.keeps_potential(name) else None
+    words = targets = sums = None
+    fan_out = recorder.fan_out_alone(name)
+    if fan_out is not None:
+        targets = _targets(fan_out, order)
+        sums = torch.empty(len(digits.up), 2, dtype=torch.float64)
+    elif recorder.counts(name):
+        words = torch.empty(2, 1, *flat.shape, dtype=torch.int64)
+    up, down, worth, floor = digits.up, digits.down, digits.worth, digits.floor
+    threads = torch.get_num_threads()
+    _native.digits(flat, *numbers, inner, up, down, worth, floor, delivered, potential, words, targets, sums, threads)
+    back = [order.index(d) for d in range(current.ndim)]
+
+    def as_given(values: Tensor) -> Tensor:
+        return values.view(ordered.shape).permute(back)
+
+    if sums is not None:
+        recorder.sums(name, sums)
+    if words is not None:
+        layout = Layout(tuple(current.shape[1:]), channels_last=True)
+        planes = torch.stack([as_given(plane).flatten(1) for plane in words]).unsqueeze(1)
+        left = None if potential is None else as_given(potential).flatten(1)
+        recorder.population(name, planes, layout, len(digits.up), left, site.neuron)
+    return as_given(delivered)
+
+
+def _lanes(site: Site, current: Tensor, order: tuple[int, ...]) -> tuple[tuple[Tensor, Tensor, Tensor], int]:
+    """A site's offset, threshold and spike value as the kernel of digits reads neurons `[outer, channels, inner]`.
+
+    Those of channels, and how many neurons are side by side that have the same.
+    """
+    numbers, shape = site.like(current), [current.shape[d] for d in order]
+
+    def ordered(part: Tensor) -> Tensor:
+        return part.reshape((1,) * (len(order) - part.ndim) + tuple(part.shape)).permute(order)
+
+    offset = ordered(numbers.initial_potential + numbers.extra_current)
+    threshold, value = ordered(numbers.threshold), ordered(numbers.spike_value)
+    varying = [d for d in range(1, len(order)) if any(part.shape[d] > 1 for part in (offset, threshold, value))]
+    first, last = (varying[0], varying[-1]) if varying else (len(order), 0)
+    size = [shape[d] if first <= d <= last else 1 for d in range(len(order))]
+
+    def of_channels(part: Tensor) -> Tensor:
+        return part.expand(size).flatten().contiguous()
+
+    return (of_channels(offset), of_channels(threshold), of_channels(value)), math.prod(shape[last + 1 :])
+
+
+def _targets(fan_out: Tensor, order: tuple[int, ...]) -> Tensor:
+    """A population's fan-out in the order of its neurons; one number where it is the same for all."""
+    if bool((fan_out == fan_out.flatten()[0]).all()):
+        return fan_out.flatten()[:1].contiguous()
+    return fan_out.permute([d - 1 for d in order[1:]]).flatten().contiguous()
+
+
+QUANTISERS: frozenset[type[Neuron]] = frozenset({TimeToFirstSpike})
 """Neurons that deliver `clip(floor(v / unit), lowest, largest)` units, whose spikes are looked up by that number."""
 _MOST_LEVELS = 2**12
 """Numbers that are looked up, at most; beyond, neurons take their steps."""

@@ -182,6 +182,25 @@ struct Few {
     uint64_t* words;
 };
 
+// A population of few-spikes neurons with spikes of both signs, [image][outer][channel][inner]; the three numbers are those
+// of channels. In step t a neuron sends +1 where `v >= threshold * up`, else -1 where `v < -threshold * down`, and takes off
+// `threshold * worth` times that.
+struct Digits {
+    const void *current, *offset, *threshold, *value;
+    int64_t images, outer, channels, inner;
+    int steps;
+    const double *up, *down, *worth;  // [steps]
+    bool floor;                       // sends -1 only where it has delivered more than 0
+    void *delivered, *potential;      // potential and words: null where nobody asks
+    uint64_t* words;                  // [2][images][neurons]
+    const double* fan_out;            // [neurons], or null
+};
+
+constexpr int64_t MOST_KNOWN = 256;  // vectors of numbers that are worked out in advance
+
+// Scratch memory that they take.
+inline int64_t lines_of(const Digits& d) { return MOST_KNOWN * (2 + 3 * d.steps); }
+
 // Activations [outer][channels][inner], and what is gathered of them. Bin b of `bins` holds the positive values whose bits,
 // shifted by so many, are first + b; those below and above are in the bins at the ends.
 struct Observed {
@@ -204,6 +223,7 @@ struct Kernels {
     void (*encode)(const Real* values, int64_t images, int64_t neurons, int64_t image, int steps, uint64_t* words);
     void (*add_counts)(const Spikes&, Real* to);
     void (*few)(const Few&, int64_t image);
+    void (*digits)(const Digits&, int64_t image, int64_t* spikes, double* targets, Line* scratch);  // [steps], or null
 };
 
 struct Set {

@@ -437,6 +437,52 @@ void few(Array current, Array offset, Array threshold, Array value, Doubles thre
     });
 }
 
+// The steps of few-spikes neurons with both signs, [images][outer · channels · inner]: what they deliver and, where asked
+// for, potentials, words [2][1][images][neurons], or the spikes and targets of each step, [steps, 2].
+void digits(Array current, Array offset, Array threshold, Array value, int64_t inner, Doubles up, Doubles down, Doubles worth,
+            bool floor, Array delivered, const std::optional<Array>& potential, const std::optional<Words>& words,
+            const std::optional<Doubles>& fan_out, const std::optional<Doubles>& sums, int threads) {
+    require(current.ndim() == 2 && delivered.size() == current.size() && delivered.dtype() == current.dtype(), "current");
+    const int64_t images = int64_t(current.shape(0)), neurons = int64_t(current.shape(1));
+    const int64_t channels = int64_t(offset.size());
+    for (const Array* number : {&offset, &threshold, &value})
+        require(number->dtype() == current.dtype() && int64_t(number->size()) == channels, "a number for each channel");
+    require(channels > 0 && inner > 0 && neurons % (channels * inner) == 0, "channels");
+    const int64_t steps = int64_t(up.size());
+    require(steps <= MOST_WINDOW && int64_t(down.size()) == steps && int64_t(worth.size()) == steps, "steps");
+    require(!potential || (potential->size() == current.size() && potential->dtype() == current.dtype()), "potential");
+    require(!words || int64_t(words->size()) == 2 * images * neurons, "words");
+    require(!fan_out == !sums && !(words && sums), "a fan-out and sums, or words");
+    require(!fan_out || int64_t(fan_out->size()) == 1 || int64_t(fan_out->size()) == neurons, "fan-out");
+    require(!sums || int64_t(sums->size()) == 2 * steps, "sums");
+    const bool same = fan_out && fan_out->size() == 1;
+    const Digits all{current.data(), offset.data(), threshold.data(), value.data(),
+                     images, neurons / (channels * inner), channels, inner,
+                     int(steps), up.data(), down.data(), worth.data(), floor, delivered.data(),
+                     potential ? potential->data() : nullptr, words ? (uint64_t*)words->data() : nullptr,
+                     fan_out && !same ? fan_out->data() : nullptr};
+    nb::gil_scoped_release unlocked;
+    threads = int(std::max<int64_t>(1, std::min<int64_t>(threads, images)));
+    std::vector<std::array<int64_t, MOST_WINDOW>> spikes(threads, std::array<int64_t, MOST_WINDOW>{});
+    std::vector<std::array<double, MOST_WINDOW>> targets(threads, std::array<double, MOST_WINDOW>{});
+    const std::unique_ptr<Line[]> scratch(new Line[threads * lines_of(all)]);
+    with_type(current, [&](auto real) {
+        parallel(threads, images, [&](int worker, int64_t image) {
+            kernels_of<decltype(real)>().digits(all, image, sums ? spikes[worker].data() : nullptr,
+                                                sums && !same ? targets[worker].data() : nullptr,
+                                                scratch.get() + worker * lines_of(all));
+        });
+    });
+    for (int64_t t = 0; sums && t < steps; ++t) {
+        int64_t count = 0;
+        double reached = 0;
+        for (const auto& each : spikes) count += each[t];
+        for (const auto& each : targets) reached += each[t];
+        sums->data()[2 * t] = double(count);
+        sums->data()[2 * t + 1] = same ? double(count) * fan_out->data()[0] : reached;
+    }
+}
+
 // Adds each neuron's net number of spikes to out [images][neurons].
 void add_counts(Words words, Array out) {
     const Spikes s = spikes(words);
@@ -527,6 +573,10 @@ NB_MODULE(_native, m) {
     m.def("few", &few, "current"_a.noconvert(), "offset"_a.noconvert(), "threshold"_a.noconvert(), "value"_a.noconvert(),
           "thresholds"_a.noconvert(), "resets"_a.noconvert(), "values"_a.noconvert(), "above"_a, "delivered"_a.noconvert(),
           "potential"_a.none().noconvert(), "words"_a.none().noconvert(), "threads"_a);
+    m.def("digits", &digits, "current"_a.noconvert(), "offset"_a.noconvert(), "threshold"_a.noconvert(),
+          "value"_a.noconvert(), "inner"_a, "up"_a.noconvert(), "down"_a.noconvert(), "worth"_a.noconvert(), "floor"_a,
+          "delivered"_a.noconvert(), "potential"_a.none().noconvert(), "words"_a.none().noconvert(),
+          "fan_out"_a.none().noconvert(), "sums"_a.none().noconvert(), "threads"_a);
     m.def("add_counts", &add_counts, "words"_a.noconvert(), "out"_a.noconvert());
     m.def("decode", &decode, "words"_a.noconvert(), "steps"_a, "scale"_a.none().noconvert(), "out"_a.noconvert(),
           "threads"_a);
