@@ -14,7 +14,7 @@ from respike.errors import BiasScaleWarning, InvalidNetwork, InvalidPlan
 from respike.ir import Activation, GroupNorm, Input, Linear, Network, ReLU
 from respike.neurons import FewSpikes, IntegrateFire, ToValue
 from respike.plan import Plan, Site
-from respike.schedule import InputThenDrain, Steady
+from respike.schedule import InputThenDrain, Layerwise, Steady
 
 
 def network(ceiling: float = float("inf")) -> Network:
@@ -71,8 +71,9 @@ def test_transients_that_do_not_fit_the_network_or_the_schedule() -> None:
     SpikingNetwork(network(), Plan({"relu": site}, Steady(3)))
     with pytest.raises(InvalidPlan, match="'relu' has 3 channels, its transient has numbers for 4"):
         SpikingNetwork(network(), Plan({"relu": Site(1.0, transient=torch.ones(2, 4))}, Steady(3)))
-    with pytest.raises(InvalidPlan, match="'relu' has a transient, which goes with a steady schedule only"):
-        SpikingNetwork(network(), Plan({"relu": site}, InputThenDrain(3, 3)))
+    SpikingNetwork(network(), Plan({"relu": site}, InputThenDrain(3, 3)))
+    with pytest.raises(InvalidPlan, match="'relu' has a transient, and a layerwise schedule no steps for it"):
+        SpikingNetwork(network(), Plan({"relu": site}, Layerwise(3)))
 
 
 def test_a_clipped_activation_cannot_drain_or_exceed_its_clip() -> None:

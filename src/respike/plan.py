@@ -345,11 +345,11 @@ class Plan(Summarised):
             )
 
     def _check_transients(self) -> None:
-        """A transient counts its steps from the first one, so input and biases are on from there."""
+        """A transient counts its steps, so a population takes a current in each of them."""
         for name, site in self.sites.items():
-            if site.transient is not None and not isinstance(self.schedule, Steady):
+            if site.transient is not None and isinstance(self.schedule, Layerwise):
                 raise InvalidPlan(
-                    f"layer {name!r} has a transient, which goes with a steady schedule only: leave it out"
+                    f"layer {name!r} has a transient, and a layerwise schedule no steps for it: leave it out"
                 )
 
     def _check_analog(self, network: Network) -> None:

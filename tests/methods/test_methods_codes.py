@@ -10,7 +10,9 @@ import torch
 from networks import Builder, images
 from respike import diagnose, engines, methods, simulate
 from respike.calibrate import observe
-from respike.ir import Activation, Linear, Network, ReLU, evaluate
+from respike.errors import InvalidPlan
+from respike.ir import Activation, Linear, Network, ReLU, SiLU, evaluate
+from respike.methods.coarse_to_fine import falling
 from respike.neurons import Burst, CanonicFewSpikes, FewSpikes, IntegrateFire, SignedIntegrateFire
 from respike.plan import Plan
 from respike.record import Probe
@@ -132,3 +134,41 @@ def test_what_diagnose_advises_for_time_to_first_spike_can_be_done(bits: int) ->
             assert remedy.options.keys() <= method.options.keys()
     advised = methods.time_to_first_spike.remedies["steps"](plan, 1.0)
     assert [remedy.options or remedy.method for remedy in advised] == [{"time_bits": 3} if bits == 2 else "few_spikes"]
+
+
+def test_coarse_to_fine_is_nearer_than_signed_spikes_and_comes_to_the_values_of_few_spikes() -> None:
+    """With bits for all steps: its coarse spikes say in a few steps what single units need many for."""
+    errors = {steps: error(methods.coarse_to_fine(NETWORK, CALIBRATION, steps=steps)) for steps in (4, 8, 12)}
+    assert errors[12] < errors[8] < errors[4]
+    assert errors[8] < 0.75 * error(methods.signed(NETWORK, CALIBRATION, steps=8))
+    assert errors[12] < 1.25 * error(methods.few_spikes(NETWORK, CALIBRATION, steps=5))
+
+
+@pytest.mark.parametrize(("steps", "first"), [(1, 6.0), (2, 6.0), (8, 12.0), (12, 24.0), (40, 3000.0)])
+def test_weights_fall_from_the_first_to_one(steps: int, first: float) -> None:
+    weights = falling(steps, first)
+    assert len(weights) == steps
+    assert weights[0] == first
+    assert weights == tuple(sorted(weights, reverse=True))
+    assert weights[-2:] == (1, 1) or steps <= 2
+
+
+def test_coarse_to_fine_keeps_to_a_clip_and_refuses_what_is_no_relu() -> None:
+    clipped = replace(
+        NETWORK,
+        nodes=tuple(
+            replace(node, function=ReLU(0.5)) if isinstance(node, Activation) else node for node in NETWORK.nodes
+        ),
+    )
+    plan = methods.coarse_to_fine(clipped, CALIBRATION)
+    record = simulate(SpikingNetwork(clipped, plan), CALIBRATION, Probe(spikes=tuple(plan.sites)))
+    for name, site in plan.sites.items():
+        sent = record.spikes[name].cumsum(0) * site.like(CALIBRATION).spike_value
+        assert float(sent.max()) <= 0.5 + 1e-9
+        assert float(sent.min()) >= 0
+    smooth = replace(
+        NETWORK,
+        nodes=tuple(replace(node, function=SiLU()) if isinstance(node, Activation) else node for node in NETWORK.nodes),
+    )
+    with pytest.raises(InvalidPlan, match=r"'relu0' computes .*use the method few_spikes"):
+        methods.coarse_to_fine(smooth, CALIBRATION)

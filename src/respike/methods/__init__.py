@@ -6,6 +6,7 @@ from respike.errors import UnknownName
 from respike.methods.burst import burst as burst
 from respike.methods.calibrated import calibrated as calibrated
 from respike.methods.canonic_spikes import canonic_spikes as canonic_spikes
+from respike.methods.coarse_to_fine import coarse_to_fine as coarse_to_fine
 from respike.methods.data_norm import data_norm as data_norm
 from respike.methods.direct_copy import direct_copy as direct_copy
 from respike.methods.ecc import ecc as ecc
@@ -49,6 +50,7 @@ ALL: tuple[Method[Any], ...] = (
     multi_threshold,
     few_spikes,
     canonic_spikes,
+    coarse_to_fine,
     time_to_first_spike,
     quantised,
     every_edge,

@@ -3,6 +3,7 @@
 from respike.neurons.base import Neuron, State, Surrogate, straight_through
 from respike.neurons.burst import Burst
 from respike.neurons.canonic import CanonicFewSpikes
+from respike.neurons.coarse_to_fine import CoarseToFine
 from respike.neurons.few_spikes import MOST_STEPS, Coefficients, FewSpikes, SequenceNeuron
 from respike.neurons.first_spike import TimeToFirstSpike
 from respike.neurons.fitted import FittedFewSpikes
@@ -22,6 +23,7 @@ ALL: tuple[type[Neuron], ...] = (
     SignedIntegrateFire,
     Burst,
     MultiThreshold,
+    CoarseToFine,
     FewSpikes,
     FittedFewSpikes,
     CanonicFewSpikes,
@@ -46,6 +48,7 @@ __all__ = [
     "AtOrAbove",
     "Burst",
     "CanonicFewSpikes",
+    "CoarseToFine",
     "Coefficients",
     "FewSpikes",
     "Firing",

@@ -28,6 +28,7 @@ from respike.refine.refinement import Refinement as Refinement
 from respike.refine.refinement import Step as Step
 from respike.refine.refinement import refinement as refinement
 from respike.refine.residual_elimination import residual_elimination as residual_elimination
+from respike.refine.settle import settle as settle
 from respike.refine.signed import signed as signed
 from respike.refine.silence_residuals import silence_residuals as silence_residuals
 from respike.refine.spiking_output import spiking_output as spiking_output
@@ -37,6 +38,7 @@ ALL: tuple[Refinement[Any], ...] = (
     balance_thresholds,
     initial_potential,
     correct_biases,
+    settle,
     fit_thresholds,
     fit_values,
     calibrate_potentials,

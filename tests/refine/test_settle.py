@@ -1,0 +1,78 @@
+"""`settle`: mean inputs are the network's in every step, whoever sends and however long the input is on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from networks import Builder, images
+from respike import SpikingNetwork, methods, refine
+from respike.coding import IntegrateEncoder
+from respike.engines import reference
+from respike.errors import InvalidPlan
+from respike.ir import Activation, Linear, MaxPool, Network, ReLU
+from respike.neurons import Burst, CoarseToFine, IntegrateFire, Neuron, SignedIntegrateFire
+from respike.plan import Plan
+from respike.record import Probe
+from respike.schedule import InputThenDrain, Schedule, Steady
+
+
+def network() -> Network:
+    """Four populations, a pool and a sum of two ways."""
+    builder = Builder((2, 6, 6), seed=3)
+    builder.conv(4)
+    builder.relu()
+    builder.put(MaxPool(builder.name("pool"), (builder.last,), (2, 2), (2, 2), (0, 0), (1, 1)))
+    builder.block("residual")
+    builder.conv(5)
+    return builder.network()
+
+
+NETWORK = network()
+IMAGES = images(NETWORK, 30)
+
+
+@pytest.mark.parametrize("neuron", [IntegrateFire(), SignedIntegrateFire(), Burst(3), CoarseToFine()], ids=str)
+@pytest.mark.parametrize("schedule", [Steady(7), InputThenDrain(1, 6), InputThenDrain(3, 4)], ids=str)
+@pytest.mark.parametrize("encoded", [False, True])
+def test_all_charge_that_came_is_in_the_mean_what_the_network_says(
+    neuron: Neuron, schedule: Schedule, encoded: bool
+) -> None:
+    """Neurons that reset by subtraction still have what came, less what they sent."""
+    plain = methods.percentile_norm(NETWORK, IMAGES, steps=7)
+    sites = {name: replace(site, neuron=neuron, extra_current=1.0) for name, site in plain.sites.items()}
+    plan = Plan(sites=sites, schedule=schedule, coding=IntegrateEncoder() if encoded else plain.coding)
+    plan = refine.settle(plan, NETWORK, IMAGES, images=30)
+    for steps in (1, 2, 4, 7):  # the numbers of a step do not depend on the steps behind it
+        inputs = min(steps, schedule.input_steps)
+        shorter = Steady(steps) if inputs == steps else InputThenDrain(inputs, steps - inputs)
+        probe = Probe(potentials=tuple(sites), spikes=tuple(sites))
+        record = reference(NETWORK, plan.with_schedule(shorter), IMAGES, probe)
+        for node in NETWORK.activations:
+            sent = record.spikes[node.name].sum(0) * plan.sites[node.name].threshold
+            charge = (record.potentials[node.name] + sent).transpose(0, 1).flatten(1).mean(1)
+            wanted = NETWORK.values((IMAGES,), keep=node.inputs)[node.inputs[0]].transpose(0, 1).flatten(1).mean(1)
+            torch.testing.assert_close(charge, inputs * plan.coding.gain * wanted, rtol=1e-9, atol=1e-9)
+
+
+def test_it_lessens_the_error_of_a_deep_network() -> None:
+    """Ten layers, four steps, on images that it was not calibrated on."""
+    builder = Builder((12,), seed=5)
+    for number in range(10):
+        weight = 0.4 * builder.random(24, 12 if number == 0 else 24)
+        builder.put(Linear(f"in{number}", ("x" if number == 0 else f"relu{number - 1}",), weight))
+        builder.put(Activation(f"relu{number}", (f"in{number}",), ReLU()))
+    builder.put(Linear("out", ("relu9",), builder.random(5, 24)))
+    deep = Network(tuple(builder.nodes), ("out",))
+    given = images(deep, 300)
+    plan = methods.coarse_to_fine(deep, given[:200], steps=4, images=200)
+    without = replace(plan, sites={name: replace(site, transient=None) for name, site in plan.sites.items()})
+    settled, unsettled = (SpikingNetwork(deep, one)(given[200:]) - deep(given[200:]) for one in (plan, without))
+    assert float(settled.square().sum()) < 0.9 * float(unsettled.square().sum())
+
+
+def test_layerwise_plans_have_no_steps_to_settle() -> None:
+    with pytest.raises(InvalidPlan, match="use correct_biases"):
+        refine.settle(methods.few_spikes(NETWORK, IMAGES), NETWORK, IMAGES)
