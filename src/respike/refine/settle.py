@@ -5,19 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from respike.bounds import Count
 from respike.calibrate import Calibration, first_images
 from respike.citations import LI_2021
-from respike.engines.walk import TensorWalk
 from respike.errors import InvalidPlan
-from respike.ir import Network, channelwise
-from respike.neurons import State
-from respike.plan import Plan, Site
-from respike.refine.correct_biases import channel_means
+from respike.ir import Network
+from respike.plan import Plan
 from respike.refine.refinement import refinement
-from respike.schedule import Layerwise, Phase
+from respike.refine.settling import Settling
+from respike.schedule import Layerwise
 
 
 @refinement(LI_2021)
@@ -45,34 +42,7 @@ def settle(plan: Plan, network: Network, calibration: Calibration, *, images: Co
             "settle needs a plan of several steps, and this one takes its input at once: use correct_biases"
         )
     sites = {name: replace(site, extra_current=0.0, transient=None) for name, site in plan.sites.items()}
-    walk = _Settling(network, replace(plan, sites=sites), first_images(network, calibration, images))
+    walk = Settling(network, replace(plan, sites=sites), first_images(network, calibration, images))
     walk.run(longest=1)
     settled = {name: replace(site, transient=torch.stack(walk.rows[name])) for name, site in sites.items()}
     return replace(plan, sites=settled)
-
-
-class _Settling(TensorWalk):
-    """A walk of single steps that gives channels what they lack, and notes it."""
-
-    def __init__(self, network: Network, plan: Plan, images: Tensor) -> None:
-        super().__init__(network, plan, images)
-        source = {node.name: node.inputs[0] for node in network.activations}
-        values = network.values((images,), keep=tuple(source.values()))
-        self.wanted = {name: channel_means(values[before]) for name, before in source.items()}
-        self.rows: dict[str, list[Tensor]] = {name: [] for name in plan.sites}
-        self.received: dict[str, Tensor] = {}
-        self.states: dict[str, State] = {}
-
-    def population(self, name: str, site: Site, current: Tensor, phase: Phase, steps: int) -> Tensor:
-        """One step of a population whose mean inputs are the network's."""
-        now, numbers = current[0], site.like(current[0])
-        inputs = self.plan.coding.gain * min(self.done + 1, self.plan.schedule.input_steps)
-        lacking = inputs * self.wanted[name] - self.received.get(name, torch.zeros(())) - channel_means(now)
-        self.received[name] = inputs * self.wanted[name]
-        self.rows[name].append(lacking)
-        state = self.states.get(name) or site.neuron.start(numbers.initial_potential.expand_as(now))
-        self.states[name], amplitudes = site.neuron.step(state, now + channelwise(lacking, now.ndim), numbers.threshold)
-        return (amplitudes * numbers.spike_value).unsqueeze(0)
-
-    def read_out(self, delivered: Tensor, phase: Phase, steps: int) -> None:
-        """Nothing is read."""
