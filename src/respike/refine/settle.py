@@ -42,7 +42,8 @@ def settle(plan: Plan, network: Network, calibration: Calibration, *, images: Co
             "settle needs a plan of several steps, and this one takes its input at once: use correct_biases"
         )
     sites = {name: replace(site, extra_current=0.0, transient=None) for name, site in plan.sites.items()}
-    walk = Settling(network, replace(plan, sites=sites), first_images(network, calibration, images))
+    (given,) = network.check_inputs((first_images(network, calibration, images),)).values()
+    walk = Settling(network, replace(plan, sites=sites), given)
     walk.run(longest=1)
     settled = {name: replace(site, transient=torch.stack(walk.rows[name])) for name, site in sites.items()}
     return replace(plan, sites=settled)
