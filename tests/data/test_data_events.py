@@ -160,3 +160,39 @@ def test_broken_recordings_are_named_or_left_out(recordings: Path) -> None:
     np.save(path.with_suffix(".npy"), np.zeros((4, 4)))
     with pytest.raises(InvalidFile, match="must hold events with the fields x, y, t and p; it has none"):
         _ = data.open(recordings, preparation=Preparation(frames=4, size=(34, 34))).images
+
+
+def test_gestures_as_tonic_leaves_them(tmp_path: Path) -> None:
+    """Arrays `[events, 4]` of x, y, polarity and time, called by their class; 128 x 128 without a word of it."""
+    written = {}
+    for part in ("ibmGestureTrain", "ibmGestureTest"):
+        for user in ("user01_fluorescent", "user02_led"):
+            for number in (0, 10):
+                events = _events(number + len(user), 20)
+                path = tmp_path / "DVSGesture" / part / user / f"{number}.npy"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                np.save(path, np.stack([events[field].astype(float) for field in "xypt"], 1))
+                written[part, user, number] = events
+    test = data.open(tmp_path, preparation=Preparation(frames=5))
+    assert test.labels.tolist() == [0, 10, 0, 10]
+    assert (test.classes[10], len(test.classes)) == ("other_gestures", 11)
+    assert test.images.shape == (4, 5, 2, 128, 128)
+    wanted = data.frames(written["ibmGestureTest", "user02_led", 0], 5, 128, 128)
+    assert torch.equal(test.images[2], wanted)
+    assert len(data.open(tmp_path / "DVSGesture", "train", preparation=Preparation(frames=5))) == 4
+    with pytest.raises(InvalidData, match="into how many frames"):
+        data.open(tmp_path)
+
+
+def test_gestures_that_are_none_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "ibmGestureTest" / "user01_lab"
+    folder.mkdir(parents=True)
+    np.save(folder / "3.npy", np.ones((4, 3)))
+    np.save(folder / "4.npy", np.ones((4, 4)))
+    with pytest.raises(InvalidFile, match=r"3.npy must hold events \[events, 4\]"):
+        data.open(tmp_path, preparation=Preparation(frames=2)).images  # noqa: B018
+    kept = data.open(tmp_path, preparation=Preparation(frames=2), skip_bad=True)
+    assert kept.labels.tolist() == [4]
+    np.save(folder / "11.npy", np.ones((4, 4)))
+    with pytest.raises(InvalidData, match=r"11.npy: recordings are called 0.npy to 10.npy"):
+        data.open(tmp_path, preparation=Preparation(frames=2))

@@ -17,7 +17,7 @@ from respike.data.preparation import Preparation, Size, tensor_of
 from respike.errors import Argument, InvalidData, InvalidFile
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL.Image import Image, Resampling
 
 SUFFIXES = {".jpeg", ".jpg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 """Files that are taken for images."""
@@ -143,19 +143,20 @@ def _opened(item: Item) -> Iterator[Image]:
         ) from error
 
 
-def sized(image: Image, item: Item, preparation: Preparation) -> Image:
-    """An image in the size that is wanted."""
+def sized(image: Image, item: Item, preparation: Preparation, by: Resampling | None = None) -> Image:
+    """An image in the size that is wanted, with pixels in between made in the usual way, or `by` another."""
     from PIL.Image import Resampling
 
+    by = Resampling.BICUBIC if by is None else by
     if preparation.size is None:
         return image
     size = Size.of(preparation.size)
     if size.shorter is None:
-        return image.resize((size.width, size.height), Resampling.BICUBIC)
+        return image.resize((size.width, size.height), by)
     if max(image.size) > LONGEST * min(image.size):
         raise InvalidFile(f"{item} has {image.width} x {image.height} pixels, too narrow for a square of it")
     scale = size.shorter / min(image.size)
     resized = (max(int(image.width * scale), size.shorter), max(int(image.height * scale), size.shorter))
     left, top = round((resized[0] - size.width) / 2), round((resized[1] - size.height) / 2)
     box = (left, top, left + size.width, top + size.height)
-    return image.resize(resized, Resampling.BICUBIC).crop(box)
+    return image.resize(resized, by).crop(box)

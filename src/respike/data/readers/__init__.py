@@ -7,9 +7,11 @@ from pathlib import Path
 from respike.data.readers import (
     class_folder,
     event_files,
+    gestures,
     hugging_face,
     idx_files,
     listed,
+    mask_folder,
     numpy_archive,
     numpy_array,
     parquet,
@@ -27,7 +29,9 @@ ALL: tuple[Reader, ...] = (
     listed.READER,
     parquet.READER,
     hugging_face.READER,
+    gestures.READER,
     event_files.READER,
+    mask_folder.READER,
     class_folder.READER,
 )
 """Every reader of files; the first that fits a path reads it."""

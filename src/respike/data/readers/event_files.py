@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,12 +34,14 @@ class Recordings:
         steps: the frames of each.
         height: of the sensor.
         width: of the sensor.
+        reads: what reads the events of a file; this file's `read` unless given.
     """
 
     paths: Sequence[Path]
     steps: int
     height: int
     width: int
+    reads: Callable[[Path], Events] | None = None
 
     def __len__(self) -> int:
         """Number of recordings."""
@@ -52,7 +54,7 @@ class Recordings:
 
     def _frames(self, path: Path) -> Tensor:
         try:
-            return frames(read(path), self.steps, self.height, self.width)
+            return frames((self.reads or read)(path), self.steps, self.height, self.width)
         except InvalidData as error:
             error.args = (f"{path}: ", *error.args, "; the sensor's size is ", Argument("size"))
             raise
@@ -106,15 +108,20 @@ def _parts(path: Path, reading: Reading) -> Parts:
     return {split: partial(_read, path / name, reading) for split, name in parts.items()}
 
 
-def _read(folder: Path, reading: Reading) -> Raw:
-    """The recordings of one part; labels follow the sorted names of the class folders."""
-    steps = reading.preparation.frames
-    if steps is None:
+def frames_wanted(folder: Path, reading: Reading) -> int:
+    """Into how many frames recordings are cut; `InvalidData` where nobody has said so."""
+    if reading.preparation.frames is None:
         raise InvalidData(
             f"{folder} holds recordings of an event camera: say into how many frames each is cut, as many as the "
             "conversion has time steps, ",
             Argument("frames", 32),
         )
+    return reading.preparation.frames
+
+
+def _read(folder: Path, reading: Reading) -> Raw:
+    """The recordings of one part; labels follow the sorted names of the class folders."""
+    steps = frames_wanted(folder, reading)
     classes = [one for one in _folders(folder) if _recordings(one)]
     items = [(path, label) for label, place in enumerate(classes) for path in _recordings(place)]
     notes: tuple[str, ...] = ()
