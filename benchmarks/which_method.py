@@ -63,6 +63,7 @@ RUNS = (
     Runs("calibrated", methods.calibrated, (8, 16, 24, 32), {}),
     Runs("calibrated, constant biases", methods.calibrated, (8, 16, 24, 32), {"each_step": False}),
     Runs("calibrated, signed", methods.calibrated, (4, 8, 12, 16), {"signed": True}),
+    Runs("coarse_to_fine", methods.coarse_to_fine, (4, 8, 12), {}),
     Runs("signed", methods.signed, (8, 16), {}),
     Runs("burst", methods.burst, (16, 32), {}),
     Runs("multi_threshold", methods.multi_threshold, (1, 2, 4), {}),
