@@ -32,6 +32,21 @@ def test_help_needs_no_torch(words: list[str]) -> None:
     assert _imported(f"from respike.cli import main; main({words})") == {"rich", "typer"}
 
 
+@pytest.mark.parametrize("package", ["typer", "rich", "torch", "numpy"])
+def test_ctrl_c_while_packages_are_imported_is_answered_in_one_line(package: str) -> None:
+    program = (
+        "import sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *others):\n"
+        f"        if name == {package!r}: raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from respike.cli import main\n"
+        "sys.exit(main(['evaluate', 'mnist-mlp', '--method', 'max_norm']))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "interrupted\n")
+
+
 def test_the_five_verbs_draw_nothing() -> None:
     verbs = ["load", "prepare", "methods", "simulate", "measure", "diagnose", "data", "zoo", "fitting"]
     used = _imported(f"import respike\nfor name in {verbs}: getattr(respike, name)")

@@ -11,10 +11,10 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING
 
-from respike.version import __version__
-
+TYPE_CHECKING = (
+    False  # as in `typing`, which takes long to import: until the command line begins, Ctrl-C shows a traceback
+)
 if TYPE_CHECKING:
     from respike import (
         calibrate,
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from respike.schedule import InputThenDrain, Layerwise, Steady
     from respike.simulate import simulate
     from respike.spiking import SpikingNetwork
+    from respike.version import __version__
 
 __all__ = [
     "AccumulatedMax",
@@ -114,6 +115,7 @@ _HOMES = {
     "schedule": ("InputThenDrain", "Layerwise", "Steady"),
     "simulate": ("simulate",),
     "spiking": ("SpikingNetwork",),
+    "version": ("__version__",),
 }
 """The names that each module gives to the package; all other names in `__all__` are modules themselves."""
 

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from respike import __version__
-from respike.cli import completing, console
+from respike.cli import INTERRUPTED, completing, console
 from respike.cli.importing import is_own
 from respike.cli.wording import told
 from respike.errors import RespikeError
@@ -23,9 +23,6 @@ _METHOD_FLAGS = ("--method", "-m", "--methods")
 
 FAILED = 2
 """The exit code of bad input."""
-
-INTERRUPTED = 130
-"""The exit code after Ctrl-C, as in shells."""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import typer
 from torch import Tensor
 
 from respike import Report, Score, SpikingNetwork, measure, score
-from respike.cli import console
-from respike.cli.app import FAILED, INTERRUPTED
+from respike.cli import INTERRUPTED, console
+from respike.cli.app import FAILED
 from respike.cli.estimate import announce
 from respike.cli.networks import Subject
 from respike.cli.outputs import Outputs

@@ -9,8 +9,7 @@ import typer
 
 from respike import methods
 from respike.bounds import MOST_STEPS
-from respike.cli import console, conversions
-from respike.cli.app import INTERRUPTED
+from respike.cli import INTERRUPTED, console, conversions
 from respike.cli.arguments import Force, JsonFile, NetworkName, Refine
 from respike.cli.networks import find
 from respike.cli.running import draw, numbers_and_plot
