@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from respike import __version__
-from respike.cli import INTERRUPTED, completing, console
+from respike.cli import completing, console, interrupt_behind
 from respike.cli.importing import is_own
 from respike.cli.wording import told
 from respike.errors import RespikeError
@@ -219,7 +219,7 @@ def _everywhere(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command line (that of the process unless given) and returns the exit code: 0, 2 or 130."""
+    """Runs a command line (that of the process unless given) and returns the exit code; Ctrl-C passes through."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = typer.main.get_command(app)
     if completing.asked():
@@ -232,14 +232,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.Exit as end:
         return end.exit_code
     except (RespikeError, OSError) as wrong:
+        if interrupt_behind(wrong) is not None:
+            raise
         console.error(told(wrong))
         return FAILED
     except typer.TyperException as misuse:
         console.error(_explained(misuse, words))
         return FAILED
-    except KeyboardInterrupt as stop:
-        console.note("\n".join(["interrupted", *getattr(stop, "__notes__", [])]))
-        return INTERRUPTED
     return 0
 
 
