@@ -256,3 +256,20 @@ def test_a_batch_norm_in_other_units_is_the_same_map() -> None:
         unit, out = values.reshape(1, 3, 1, 1), thresholds.reshape(1, 3, 1, 1)
         torch.testing.assert_close(evaluate(lowered, [x / unit]) * out, evaluate(norm, [x]))
         assert replace(lowered, mean=mean).epsilon == norm.epsilon
+
+
+def test_a_pool_over_weights_of_different_sizes_keeps_all_of_them_in_their_bits() -> None:
+    scale = torch.tensor([[0.25, 1.0, 8.0, 0.5]]).double()
+    network = Network(
+        (
+            Input("x", (), (1, 4)),
+            ElementwiseAffine("e", ("x",), scale, torch.zeros_like(scale)),
+            AvgPool("pool", ("e",), (2,), (2,), (0,)),
+            Activation("a", ("pool",), ReLU()),
+        ),
+        ("a",),
+    )
+    fixed = fixed_point(network, Plan({"a": Site(1.0)}, Steady(2)), bits=8, membrane_bits=32, input_unit=1.0)
+    whole = fixed.weights["e"].flatten().tolist()
+    assert max(whole) == 127
+    assert whole == [round(127 * one / 8) for one in scale.flatten().tolist()]

@@ -97,6 +97,34 @@ def test_scales_of_each_channel() -> None:
     assert activation(network).levels == 15
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda x: (x.clamp(0, 2) * torch.tensor([1.0, 2.0]).double()).round().clamp(0, 3),
+        lambda x: (x.clamp(0, 2) * 2 + torch.tensor([0.0, 1.0]).double()).round().clamp(0, 4),
+        lambda x: (x.clamp(-1, 9).round() * torch.tensor([1.0, 2.0]).double()).clamp(0, 6),
+        lambda x: (x.clamp(-1, 9).round() + torch.tensor([0.0, 2.0]).double()).clamp(0, 6),
+        lambda x: (x.clamp(-1, 9).round() * torch.tensor([1.0, -1.0]).double()).clamp(0, 6),
+    ],
+)
+def test_clamps_that_are_others_for_each_channel_are_not_taken_for_one(written: Written) -> None:
+    read(written, torch.linspace(-3.03, 9.51, 80).double().reshape(40, 2))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda x: x + (four(x) - (x + torch.tensor([0.0, 1.0]).double())),
+        lambda x: x + (four(x) - x * torch.tensor([1.0, 2.0]).double()),
+        lambda x: x + (four(x) - 2 * x),
+        lambda x: x + (four(x) - x) + x,
+        lambda x: 2 * x + 2 * (four(x) - x),  # it is one, in other words
+    ],
+)
+def test_sums_that_do_not_cancel_are_no_straight_through_estimators(written: Written) -> None:
+    read(written, torch.linspace(-1.03, 3.01, 80).double().reshape(40, 2))
+
+
 def test_what_another_reads_on_the_way_stays() -> None:
     def written(x: Tensor) -> Tensor:
         steps = (x * 4).round().clamp(0, 8)
