@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,18 @@ from respike.calibrate import activation_bounds, observe, statistics
 from respike.calibrate.statistics import together
 from respike.engines.event import COMPILED
 from respike.errors import InvalidData, InvalidOption
-from respike.ir import Activation, Linear, Network, ReLU
+from respike.ir import (
+    Activation,
+    BatchNorm,
+    Conv,
+    ElementwiseAffine,
+    Input,
+    Linear,
+    Network,
+    Node,
+    ReLU,
+    Reshape,
+)
 
 
 def activations(network: Network, batch: torch.Tensor) -> dict[str, np.ndarray[tuple[int, int], np.dtype[np.float32]]]:
@@ -154,3 +167,24 @@ def test_kernels_gather_what_torch_gathers(
         torch.testing.assert_close(found.maximum, wanted.maximum, rtol=0, atol=0, equal_nan=True)
         torch.testing.assert_close(found.mean, wanted.mean, equal_nan=True)
         assert found.values == wanted.values
+
+
+@pytest.mark.parametrize("ends", [(0.0, 1.0), (-1.0, 2.0), (-3.0, -0.5)])
+@pytest.mark.parametrize("kind", ["linear", "conv", "norm", "elementwise"])
+def test_a_bound_is_what_the_worst_corner_of_the_inputs_gives(kind: str, ends: tuple[float, float]) -> None:
+    """By trying all corners, biases included: an affine map has its largest value at one of them."""
+    draw = torch.Generator().manual_seed(4)
+    weight, two = torch.randn(2, 2, 3, generator=draw).double(), torch.randn(4, 2, generator=draw).double()
+    maps: dict[str, Node] = {
+        "linear": Linear("map", ("flat",), torch.randn(3, 6, generator=draw).double(), two[0, :1].expand(3) - 1),
+        "conv": Conv("map", ("x",), weight, two[1], (1,), (0,), (1,)),
+        "norm": BatchNorm("map", ("x",), two[0], two[1].abs() + 0.1, two[2], two[3], 1e-3),
+        "elementwise": ElementwiseAffine("map", ("x",), two[1].reshape(2, 1), two[2].reshape(2, 1)),
+    }
+    flat = (Reshape("flat", ("x",), (6,)),) if kind == "linear" else ()
+    network = Network((Input("x", (), (2, 3)), *flat, maps[kind], Activation("a", ("map",), ReLU())), ("a",))
+    corners = torch.tensor(list(itertools.product(ends, repeat=6))).double().reshape(-1, 2, 3)
+    worst = float(network.values((corners,), ("a",))["a"].max())
+    assert activation_bounds(network.to(torch.float64), ends)["a"] == pytest.approx(worst)
+    if ends == (0.0, 1.0):
+        assert activation_bounds(network.to(torch.float64))["a"] == pytest.approx(worst)

@@ -42,6 +42,19 @@ def test_an_interrupted_run_goes_on_where_it_was(
     assert {**found, "seconds": 0} == {**wanted, "seconds": 0}
 
 
+def test_nothing_is_promised_that_is_not_there(
+    respike: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["respike.measure.measure"], "simulate", interrupted)
+    outcome = respike(*WORDS, "--json", tmp_path / "a.json", "--resume")
+    assert (outcome.code, outcome.out) == (130, "")
+    assert outcome.err == "interrupted\nno batch was finished: nothing is kept\n"
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
 def test_resuming_needs_a_place(respike: Runner) -> None:
     assert "--resume needs --json FILE" in respike.refused(*WORDS, "--resume")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from respike.ir import Concat, Input, Network, Permute, Slice
+from respike.ir import Concat, Input, Network, Node, Permute, Slice
 from respike.passes import skip_concat
 
 SHAPES = {"a": (2, 4, 3), "b": (3, 4, 3), "c": (2, 4, 3)}
@@ -13,7 +13,7 @@ SHAPES = {"a": (2, 4, 3), "b": (3, 4, 3), "c": (2, 4, 3)}
 
 def network(dim: int, cut: tuple[int, int, int], along: int, parts: tuple[str, ...] = ("a", "b", "c")) -> Network:
     """Three values one behind the other along `dim`, then a slice `start, stop, step` along another dimension."""
-    nodes = (
+    nodes: tuple[Node, ...] = (
         *(Input(name, (), shape if dim == 1 else (2, 4, 3)) for name, shape in SHAPES.items()),
         Concat("whole", parts, dim),
         Slice("part", ("whole",), along, *cut),

@@ -50,6 +50,7 @@ from respike.comparing import finished
 from respike.errors import InvalidOption
 from respike.measure import WorkerLost, discard
 from respike.measure.early_exit import Bound, EarlyExit, Margin
+from respike.measure.kept import holds_batches
 from respike.methods import Method
 
 Given = Mapping[str, str | bool]
@@ -196,15 +197,20 @@ def _kept_in(folder: Path) -> str:
 @contextmanager
 def _kept_told(folder: Path | None) -> Iterator[None]:
     """Adds to an interrupt, or to the loss of a worker, what is kept."""
-    hint = _kept_in(folder) if folder is not None else "nothing is kept without --resume"
+
+    def hint() -> str:
+        if folder is None:
+            return "nothing is kept without --resume"
+        return _kept_in(folder) if holds_batches(folder) else "no batch was finished: nothing is kept"
+
     try:
         yield
     except KeyboardInterrupt as stop:
         if folder is not None:
-            stop.add_note(hint)
+            stop.add_note(hint())
         raise
     except WorkerLost as lost:
-        raise WorkerLost(f"{lost}; {hint}") from lost
+        raise WorkerLost(f"{lost}; {hint()}") from lost
 
 
 def spiking_network(

@@ -37,7 +37,7 @@ class Kept:
             if file.exists():
                 if other := difference(_read_run(file), run):
                     raise InvalidFile(f"{folder} holds batches of {other}: finish that run, or delete the folder")
-            elif folder.exists() and any(folder.glob(f"*{_SUFFIX}")):
+            elif holds_batches(folder):
                 raise InvalidFile(f"{folder} holds batches, but no {_RUN} that says of which run: delete the folder")
             else:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -69,6 +69,11 @@ class Kept:
 
     def _path(self, batch: Batch) -> Path:
         return self.folder / f"{batch.number:06}{_SUFFIX}"
+
+
+def holds_batches(folder: Path) -> bool:
+    """Whether a folder has finished batches, of whatever run."""
+    return any(folder.glob(f"*{_SUFFIX}"))
 
 
 def discard(folder: Path) -> None:
