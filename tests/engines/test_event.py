@@ -35,7 +35,7 @@ from respike.ir import (
     Slice,
     map_tensors,
 )
-from respike.neurons import IntegrateFire, SignedIntegrateFire
+from respike.neurons import Above, IntegrateFire, SignedIntegrateFire
 from respike.plan import Plan, Site
 from respike.record import Probe, Recording
 from respike.schedule import InputThenDrain, Steady
@@ -116,6 +116,15 @@ MAPS: dict[str, list[Node]] = {
         relu("i", "h"),
         conv("a", "i", dyadic(70, 32, 3, 3, seed=4), padding=(2, 1)),
     ],
+    "gathered with a stride": [
+        conv("c", "r", dyadic(16, 4, 1, 1)),
+        relu("d", "c"),
+        conv("e", "d", dyadic(32, 16, 3, 3, seed=2), padding=(1, 1), stride=(2, 2)),
+        relu("f", "e"),
+        conv("g", "f", dyadic(32, 32, 3, 3, seed=3), padding=(1, 1)),
+        conv("h", "d", dyadic(32, 16, 1, 1, seed=4), stride=(2, 2)),
+        Add("a", ("h", "g")),
+    ],
     "gathered behind a pool": [
         conv("c", "r", dyadic(16, 4, 1, 1)),
         relu("d", "c"),
@@ -178,7 +187,25 @@ def test_every_map_is_exact_where_sums_are(
 
 
 @needs_compiler
-@pytest.mark.parametrize("nodes", ["valid", "gathered"])
+@pytest.mark.parametrize("nodes", ["gathered", "gathered with a stride", "gathered behind a pool"])
+def test_currents_of_steps_reach_neurons_that_take_gathered_sums(nodes: str) -> None:
+    """Neurons that fire above their threshold, with a current of their own in each of the first steps."""
+    network = network_through(MAPS[nodes])
+    given = dyadic(5, *IMAGE, seed=1).abs()
+    sites = {
+        node.name: Site(
+            1.0, neuron=IntegrateFire(fires=Above()), transient=dyadic(9, network.shapes[node.name][0], seed=11)
+        )
+        for node in network.activations
+    }
+    plan = Plan(sites, Steady(20))
+    assert_same(
+        engines.batched(network, plan, given, everything(network)), engine(network, plan, given, everything(network))
+    )
+
+
+@needs_compiler
+@pytest.mark.parametrize("nodes", ["valid", "gathered", "gathered with a stride"])
 def test_threads_change_nothing(nodes: str) -> None:
     network = network_through(MAPS[nodes])
     given = dyadic(5, *IMAGE, seed=1).abs()
@@ -192,7 +219,7 @@ def test_threads_change_nothing(nodes: str) -> None:
 
 
 @needs_compiler
-@pytest.mark.parametrize("nodes", ["gathered", "gathered behind a pool"])
+@pytest.mark.parametrize("nodes", ["gathered", "gathered with a stride", "gathered behind a pool"])
 def test_what_is_gathered_depends_on_no_other_image(nodes: str) -> None:
     """In float32, where the order of sums shows: active and nearly silent images together, and one by one."""
     network = network_through(MAPS[nodes])

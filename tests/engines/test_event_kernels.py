@@ -108,7 +108,7 @@ def test_lists_deliver_every_spike_once(
     pixels=st.tuples(st.integers(1, 9), st.integers(1, 9)),
     channels=st.sampled_from([16, 32, 64]),
     outputs=st.sampled_from([3, 16, 20, 32, 40, 64, 70]),
-    kernel=st.sampled_from([3, 5]),
+    kernel=st.sampled_from([(3, 1), (5, 1), (3, 2), (1, 1), (1, 2)]),
     padding=st.tuples(st.integers(0, 4), st.integers(0, 4)),
     steps=st.sampled_from([1, 7, 32, 33, 64]),
     activity=st.sampled_from([0.01, 0.05, 0.3, 1.0]),
@@ -122,7 +122,7 @@ def test_spikes_are_gathered_once(
     pixels: tuple[int, int],
     channels: int,
     outputs: int,
-    kernel: int,
+    kernel: tuple[int, int],
     padding: tuple[int, int],
     steps: int,
     activity: float,
@@ -130,14 +130,15 @@ def test_spikes_are_gathered_once(
     seed: int,
 ) -> None:
     """Currents through small kernels are those of the dense spikes, alone and with a residual beside them."""
-    padding = (padding[0] % kernel, padding[1] % kernel)
-    if any(size + 2 * pad < kernel for size, pad in zip(pixels, padding, strict=True)):
-        padding = (kernel // 2 + 1, kernel // 2 + 1)
+    size, stride = kernel
+    padding = (padding[0] % size, padding[1] % size)
+    if any(pixel + 2 * pad < size for pixel, pad in zip(pixels, padding, strict=True)):
+        padding = (size // 2 + 1, size // 2 + 1)
     dtype = torch.float32 if single else torch.float64
     events = spikes(1, bits, (channels, *pixels), steps, activity, seed)
     events = replace(events, scale=events.scale.to(dtype))
-    weight = weights(outputs, channels, kernel, kernel, seed=seed).to(dtype)
-    map = Conv("a", ("r",), weight, None, stride=(1, 1), padding=padding, dilation=(1, 1))
+    weight = weights(outputs, channels, size, size, seed=seed).to(dtype)
+    map = Conv("a", ("r",), weight, None, stride=(stride, stride), padding=padding, dilation=(1, 1))
     parts = [Part(events, map, ("r", "a"))]
     wanted = parts[0].dense()
     if residual and wanted.shape[2:] == events.shape:

@@ -182,14 +182,14 @@ def _gathered(conv: Conv, source: _Source, block: int) -> tuple[int, int]:
     """How many rows and channels of outputs are gathered together, for small kernels between few channels; else 0."""
     kernel = _kernel(conv)
     few = source.layout.sizes[2] in GATHERED_CHANNELS
-    if not few or conv.groups > 1 or {*conv.stride, *conv.dilation} != {1} or max(conv.padding) >= min(kernel):
+    if not few or conv.groups > 1 or {*conv.dilation} != {1} or max(conv.padding) >= min(kernel):
         return 0, 0
-    match kernel, block:
-        case (5, 5), 16:
+    match kernel, _pair(conv.stride, 1), block:
+        case (5, 5), (1, 1), 16:
             return 1, 16
-        case (3, 3), 16:
+        case (3, 3), (1, 1), 16:
             return 2, 16
-        case (3, 3), 32 | 64:
+        case ((3, 3), (1, 1) | (2, 2), 32 | 64) | ((1, 1), _, 32 | 64):
             return 1, 32
         case _:
             return 0, 0

@@ -1,6 +1,6 @@
 // Adds up what spikes deliver through small kernels, output by output: a window of sums slides along a row in registers.
 //
-// The spikes of each step are a map of bits, [row][column][channel], turned from words once for a tile. `strip` rows of
+// The spikes of each step are a map of bits, [column][row][channel], turned from words once for a tile. `strip` rows of
 // outputs are added up together. A column of inputs that any of them sees is a number of so many bits; for each bit that
 // is set, one run of weights is added to all sums that its spike reaches, those of neighbouring outputs. Then the window
 // moves on by one column:
@@ -10,6 +10,12 @@
 //     row y                     .  .  *  .              row y      | x - 1 | x | x + 1 |
 //     row y + 1                 *  .  .  .              row y + 1  | x - 1 | x | x + 1 |     each box: `together` channels
 //     row y + 2                 .  .  .  .
+//
+// With a stride of 2, every other column reaches two outputs, and those between them one. A kernel of one pixel needs no
+// window.
+//
+// Where neurons only take what they get (`fuses`), a sum that is complete goes straight into its neurons, which fire at
+// once, and spikes leave as bits. They become words when all steps are done.
 #pragma once
 
 #include "lists.hpp"
@@ -23,79 +29,283 @@ template <int CHANNELS>
 struct Bits;
 template <>
 struct Bits<16> {
-    typedef uint16_t type __attribute__((may_alias));
+    typedef uint16_t type __attribute__((may_alias, aligned(1)));
 };
 template <>
 struct Bits<32> {
-    typedef uint32_t type __attribute__((may_alias));
+    typedef uint32_t type __attribute__((may_alias, aligned(1)));
 };
 template <>
 struct Bits<64> {
-    typedef uint64_t type __attribute__((may_alias));
+    typedef uint64_t type __attribute__((may_alias, aligned(1)));
 };
+typedef Bits<WORD>::type Word;  // anywhere in memory
+constexpr int64_t BEYOND = sizeof(Word);  // so many bytes behind bits may be read
+
+// Half the bits of a word are enough for so few steps: two of them are turned at once.
+inline int halves_of(const Job& job) { return 2 * job.steps <= WORD ? 2 : 1; }
 
 // A map as it meets a tile of the population behind it, where its spikes are gathered.
 template <class Real>
 struct Gathering {
     const Source* source;
-    int64_t rows, width, words;  // rows and columns that are looked at, words of a row
-    uint64_t* maps;              // [plane][step][row][words]; silence around the map
-    uint64_t* turning;           // [WORD]
-    Real* nowhere;               // a row of sums that nobody wants
+    int64_t rows, width;  // rows and columns that are looked at
+    int64_t left;         // columns of silence on the left
+    int64_t pixel;        // bytes of a pixel's bits
+    char* maps;           // [plane][step][column][row]; silence around the map
+    uint64_t* turning;    // [WORD]
+    Real* nowhere;        // a row of sums that nobody wants
 
     Gathering(Room& room, const Source& s, const Job& job)
-        : source(&s), rows((job.tile_rows + s.strip - 1) / s.strip * s.strip + s.kernel_y - 1),
-          width(job.columns + s.kernel_x - 1 - s.padding_x), words((width * s.channels + WORD - 1) / WORD) {
-        maps = room.take<uint64_t>(planes() * job.steps * rows * words);
+        : source(&s), rows(((job.tile_rows + s.strip - 1) / s.strip * s.strip - 1) * s.stride_y + s.kernel_y),
+          width(s.stride_x == 1 ? job.columns + s.kernel_x - 1 - s.padding_x : s.stride_x * (job.columns - 1) + s.kernel_x),
+          left(s.stride_x == 1 ? 0 : s.padding_x), pixel(s.channels / 8) {
+        maps = room.take<char>(planes() * job.steps * step() + BEYOND);
         turning = room.take<uint64_t>(WORD);
-        nowhere = room.take<Real>(job.columns * job.block);
+        nowhere = room.take<Real>(job.columns * (job.channels > job.block ? job.channels : job.block));
     }
 
     // One, or three for all amplitudes up to 7.
     int64_t planes() const { return source->spikes.bits > 1 ? MOST_GATHERED_BITS : 1; }
 
+    // Bytes of a column, and of a step.
+    int64_t column() const { return rows * pixel; }
+    int64_t step() const { return width * column(); }
+
     // Turns the rows that a tile from `top` on can see. Where steps are few, 128 neurons are turned at once.
+    template <int INPUTS>
     void meet(const Job& job, int64_t image, int64_t top) const {
+        typedef typename Bits<INPUTS>::type Pixel;
+        constexpr int EACH = WORD / INPUTS;
         const Source& s = *source;
-        const int64_t size = s.columns * s.channels, plane = s.spikes.images * s.spikes.neurons, next = rows * words;
-        const int64_t seen = size < width * s.channels ? size : width * s.channels;
-        const int halves = 2 * job.steps <= WORD ? 2 : 1;
-        for (int64_t b = 0; b < planes(); ++b)
+        const int64_t size = s.columns * s.channels, plane = s.spikes.images * s.spikes.neurons, next = step();
+        const int64_t there = s.columns < width - left ? s.columns : width - left, seen = there * s.channels;
+        const int halves = halves_of(job);
+        __builtin_memset(maps, 0, planes() * job.steps * next + BEYOND);
+        for (int64_t b = 0; b < s.spikes.bits; ++b)
             for (int64_t y = 0; y < rows; ++y) {
-                uint64_t* to = maps + b * job.steps * next + y * words;
-                const int64_t row = top + y - s.padding_y;
-                const bool there = row >= 0 && row < s.rows && b < s.spikes.bits;
+                const int64_t row = top * s.stride_y + y - s.padding_y;
+                if (row < 0 || row >= s.rows) continue;
                 const uint64_t* from = s.spikes.words + b * plane + image * s.spikes.neurons + row * size;
-                for (int64_t w = 0; w < words; w += halves) {
-                    const int64_t first = w * WORD, count = there ? seen - first : 0;
-                    const int64_t low = count < 0 ? 0 : count < WORD ? count : WORD;
+                for (int64_t begin = 0; begin < seen; begin += halves * WORD) {
+                    const int64_t count = seen - begin;
+                    const int64_t low = count < WORD ? count : WORD;
                     const int64_t high = halves == 1 || count < WORD ? 0 : count < 2 * WORD ? count - WORD : WORD;
-                    for (int64_t i = 0; i < low; ++i) turning[i] = from[first + i];
+                    for (int64_t i = 0; i < low; ++i) turning[i] = from[begin + i];
                     for (int64_t i = low; i < WORD; ++i) turning[i] = 0;
-                    for (int64_t i = 0; i < high; ++i) turning[i] |= from[first + WORD + i] << WORD / 2;
-                    if (any_of(turning)) transpose(turning);
-                    const bool both = halves == 2 && w + 1 < words;
-                    for (int t = 0; t < job.steps; ++t) {
-                        to[t * next + w] = turning[turned(t)];
-                        if (both) to[t * next + w + 1] = turning[turned(t + WORD / 2)];
+                    for (int64_t i = 0; i < high; ++i) turning[i] |= from[begin + WORD + i] << WORD / 2;
+                    if (!any_of(turning)) continue;
+                    transpose(turning);
+                    for (int half = 0; half < halves; ++half) {
+                        const int64_t x = begin / INPUTS + half * EACH, columns = there - x < EACH ? there - x : EACH;
+                        char* to = maps + b * job.steps * next + (left + x) * column() + y * pixel;
+                        for (int t = 0; t < job.steps && columns > 0; ++t, to += next) {
+                            const uint64_t bits = turning[turned(t + half * WORD / 2)];
+                            if (columns == EACH)
+#pragma GCC unroll 4
+                                for (int e = 0; e < EACH; ++e) *(Pixel*)(to + e * column()) = Pixel(bits >> e * INPUTS);
+                            else
+                                for (int e = 0; e < columns; ++e) *(Pixel*)(to + e * column()) = Pixel(bits >> e * INPUTS);
+                        }
                     }
                 }
             }
     }
+
+    void meet(const Job& job, int64_t image, int64_t top) const {
+        if (pixel == 2) return meet<16>(job, image, top);
+        if (pixel == 4) return meet<32>(job, image, top);
+        meet<64>(job, image, top);
+    }
 };
+
+// Whether a population's neurons can take sums as they come: their numbers are those of the channel, and channels are whole
+// blocks.
+inline bool fuses(const Job& job) {
+    const bool plain = job.dynamics == Dynamics::subtract_at || job.dynamics == Dynamics::subtract_above;
+    return !job.out && plain && !job.threshold_pixel && !job.rest_pixel && !(job.channels % job.block);
+}
+
+// The numbers of PADDING channels of neurons, behind each other: they fire at the bound, and spikes that pass by are worth
+// the factor.
+enum { BOUND, THRESHOLD, FACTOR, NUMBERS };
+
+template <class Real>
+inline int64_t number(int which, int64_t channel) {
+    return (channel / PADDING * NUMBERS + which) * PADDING + channel % PADDING;
+}
+
+// The neurons that sums go into.
+template <class Real>
+struct Taking {
+    Real* numbers;  // [block / PADDING][NUMBERS][PADDING]
+    Real* base;     // [block], what sums start from
+    char* fired;    // [step][row][column][block] as bits
+    int64_t rows;
+    const Gathering<Real>* passing;  // spikes that are worth a factor of their channel's and added last, or null
+
+    // At most one row more than the tile has.
+    Taking(Room& room, const Job& job) : rows(job.tile_rows + 1), passing(nullptr) {
+        numbers = room.take<Real>(NUMBERS * job.block);
+        base = room.take<Real>(job.block);
+        fired = room.take<char>(job.steps * step(job) + 2 * BEYOND);
+    }
+
+    int64_t step(const Job& job) const { return rows * job.columns * job.block / 8; }
+
+    void begin(const Job& job, int64_t block) {
+        const Real* from = (const Real*)job.threshold + block * job.block;
+        for (int64_t c = 0; c < job.block; ++c) {
+            numbers[number<Real>(THRESHOLD, c)] = from[c];
+            numbers[number<Real>(BOUND, c)] = job.dynamics == Dynamics::subtract_at ? from[c] : above(from[c]);
+            numbers[number<Real>(FACTOR, c)] =
+                passing ? ((const Real*)passing->source->window)[block * job.block + c] : Real(0);
+        }
+    }
+
+    // What is there in a step without spikes.
+    void rest(const Job& job, int64_t block, int64_t image, int t) {
+        const int64_t from = t * job.rest_step + image * job.rest_image + block * job.block;
+        for (int64_t c = 0; c < job.block; ++c) base[c] = job.rest ? ((const Real*)job.rest)[from + c] : Real(0);
+    }
+
+    // What neurons sent, as words.
+    void end(const Job& job, int64_t block, int64_t image, int64_t top, int64_t height, uint64_t* turning) const {
+        const int halves = halves_of(job);
+        const int64_t size = height * job.columns * job.block, next = step(job);
+        uint64_t* words = job.up + (image * job.rows + top) * job.columns * job.channels + block * job.block;
+        for (int64_t begin = 0; begin < size; begin += halves * WORD) {
+            const char* from = fired + begin / 8;
+            for (int t = 0; t < job.steps; ++t) turning[t] = *(const Word*)(from + t * next);
+            for (int t = job.steps; t < WORD; ++t) turning[t] = 0;
+            if (halves == 2)
+                for (int t = 0; t < job.steps; ++t) turning[t + WORD / 2] = *(const Word*)(from + t * next + sizeof(Word));
+            if (any_of(turning)) transpose(turning);
+            for (int half = 0; half < halves; ++half) {
+                const int64_t first = begin + half * WORD, last = first + WORD < size ? first + WORD : size;
+                for (int64_t n = first; n < last; n += PADDING) {  // blocks are multiples of it
+                    uint64_t* to = words + n / job.block * job.channels + n % job.block;
+                    for (int i = 0; i < PADDING; ++i) {
+                        const uint64_t word = turning[turned(int(n - first) + i)];
+                        to[i] = halves == 1 ? word : uint64_t(uint32_t(word >> half * WORD / 2));
+                    }
+                }
+            }
+        }
+    }
+
+  private:
+    static float above(float number) { return __builtin_nextafterf(number, __builtin_huge_valf()); }
+    static double above(double number) { return __builtin_nextafter(number, __builtin_huge_val()); }
+};
+
+// Rows of outputs, some of their channels: what their sums start from, and what becomes of them.
+constexpr int MOST_STRIP = 2;
+
+template <class Real>
+struct Outputs {
+    const Real* from[MOST_STRIP];
+    Real* to[MOST_STRIP];            // where sums go, or the potentials of the neurons that take them
+    char* fired[MOST_STRIP];         // their spikes; null where sums are stored
+    const char* passing[MOST_STRIP]; // spikes that pass by, or null
+    const Real* numbers;
+    int64_t from_next, to_next, fired_next, passing_next;  // to the next output; the first is 0 where all start alike
+};
+
+// How far the outputs are that are finished.
+struct Place {
+    int64_t to, fired, passing;
+
+    template <class Real>
+    void advance(const Outputs<Real>& out) {
+        to += out.to_next;
+        fired += out.fired_next;
+        passing += out.passing_next;
+    }
+};
+
+// The sums of an output are complete.
+template <class Real, int CHANNELS>
+inline __attribute__((always_inline)) void finish(const Outputs<Real>& out, int row, const Place& place,
+                                                  const typename Lanes<Real>::vec* sum) {
+    using vec = typename Lanes<Real>::vec;
+    using mask = typename Lanes<Real>::mask;
+    using integer = typename Lanes<Real>::integer;
+    typedef typename Bits<CHANNELS>::type Pixel;
+    constexpr int L = lanes<Real>, V = CHANNELS / L;
+    Real* to = out.to[row] + place.to;
+    if (!out.fired[0]) {
+#pragma GCC unroll 16
+        for (int v = 0; v < V; ++v) *(vec*)(to + v * L) = sum[v];
+        return;
+    }
+    uint64_t fired = 0;
+    const auto take = [&](int v, vec current) __attribute__((always_inline)) {
+        const Real* numbers = out.numbers + number<Real>(0, v * L);
+        vec potential = *(const vec*)(to + v * L) + current;
+        const mask over = potential >= *(const vec*)(numbers + BOUND * PADDING);
+        potential -= (vec)(*(const mask*)(numbers + THRESHOLD * PADDING) & over);
+        *(vec*)(to + v * L) = potential;
+        fired |= bits_of<Real>(over) << v * L;
+    };
+    if (out.passing[0]) {
+        const uint64_t passing = *(const Pixel*)(out.passing[row] + place.passing);
+        mask lane;
+#pragma GCC unroll 16
+        for (int l = 0; l < L; ++l) lane[l] = integer(1) << l;
+#pragma GCC unroll 16
+        for (int v = 0; v < V; ++v) {
+            const mask on = ((mask{} + integer(passing >> v * L & ((uint64_t(1) << L) - 1))) & lane) != 0;
+            take(v, sum[v] + (vec)(*(const mask*)(out.numbers + number<Real>(FACTOR, v * L)) & on));
+        }
+    } else {
+#pragma GCC unroll 16
+        for (int v = 0; v < V; ++v) take(v, sum[v]);
+    }
+    *(Pixel*)(out.fired[row] + place.fired) = Pixel(fired);
+}
+
+// The spikes of a column, of SEEN rows of INPUTS channels. Those of an amplitude's bit b are added by several(input, b).
+template <int INPUTS, int SEEN, bool GRADED, class One, class Several>
+inline __attribute__((always_inline)) void visit(const char* column, int64_t plane, const One& one, const Several& several) {
+    constexpr int EACH = WORD / INPUTS, NUMBERS = (SEEN + EACH - 1) / EACH;
+#pragma GCC unroll 8
+    for (int n = 0; n < NUMBERS; ++n) {  // EACH rows as one number
+        const int left = SEEN - n * EACH, bits = left < EACH ? left * INPUTS : WORD;
+        const auto number = [&](int b) __attribute__((always_inline)) {
+            const uint64_t all = *(const Word*)(column + b * plane + n * sizeof(Word));
+            return bits < WORD ? all & ((uint64_t(1) << bits % WORD) - 1) : all;
+        };
+        if (GRADED && bits * MOST_GATHERED_BITS <= WORD) {  // all bits of few amplitudes as one number
+            uint64_t all = number(0);
+#pragma GCC unroll 4
+            for (int b = 1; b < MOST_GATHERED_BITS; ++b) all |= number(b) << b * bits % WORD;
+            for (; all; all &= all - 1) several(n * WORD + first(all) % bits, first(all) / bits);
+            continue;
+        }
+        for (uint64_t single = number(0); single; single &= single - 1) one(n * WORD + first(single));
+        if (GRADED)
+#pragma GCC unroll 4
+            for (int b = 1; b < MOST_GATHERED_BITS; ++b)
+                for (uint64_t more = number(b); more; more &= more - 1) several(n * WORD + first(more), b);
+    }
+}
 
 // One step of STRIP rows of outputs, CHANNELS of their channels. A column of inputs has INPUTS channels, and reaches TAPS
 // outputs.
 template <class Real, int STRIP, int TAPS, int INPUTS, int CHANNELS, bool GRADED>
-void slide(const Gathering<Real>& g, const Job& job, const uint64_t* maps, const Real* weight, Real* const* rows) {
+void slide(const Gathering<Real>& g, const Job& job, const char* map, const Real* weight, const Outputs<Real>& out) {
     using vec = typename Lanes<Real>::vec;
-    using Pixel = typename Bits<INPUTS>::type;
-    constexpr int L = lanes<Real>, V = CHANNELS / L, ROW = STRIP * TAPS * CHANNELS, SEEN = STRIP + TAPS - 1;
-    constexpr int EACH = WORD / INPUTS, NUMBERS = (SEEN + EACH - 1) / EACH, PLANES_READ = GRADED ? MOST_GATHERED_BITS : 1;
-    const int64_t B = job.block, before = TAPS - 1 - g.source->padding_x, width = g.width, columns = job.columns;
-    const int64_t plane = job.steps * g.rows * g.words, line = g.words;
+    constexpr int L = lanes<Real>, V = CHANNELS / L, ROW = STRIP * TAPS * CHANNELS;
+    const int64_t before = TAPS - 1 - g.source->padding_x, width = g.width, columns = job.columns;
+    const int64_t plane = job.steps * g.step(), next_column = g.column();
     vec sum[STRIP][TAPS][V];
-    const auto add = [&](const Real* taps) __attribute__((always_inline)) {
+    const auto start = [&](int o, int k, int64_t from) __attribute__((always_inline)) {
+#pragma GCC unroll 16
+        for (int v = 0; v < V; ++v) sum[o][k][v] = *(const vec*)(out.from[o] + from + v * L);
+    };
+    const auto one = [&](int at) __attribute__((always_inline)) {
+        const Real* taps = weight + at * ROW;
 #pragma GCC unroll 16
         for (int o = 0; o < STRIP; ++o)
 #pragma GCC unroll 16
@@ -103,105 +313,189 @@ void slide(const Gathering<Real>& g, const Job& job, const uint64_t* maps, const
 #pragma GCC unroll 16
                 for (int v = 0; v < V; ++v) sum[o][k][v] += *(const vec*)(taps + (o * TAPS + k) * CHANNELS + v * L);
     };
-    const auto add_several = [&](const Real* taps, Real amplitude) __attribute__((always_inline)) {
+    static const Real WORTH[] = {1, 2, 4};
+    const auto several = [&](int at, int bit) __attribute__((always_inline)) {
+        const Real* taps = weight + at * ROW;
+        const vec each = vec{} + WORTH[bit];
 #pragma GCC unroll 16
         for (int o = 0; o < STRIP; ++o)
 #pragma GCC unroll 16
             for (int k = 0; k < TAPS; ++k)
 #pragma GCC unroll 16
-                for (int v = 0; v < V; ++v)
-                    sum[o][k][v] += *(const vec*)(taps + (o * TAPS + k) * CHANNELS + v * L) * amplitude;
+                for (int v = 0; v < V; ++v) sum[o][k][v] += *(const vec*)(taps + (o * TAPS + k) * CHANNELS + v * L) * each;
     };
-    // The inputs of a column, EACH rows from `first` on, as one number.
-    const auto number = [&](const uint64_t* map, int first, int64_t x) __attribute__((always_inline)) {
-        uint64_t bits = 0;
-#pragma GCC unroll 4
-        for (int r = 0; r < EACH; ++r)
-            if (first + r < SEEN) bits |= uint64_t(((const Pixel*)(map + (first + r) * line))[x]) << r * INPUTS % WORD;
-        return bits;
-    };
-    Real* out[STRIP];
+    int64_t next = 0;  // the output that the window's last sums belong to; sums of outputs that are not there are lost
+    for (int k = 0; k < TAPS; ++k) next = k - before > 0 && k - before < columns ? k - before : next;
 #pragma GCC unroll 16
-    for (int o = 0; o < STRIP; ++o) {
-        out[o] = rows[o];
+    for (int o = 0; o < STRIP; ++o)
 #pragma GCC unroll 16
-        for (int k = 0; k < TAPS; ++k)
+        for (int k = 0; k < TAPS; ++k) {
+            const int64_t x = k - before < 0 ? 0 : k - before < columns ? k - before : columns - 1;
+            start(o, k, x * out.from_next);
+        }
+    int64_t from = next * out.from_next;
+    Place place{};
+    for (int64_t x = 0; x < width; ++x, map += next_column) {
+        visit<INPUTS, STRIP + TAPS - 1, GRADED>(map, plane, one, several);
+        if (x >= before) {
 #pragma GCC unroll 16
-            for (int v = 0; v < V; ++v) {
-                const int64_t x = k - before;
-                sum[o][k][v] = x < 0 || x >= columns ? vec{} : *(const vec*)(out[o] + x * B + v * L);
-            }
+            for (int o = 0; o < STRIP; ++o) finish<Real, CHANNELS>(out, o, place, sum[o][0]);
+            place.advance(out);
+        }
+        if (next + 1 < columns) ++next, from += out.from_next;
+#pragma GCC unroll 16
+        for (int o = 0; o < STRIP; ++o) {
+#pragma GCC unroll 16
+            for (int k = 0; k + 1 < TAPS; ++k)
+#pragma GCC unroll 16
+                for (int v = 0; v < V; ++v) sum[o][k][v] = sum[o][k + 1][v];
+            start(o, TAPS - 1, from);
+        }
     }
-    for (int64_t x = 0; x < width; ++x) {
-#pragma GCC unroll 8
-        for (int n = 0; n < NUMBERS; ++n) {
-            const Real* from = weight + n * WORD * ROW;
-            uint64_t planes[PLANES_READ], several = 0;
-#pragma GCC unroll 4
-            for (int b = 0; b < PLANES_READ; ++b) planes[b] = number(maps + b * plane, n * EACH, x);
-#pragma GCC unroll 4
-            for (int b = 1; b < PLANES_READ; ++b) several |= planes[b];
-            for (uint64_t single = planes[0] & ~several; single; single &= single - 1) add(from + first(single) * ROW);
-            if (GRADED)
-                for (; several; several &= several - 1) {
-                    const int at = first(several);
-                    int amplitude = 0;
-#pragma GCC unroll 4
-                    for (int b = 0; b < PLANES_READ; ++b) amplitude |= int(planes[b] >> at & 1) << b;
-                    add_several(from + at * ROW, Real(amplitude));
+}
+
+// The same for one row of outputs behind a kernel of 3x3 with a stride of 2. Weights of a spike: what it adds to the output
+// that its column is the last of, and to the one that it is the first of; else, to the one that it is the middle of.
+template <class Real, int INPUTS, int CHANNELS>
+void stride(const Gathering<Real>& g, const Job& job, const char* map, const Real* weight, const Outputs<Real>& out) {
+    using vec = typename Lanes<Real>::vec;
+    constexpr int L = lanes<Real>, V = CHANNELS / L, ROW = 3 * CHANNELS;
+    const int64_t columns = job.columns, next_column = g.column();
+    vec done[V], sum[V];
+    const auto ends = [&](int at) __attribute__((always_inline)) {
+        const Real* taps = weight + at * ROW;
+#pragma GCC unroll 16
+        for (int v = 0; v < V; ++v) {
+            done[v] += *(const vec*)(taps + v * L);
+            sum[v] += *(const vec*)(taps + CHANNELS + v * L);
+        }
+    };
+    const auto middle = [&](int at) __attribute__((always_inline)) {
+        const Real* taps = weight + at * ROW + 2 * CHANNELS;
+#pragma GCC unroll 16
+        for (int v = 0; v < V; ++v) sum[v] += *(const vec*)(taps + v * L);
+    };
+    const auto never = [](int, int) {};
+    Place place{};
+#pragma GCC unroll 16
+    for (int v = 0; v < V; ++v) done[v] = vec{};
+    for (int64_t x = 0; x <= columns; ++x) {
+        const Real* from = out.from[0] + (x < columns ? x : 0) * out.from_next;
+#pragma GCC unroll 16
+        for (int v = 0; v < V; ++v) sum[v] = *(const vec*)(from + v * L);
+        visit<INPUTS, 3, false>(map, 0, ends, never);
+        if (x) {
+            finish<Real, CHANNELS>(out, 0, place, done);
+            place.advance(out);
+        }
+        if (x == columns) return;
+        map += next_column;
+        visit<INPUTS, 3, false>(map, 0, middle, never);
+        map += next_column;
+#pragma GCC unroll 16
+        for (int v = 0; v < V; ++v) done[v] = sum[v];
+    }
+}
+
+// And where each output sees one pixel.
+template <class Real, int INPUTS, int CHANNELS>
+void point(const Gathering<Real>& g, const Job& job, const char* map, const Real* weight, const Outputs<Real>& out) {
+    using vec = typename Lanes<Real>::vec;
+    constexpr int L = lanes<Real>, V = CHANNELS / L;
+    const int64_t columns = job.columns, next = g.source->stride_x * g.column();
+    vec sum[V];
+    const auto one = [&](int at) __attribute__((always_inline)) {
+#pragma GCC unroll 16
+        for (int v = 0; v < V; ++v) sum[v] += *(const vec*)(weight + at * CHANNELS + v * L);
+    };
+    const auto never = [](int, int) {};
+    Place place{};
+    for (int64_t x = 0; x < columns; ++x, map += next) {
+#pragma GCC unroll 16
+        for (int v = 0; v < V; ++v) sum[v] = *(const vec*)(out.from[0] + x * out.from_next + v * L);
+        visit<INPUTS, 1, false>(map, 0, one, never);
+        finish<Real, CHANNELS>(out, 0, place, sum);
+        place.advance(out);
+    }
+}
+
+// One step of a tile, [row][column][block]. Where neurons take the sums, `to` holds their potentials, `to_next` from one
+// pixel to the next, and sums start from their base, or from currents, [row][column][block].
+template <class Real>
+struct Strips {
+    const Gathering<Real>& g;
+    const Job& job;
+    int64_t block, height;
+    int t;
+    Real* to;
+    int64_t to_next;
+    const Taking<Real>* taking;  // null where sums are added to `to`
+    const Real* currents;        // or null
+
+    // `count` rows from y on, channels from c on.
+    Outputs<Real> outputs(int64_t y, int count, int64_t c) const {
+        const int64_t B = job.block, columns = job.columns;
+        Outputs<Real> out{};
+        out.to_next = to_next;
+        out.from_next = !taking ? to_next : currents ? B : 0;
+        for (int o = 0; o < count; ++o) {
+            const bool there = y + o < height;
+            out.to[o] = there ? to + (y + o) * columns * to_next + c : g.nowhere + c;
+            out.from[o] = !taking ? out.to[o] : currents ? currents + (there ? y + o : y) * columns * B + c : taking->base + c;
+            if (!taking) continue;
+            out.fired[o] = taking->fired + t * taking->step(job) + ((y + o) * columns * B + c) / 8;
+            if (const Gathering<Real>* passing = taking->passing)
+                out.passing[o] = passing->maps + t * passing->step() + (there ? y + o : y) * passing->pixel + (block * B + c) / 8;
+        }
+        if (!taking) return out;
+        out.numbers = taking->numbers + number<Real>(0, c);
+        out.fired_next = B / 8;
+        out.passing_next = taking->passing ? taking->passing->column() : 0;
+        return out;
+    }
+
+    template <int STRIP, int TAPS, int INPUTS, int CHANNELS, bool GRADED>
+    void rows() const {
+        const Source& s = *g.source;
+        constexpr int64_t weights = int64_t(STRIP + TAPS - 1) * INPUTS * STRIP * TAPS * CHANNELS;
+        const Real* weight = (const Real*)s.window + block * (job.block / CHANNELS) * weights;
+        for (int64_t c = 0; c < job.block; c += CHANNELS, weight += weights)
+            for (int64_t y = 0; y < height; y += STRIP) {
+                const Outputs<Real> out = outputs(y, STRIP, c);
+                const char* map = g.maps + t * g.step() + y * s.stride_y * g.pixel;
+                if constexpr (TAPS == 1) {
+                    point<Real, INPUTS, CHANNELS>(g, job, map, weight, out);
+                    continue;
                 }
-        }
-        const int64_t done = x - before, next = done + TAPS;
-        if (done >= 0)
-#pragma GCC unroll 16
-            for (int o = 0; o < STRIP; ++o)
-#pragma GCC unroll 16
-                for (int v = 0; v < V; ++v) *(vec*)(out[o] + done * B + v * L) = sum[o][0][v];
-        const bool more = next < columns;
-#pragma GCC unroll 16
-        for (int o = 0; o < STRIP; ++o)
-#pragma GCC unroll 16
-            for (int v = 0; v < V; ++v) {
-#pragma GCC unroll 16
-                for (int k = 0; k + 1 < TAPS; ++k) sum[o][k][v] = sum[o][k + 1][v];
-                sum[o][TAPS - 1][v] = more ? *(const vec*)(out[o] + next * B + v * L) : vec{};
+                if constexpr (TAPS == 3 && STRIP == 1 && !GRADED)
+                    if (s.stride_x == 2) {
+                        stride<Real, INPUTS, CHANNELS>(g, job, map, weight, out);
+                        continue;
+                    }
+                if constexpr (TAPS > 1) slide<Real, STRIP, TAPS, INPUTS, CHANNELS, GRADED>(g, job, map, weight, out);
             }
     }
-}
 
-// One step of a tile: to[row][column][block].
-template <class Real, int STRIP, int TAPS, int INPUTS, int CHANNELS, bool GRADED>
-void strips(const Gathering<Real>& g, const Job& job, int64_t block, int64_t height, int t, Real* to) {
-    const int64_t B = job.block, line = job.columns * B;
-    constexpr int64_t weights = int64_t(STRIP + TAPS - 1) * INPUTS * STRIP * TAPS * CHANNELS;
-    const Real* weight = (const Real*)g.source->window + block * (B / CHANNELS) * weights;
-    for (int64_t y = 0; y < height; y += STRIP)
-        for (int64_t c = 0; c < B; c += CHANNELS) {
-            Real* rows[STRIP];
-            for (int o = 0; o < STRIP; ++o) rows[o] = (y + o < height ? to + (y + o) * line : g.nowhere) + c;
-            slide<Real, STRIP, TAPS, INPUTS, CHANNELS, GRADED>(g, job, g.maps + (t * g.rows + y) * g.words,
-                                                               weight + c / CHANNELS * weights, rows);
-        }
-}
+    template <int STRIP, int TAPS, int CHANNELS, bool GRADED>
+    void rows() const {
+        if (g.pixel == 2) return rows<STRIP, TAPS, 16, CHANNELS, GRADED>();
+        if (g.pixel == 4) return rows<STRIP, TAPS, 32, CHANNELS, GRADED>();
+        rows<STRIP, TAPS, 64, CHANNELS, GRADED>();
+    }
 
-template <class Real, int STRIP, int TAPS, int CHANNELS, bool GRADED>
-void strips(const Gathering<Real>& g, const Job& job, int64_t block, int64_t height, int t, Real* to) {
-    const auto chosen = g.source->channels == 16   ? strips<Real, STRIP, TAPS, 16, CHANNELS, GRADED>
-                        : g.source->channels == 32 ? strips<Real, STRIP, TAPS, 32, CHANNELS, GRADED>
-                                                   : strips<Real, STRIP, TAPS, 64, CHANNELS, GRADED>;
-    chosen(g, job, block, height, t, to);
-}
+    template <bool GRADED>
+    void rows() const {
+        const Source& s = *g.source;
+        if (s.kernel_x == 5) return rows<1, 5, 16, GRADED>();
+        if (s.strip == 2) return rows<2, 3, 16, GRADED>();
+        rows<1, 3, 32, GRADED>();
+    }
 
-template <class Real, bool GRADED>
-void gather(const Gathering<Real>& g, const Job& job, int64_t block, int64_t height, int t, Real* to) {
-    const Source& s = *g.source;
-    if (s.kernel_x == 5)
-        strips<Real, 1, 5, 16, GRADED>(g, job, block, height, t, to);
-    else if (s.strip == 2)
-        strips<Real, 2, 3, 16, GRADED>(g, job, block, height, t, to);
-    else
-        strips<Real, 1, 3, 32, GRADED>(g, job, block, height, t, to);
-}
+    void run() const {
+        if (g.source->kernel_x == 1) return rows<1, 1, 32, false>();
+        g.planes() > 1 ? rows<true>() : rows<false>();
+    }
+};
 
 // One step of a tile where each spike is worth a factor of its channel's, at the neuron in its own place.
 template <class Real, int INPUTS>
@@ -217,26 +511,23 @@ void factors(const Gathering<Real>& g, const Job& job, int64_t block, int64_t he
         for (int64_t c = 0; c < count; c += L) {
             const vec factor = *(const vec*)((const Real*)g.source->window + shift + c) * Real(1 << b);
             for (int64_t y = 0; y < height; ++y) {
-                const auto* map = (const typename Bits<INPUTS>::type*)(g.maps + ((b * job.steps + t) * g.rows + y) * g.words);
+                const char* map = g.maps + (b * job.steps + t) * g.step() + y * g.pixel;
                 Real* sums = to + y * columns * B + c;
-                for (int64_t x = 0; x < columns; ++x) {
-                    const integer bits = integer(uint64_t(map[x]) >> (shift + c) & ((uint64_t(1) << L) - 1));
-                    const mask on = ((mask{} + bits) & lane) != 0;
+                for (int64_t x = 0; x < columns; ++x, map += g.column()) {
+                    const uint64_t pixel = *(const typename Bits<INPUTS>::type*)map;
+                    const mask on = ((mask{} + integer(pixel >> (shift + c) & ((uint64_t(1) << L) - 1))) & lane) != 0;
                     *(vec*)(sums + x * B) += (vec)((mask)factor & on);
                 }
             }
         }
 }
 
+// One step of a tile: to[row][column][block].
 template <class Real>
 void gather(const Gathering<Real>& g, const Job& job, int64_t block, int64_t height, int t, Real* to) {
-    if (g.source->kernel_x == 1) {
-        const auto chosen = g.source->channels == 16   ? factors<Real, 16>
-                            : g.source->channels == 32 ? factors<Real, 32>
-                                                       : factors<Real, 64>;
-        return chosen(g, job, block, height, t, to);
-    }
-    g.planes() > 1 ? gather<Real, true>(g, job, block, height, t, to) : gather<Real, false>(g, job, block, height, t, to);
+    if (!is_factor(*g.source)) return Strips<Real>{g, job, block, height, t, to, job.block, nullptr, nullptr}.run();
+    const auto chosen = g.pixel == 2 ? factors<Real, 16> : g.pixel == 4 ? factors<Real, 32> : factors<Real, 64>;
+    chosen(g, job, block, height, t, to);
 }
 
 }  // namespace

@@ -35,11 +35,13 @@
 //                                            column x    0        1        2
 //
 // Windows. The spikes of an active image through a small kernel are not listed but gathered (gather.hpp): each output's
-// current is added up in registers while a window slides along the row, so that nothing is stored for each spike.
+// current is added up in registers while a window slides along the row, so that nothing is stored for each spike. Most
+// neurons take that sum from the registers and fire at once.
 //
 // Order. Every current is the sum of the rest, then of each source's spikes by input row, column and channel (gathered: by
-// column, row and channel), one after the other, and no multiply-adds are fused. An image's own spikes decide whether they
-// are gathered. So results do not depend on threads, batches, tiles or the processor.
+// column, row and channel, amplitudes bit by bit), one after the other, and no multiply-adds are fused. Where neurons take a
+// gathered sum at once, its source comes last, but for a lone residual. An image's own spikes decide whether they are
+// gathered. So results do not depend on threads, batches, tiles or the processor.
 #pragma once
 
 #include <cstdint>
@@ -151,11 +153,13 @@ inline bool is_factor(const Source& s) {
 
 // Whether there is a kernel that gathers spikes like that: strip and channels that are gathered together by the kernel.
 inline bool can_gather(const Source& s) {
-    const bool three = s.kernel_x == 3 && (s.strip == 2 ? s.together == 16 : s.strip == 1 && s.together == 32);
-    const bool five = s.kernel_x == 5 && s.strip == 1 && s.together == 16;
+    const bool one = s.kernel_x == 1 && s.strip == 1 && s.together == 32;
+    const bool two = s.stride_x == 2 && s.kernel_x == 3 && s.strip == 1 && s.together == 32;
+    const bool three = s.stride_x == 1 && s.kernel_x == 3 && (s.strip == 2 ? s.together == 16 : s.strip == 1 && s.together == 32);
+    const bool five = s.stride_x == 1 && s.kernel_x == 5 && s.strip == 1 && s.together == 16;
     const bool bits = s.channels == 16 || s.channels == 32 || s.channels == 64;
     if (is_factor(s)) return bits && s.strip == 1;
-    return (three || five) && bits && contiguous(s) && s.kernel_y == s.kernel_x && s.stride_x == 1 && s.stride_y == 1 &&
+    return (one || two || three || five) && bits && contiguous(s) && s.kernel_y == s.kernel_x && s.stride_x == s.stride_y &&
            s.dilation_y == 1 && s.padding_x >= 0 && s.padding_x < s.kernel_x && s.padding_y >= 0;
 }
 

@@ -3,6 +3,10 @@
 
 #include "kernels.hpp"
 
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
 namespace respike {
 namespace {
 
@@ -36,6 +40,23 @@ static_assert(sizeof(Lanes<float>::integer) == sizeof(float) && sizeof(Lanes<dou
 static_assert(PADDING % lanes<float> == 0 && PADDING % lanes<double> == 0);
 
 int first(uint64_t word) { return __builtin_ctzll(word); }
+
+// Bit l is set where lane l of a mask is.
+template <class Real>
+inline uint64_t bits_of(typename Lanes<Real>::mask mask) {
+    constexpr bool single = sizeof(Real) == sizeof(float);
+#if defined(__AVX512DQ__)
+    return single ? _mm512_movepi32_mask((__m512i)mask) : _mm512_movepi64_mask((__m512i)mask);
+#elif defined(__AVX2__)
+    return uint32_t(single ? _mm256_movemask_ps((__m256)mask) : _mm256_movemask_pd((__m256d)mask));
+#elif defined(__SSE2__)
+    return uint32_t(single ? _mm_movemask_ps((__m128)mask) : _mm_movemask_pd((__m128d)mask));
+#else
+    uint64_t bits = 0;
+    for (int l = 0; l < lanes<Real>; ++l) bits |= uint64_t(mask[l] & 1) << l;
+    return bits;
+#endif
+}
 
 }  // namespace
 }  // namespace respike

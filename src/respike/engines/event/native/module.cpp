@@ -232,7 +232,8 @@ template <class Real>
 std::unique_ptr<bool[]> gathered_of(const Part& part, const Job& job, int threads) {
     const auto& [words, shared, map] = part;
     const Spikes s = spikes(words);
-    if (!map->window || s.signs > 1 || s.bits > MOST_GATHERED_BITS) return nullptr;
+    const int most = map->source.stride_x > 1 || (map->source.kernel_x == 1 && !is_factor(map->source)) ? 1 : MOST_GATHERED_BITS;
+    if (!map->window || s.signs > 1 || s.bits > most) return nullptr;
     const std::vector<int64_t>& counts = shared->counted(words, threads);
     std::unique_ptr<bool[]> gathered(new bool[s.images]);
     const double least = (s.bits > 1 ? GATHERED_SEVERAL_ACTIVITY : GATHERED_ACTIVITY) * double(s.neurons) * job.steps;

@@ -104,17 +104,32 @@ struct Desk {
     Tile<Real> tile;
     Meeting<Real>* meetings;
     Gathering<Real>* gatherings;  // of sources with spikes that are gathered
+    Taking<Real>* taking;         // null where no neurons can take what is gathered
 
     Desk(Room& room, const Job& job)
         : tile(room, job), meetings(room.take<Meeting<Real>>(job.count)),
-          gatherings(room.take<Gathering<Real>>(job.count)) {
+          gatherings(room.take<Gathering<Real>>(job.count)), taking(nullptr) {
+        bool windows = false;
         for (int i = 0; i < job.count; ++i) {
             const Meeting<Real> meeting(room, job.sources[i]);
             if (meetings) meetings[i] = meeting;
             if (!job.sources[i].gathered) continue;
             const Gathering<Real> gathering(room, job.sources[i], job);
             if (gatherings) gatherings[i] = gathering;
+            windows |= !is_factor(job.sources[i]);
         }
+        if (!windows || !fuses(job)) return;
+        taking = room.take<Taking<Real>>(1);
+        const Taking<Real> taken(room, job);
+        if (taking) *taking = taken;
+    }
+
+    // The source whose sums an image's neurons take, which is added last; -1 where there is none.
+    int last(const Job& job, int64_t image) const {
+        int found = -1;
+        for (int i = 0; i < job.count && taking; ++i)
+            if (const Source& s = job.sources[i]; !is_factor(s) && s.gathered && s.gathered[image]) found = i;
+        return found;
     }
 
     // What the sources do once for a tile.
@@ -127,11 +142,48 @@ struct Desk {
     }
 };
 
+// Adds what a source delivers in one step.
+template <class Real>
+void deliver(const Job& job, const Desk<Real>& desk, int64_t block, int64_t image, int t, int source) {
+    const Source& s = job.sources[source];
+    Real* to = desk.tile.current;
+    if (s.gathered && s.gathered[image])
+        gather<Real>(desk.gatherings[source], job, block, desk.tile.height, t, to);
+    else if (s.lists.amplitude)
+        convolution<Real, true>(desk.meetings[source], job, image, block, t, to);
+    else
+        convolution<Real, false>(desk.meetings[source], job, image, block, t, to);
+}
+
+// All steps of a tile whose neurons take the sums of source `last`. What other sources deliver is added up in memory
+// before, but for a lone residual, whose factors are added behind.
+template <class Real>
+void taken(const Job& job, const Desk<Real>& desk, int64_t block, int64_t image, int last) {
+    const Tile<Real>& tile = desk.tile;
+    const Gathering<Real>& gathering = desk.gatherings[last];
+    Taking<Real>& taking = *desk.taking;
+    const Source* other = job.count == 2 ? &job.sources[1 - last] : nullptr;
+    const bool residual = other && is_factor(*other) && other->gathered && other->gathered[image] && other->spikes.bits == 1;
+    const bool stored = job.count > 1 && !residual;
+    taking.passing = residual ? &desk.gatherings[1 - last] : nullptr;
+    taking.begin(job, block);
+    Real* potential = (Real*)job.potential + (image * job.rows * job.columns + tile.first_pixel) * job.channels +
+                      tile.first_channel;
+    for (int t = 0; t < job.steps; ++t) {
+        if (t == 0 || job.rest_step) taking.rest(job, block, image, t);
+        if (stored) rest<Real>(job, tile, image, t, tile.current);
+        for (int i = 0; stored && i < job.count; ++i)
+            if (i != last) deliver<Real>(job, desk, block, image, t, i);
+        Strips<Real>{gathering, job, block, tile.height, t, potential, job.channels, &taking, stored ? tile.current : nullptr}
+            .run();
+    }
+    taking.end(job, block, image, tile.top, tile.height, gathering.turning);
+}
+
 // All steps of a tile that convolutions lead to: step after step.
 template <class Real>
 void convolutions(const Job& job, const Desk<Real>& desk, int64_t block, int64_t image) {
     const Tile<Real>& tile = desk.tile;
-    const Meeting<Real>* meetings = desk.meetings;
     const bool steady = !job.rest_step && !job.out && job.dynamics < Dynamics::tracer;  // `step` restores the current
     const bool same = !job.threshold_pixel && !job.rest_pixel;
     if (steady) {
@@ -140,14 +192,7 @@ void convolutions(const Job& job, const Desk<Real>& desk, int64_t block, int64_t
     }
     for (int t = 0; t < job.steps; ++t) {
         if (!steady) rest<Real>(job, tile, image, t, tile.current);
-        for (int i = 0; i < job.count; ++i) {
-            if (const bool* gathered = job.sources[i].gathered; gathered && gathered[image])
-                gather<Real>(desk.gatherings[i], job, block, tile.height, t, tile.current);
-            else if (meetings[i].source->lists.amplitude)
-                convolution<Real, true>(meetings[i], job, image, block, t, tile.current);
-            else
-                convolution<Real, false>(meetings[i], job, image, block, t, tile.current);
-        }
+        for (int i = 0; i < job.count; ++i) deliver<Real>(job, desk, block, image, t, i);
         if (job.out)
             emit<Real>(job, tile, image, t, tile.current);
         else if (!steady)
@@ -178,6 +223,10 @@ void run(const Job& job, int64_t block, int64_t image, int64_t number, Line* scr
     Desk<Real> desk(given, job);
     Tile<Real>& tile = desk.tile;
     tile.place(job, block, number);
+    if (const int last = desk.last(job, image); last >= 0) {
+        desk.meet(job, block, image);
+        return taken<Real>(job, desk, block, image, last);
+    }
     if (!job.out) begin<Real>(job, tile, image);
     if (!job.count && !job.rest_step && !job.out) {  // a constant current
         rest<Real>(job, tile, image, 0, tile.current);
