@@ -134,7 +134,7 @@ def tables(records: dict[str, Record]) -> list[str]:
     good = {name: record for name, record in records.items() if "seconds" in record}
     early = {name: record for name, record in good.items() if "method" not in record}
     rest = "The tables below are of `max_norm` plans. " + _machine(early)
-    return [_best(good), rest, _tables(records), _few(good), _growth(good)]
+    return [part for part in (_best(good), rest, _tables(records), _few(good), _growth(early)) if part]
 
 
 def _best(good: dict[str, Record]) -> str:
@@ -146,8 +146,9 @@ def _best(good: dict[str, Record]) -> str:
         "### Plans that decide as the network does",
         "",
         "`calibrated` plans; the other packages convert as they do below. Each row and the plain network run in the "
-        "batch of 8, 32 or 128 images that suits them most. The network has its batch norms folded, and runs in "
-        "`torch.inference_mode` and the better of two memory formats. " + _machine(known),
+        "batch of 8, 32 or 128 images that suits them most, of those that have been measured so far. The network has "
+        "its batch norms folded, and runs in `torch.inference_mode` and the better of two memory formats. "
+        + _machine(known),
         "",
         "| | images/s | time / (T · network) | batch | accuracy |",
         "| --- |" + " ---: |" * 4,
