@@ -120,3 +120,13 @@ def test_the_readme_s_headlines_on_speed_are_those_of_the_benchmark() -> None:
     assert f"it is {ahead[0]:.0f} to {ahead[-1]:.0f} times faster" in text
     (one_pass,) = re.findall(r"takes \*\*([\d.]+) times\*\* the network's own time", page)
     assert f"takes {one_pass} times the plain network's time" in text
+
+
+def test_the_mutants_that_tests_have_seen_are_those_of_the_last_run() -> None:
+    folders = json.loads((ROOT / "benchmarks" / "mutants.json").read_text(encoding="utf-8")).values()
+    tried, killed = (sum(folder[what] for folder in folders) for what in ("tried", "killed"))
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert f"Of {tried} mutants of six folders, the tests saw {killed}" in page
+    for folder in folders:
+        assert folder["tried"] - folder["killed"] == len(folder["survived"])
+        assert all(folder["survived"].values())
