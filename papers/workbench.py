@@ -130,6 +130,11 @@ class Workbench:
         calibration = self.images(dataset, "calibration").images
         return Subject(name, network, test, calibration, zoo.record(name).sha256)
 
+    def has(self, name: str) -> bool:
+        """Whether the weights of a network of the zoo and its data are on this machine."""
+        here = {listing.name for listing in data.available() if listing.place is not None}
+        return zoo.trained(name) and zoo.find(name).dataset in here
+
     def epoch(self, subject: Subject, weights: Path) -> Subject:
         """The same network of the zoo with the weights after one epoch."""
         content = weights.read_bytes()

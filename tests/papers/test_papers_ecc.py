@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,12 +15,18 @@ from papers.ecc import plans
 from papers.ecc.histograms import EXPECTED, Counts
 from papers.ecc.outcomes import count, mops_of_a_spike
 from papers.published import ecc_mops
-from papers.workbench import Subject, pack, unpack
+from papers.workbench import Subject, Workbench, pack, unpack
+from rich.progress import Progress
 from torch import nn
 
 import respike
 from respike import Probe, data, engines, methods, zoo
+from respike.coding import ConstantCurrent
+from respike.data import Split, cifar
+from respike.data.catalogue import Member, Spec, find
+from respike.data.loading import read
 from respike.ir import Linear
+from respike.zoo.vgg import vgg16
 
 STEPS = 24
 
@@ -103,3 +113,54 @@ def test_figure_5_compares_distances_from_the_expected_counts() -> None:
         "figure5-late-eta": Verdict.FAILS,
         "figure5-late-2017": Verdict.HOLDS,  # as far on every image: not farther
     }
+
+
+def _hundred(folder: Path, images: int = 12) -> Spec:
+    """CIFAR-100's files in their canonical form, but small."""
+    random, spec, members = np.random.default_rng(5), find("cifar100"), {}
+    for split in (Split.TRAIN, Split.TEST):
+        labels = random.integers(0, 100, (images, 2), np.uint8)  # the coarse one in front
+        content = cifar.build(random.integers(0, 256, (images, 3, 32, 32), np.uint8), labels)
+        (member,) = spec.members[split]
+        (folder / member.name).write_bytes(content)
+        members[split] = (Member(member.name, hashlib.md5(content, usedforsecurity=False).hexdigest()),)
+    return replace(spec, members=members)
+
+
+def test_cifar_100_is_measured_where_it_is_at_hand(tmp_path: Path) -> None:
+    ecc, spec = program("ecc"), _hundred(tmp_path)
+    torch.manual_seed(6)
+    model = vgg16(classes=100, width=1, batch_norm=True).eval()
+
+    class Here(Workbench):
+        def has(self, name: str) -> bool:
+            return zoo.find(name).dataset == spec.name
+
+        def subject(self, name: str) -> Subject:
+            test, training = (read(spec, split, tmp_path) for split in (Split.TEST, Split.TRAIN))
+            return Subject(name, respike.load(model, test.images[:2]), test, training.images, "")
+
+    with Progress(disable=True) as bar:
+        found = ecc.cifar100(Here(tmp_path, (), 10, 0, bar))
+        absent = ecc.cifar100(Workbench(tmp_path, (), 10, 0, bar)) if not zoo.trained(ecc.HUNDRED) else []
+    assert [(one.id, one.images) for one in found] == [("cifar100", 10), ("cifar100-three-times-faster", 10)]
+    assert all(np.isfinite([one.value, one.low, one.high]).all() for one in found)
+    assert [(one.id, one.ours) for one in absent] == [("cifar100", "not measured")]
+
+
+def test_larger_thresholds_are_fewer_steps(subject: Subject) -> None:
+    """In count mode, where nothing saturates: 4 times the steps and 4 times the thresholds are the same."""
+    images = subject.test.take(40).images.double()
+    found = [
+        count(
+            subject.network,
+            replace(
+                plans.with_thresholds(plans.largest(subject, steps), factor, with_value=True),
+                coding=ConstantCurrent(),
+            ),
+            images,
+        ).outputs
+        / steps
+        for steps, factor in ((STEPS, 2.0), (4 * STEPS, 8.0))
+    ]
+    assert torch.allclose(*found)
