@@ -59,6 +59,14 @@ def test_the_shipped_record_is_that_of_the_recipe(entry: Entry) -> None:
     assert all(weight.dtype == torch.float32 and weight.isfinite().all() for weight in network.parameters())
 
 
+def test_loading_leaves_the_random_numbers_as_they_were() -> None:
+    torch.manual_seed(3)
+    wanted = torch.rand(4)
+    torch.manual_seed(3)
+    zoo.load("mnist-cnn")
+    assert torch.equal(torch.rand(4), wanted)
+
+
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     for suffix in ("json", "safetensors"):

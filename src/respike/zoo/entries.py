@@ -179,7 +179,7 @@ ENTRIES: tuple[Entry, ...] = (
             f"ResNet-{depth} on CIFAR-10",
         )
         for depth, recipe in (
-            (8, replace(_CIFAR_RECIPE, epochs=65)),
+            (8, replace(_CIFAR_RECIPE, epochs=40, weight_decay=2e-4, teacher="cifar10-resnet14")),
             (14, replace(_CIFAR_RECIPE, epochs=59)),
             (20, replace(_CIFAR_RECIPE, epochs=57)),
             (50, _CIFAR_RECIPE),

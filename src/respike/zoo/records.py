@@ -138,7 +138,8 @@ def load(name: str, directory: Path | None = None) -> nn.Module:
     content = read(path)
     if hashlib.sha256(content).hexdigest() != record(name, directory).sha256:
         raise InvalidFile(f"{path} is corrupted: its SHA-256 is not the one in {name}.json; install or train it again")
-    network = entry.build()
+    with torch.random.fork_rng(devices=[]):  # the weights that are overwritten are random
+        network = entry.build()
     fill(network, parse(content, path)[0], path)
     return network.eval()
 
