@@ -151,7 +151,7 @@ def test_cifar_100_is_measured_where_it_is_at_hand(tmp_path: Path) -> None:
 def test_larger_thresholds_are_fewer_steps(subject: Subject) -> None:
     """In count mode, where nothing saturates: 4 times the steps and 4 times the thresholds are the same."""
     images = subject.test.take(40).images.double()
-    found = [
+    few, many = (
         count(
             subject.network,
             replace(
@@ -162,5 +162,5 @@ def test_larger_thresholds_are_fewer_steps(subject: Subject) -> None:
         ).outputs
         / steps
         for steps, factor in ((STEPS, 2.0), (4 * STEPS, 8.0))
-    ]
-    assert torch.allclose(*found)
+    )
+    assert torch.allclose(few, many)
