@@ -22,31 +22,31 @@ from respike.schedule import InputThenDrain
 _MOST_BITS = 12
 
 
-@published(FEW_SPIKES, WANG_2022, LI_2021, search={"steps": Steps(), "bits": Whole(1, _MOST_BITS)})
+@published(FEW_SPIKES, WANG_2022, LI_2021, search={"steps": Steps(), "value_bits": Whole(1, _MOST_BITS)})
 def coarse_to_fine(
     network: Network,
     calibration: Calibration,
     *,
     steps: StepCount = 8,
-    bits: Annotated[int, Bounds(1, _MOST_BITS, whole=True)] | None = None,
+    value_bits: Annotated[int, Bounds(1, _MOST_BITS, whole=True)] | None = None,
     images: Count = 64,
 ) -> Plan:
     """Signed spikes, large values first: a deep network in few steps, all layers under way at once.
 
     *Paper*: none. *As built*: the whole input comes in the first step, as in FIT with T1 = 1. Neurons send at most one
     spike in a step, of either sign, which is worth `weights[t]` units of their channel (`neurons.CoarseToFine`); from
-    about three quarters of `2^bits` the weights fall evenly to 1. Units have the least squared error for `2^bits - 1`
-    values, as in `few_spikes`. The mean input of each channel is corrected in every step (`refine.settle`), because
+    about three quarters of `2^value_bits` the weights fall evenly to 1. Units have the least squared error for
+    `2^value_bits - 1` values, as in `few_spikes`. The mean input of each channel is corrected in every step (`refine.settle`), because
     the first coarse spikes leave small activations out.
 
     Args:
         network: the network to convert.
         calibration: images from the training set.
         steps: time steps.
-        bits: of the values that units are chosen for; `2 + steps / 4` unless given.
+        value_bits: of the values that units are chosen for; `2 + steps / 4` unless given.
         images: how many of the calibration images are simulated, at most.
     """
-    levels = bits or min(_MOST_BITS, 2 + steps // 4)
+    levels = value_bits or min(_MOST_BITS, 2 + steps // 4)
     plan = few_spikes(network, calibration, steps=levels, correct_bias=False)
     weights = falling(steps, 3 * 2.0**levels / 4)
     sites = {}
