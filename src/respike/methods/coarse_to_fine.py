@@ -36,8 +36,8 @@ def coarse_to_fine(
     *Paper*: none. *As built*: the whole input comes in the first step, as in FIT with T1 = 1. Neurons send at most one
     spike in a step, of either sign, which is worth `weights[t]` units of their channel (`neurons.CoarseToFine`); from
     about three quarters of `2^value_bits` the weights fall evenly to 1. Units have the least squared error for
-    `2^value_bits - 1` values, as in `few_spikes`. The mean input of each channel is corrected in every step (`refine.settle`), because
-    the first coarse spikes leave small activations out.
+    `2^value_bits - 1` values, as in `few_spikes`. The mean input of each channel is corrected in every step
+    (`refine.settle`), because the first coarse spikes leave small activations out.
 
     Args:
         network: the network to convert.
