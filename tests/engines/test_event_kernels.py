@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -101,6 +101,8 @@ def test_lists_deliver_every_spike_once(
 
 
 @settings(max_examples=80, deadline=None)
+@example("default", False, 1, (1, 1), 16, 32, (1, 1), (0, 0), 7, 1.0, False, 0)
+@example("default", False, 1, (1, 1), 64, 64, (1, 1), (0, 0), 64, 1.0, True, 0)
 @given(
     name=st.sampled_from(SETS),
     single=st.booleans(),

@@ -180,9 +180,9 @@ def _conv_weight(conv: Conv, scale: Tensor, block: int) -> Tensor:
 
 def _gathered(conv: Conv, source: _Source, block: int) -> tuple[int, int]:
     """How many rows and channels of outputs are gathered together, for small kernels between few channels; else 0."""
-    kernel = _kernel(conv)
-    few = source.layout.sizes[2] in GATHERED_CHANNELS
-    if not few or conv.groups > 1 or {*conv.dilation} != {1} or max(conv.padding) >= min(kernel):
+    kernel, (rows, columns, channels) = _kernel(conv), source.layout.sizes
+    few, matrix = channels in GATHERED_CHANNELS, rows * columns == 1 and kernel == (1, 1)  # matrices have lists alone
+    if not few or matrix or conv.groups > 1 or {*conv.dilation} != {1} or max(conv.padding) >= min(kernel):
         return 0, 0
     match kernel, _pair(conv.stride, 1), block:
         case (5, 5), (1, 1), 16:
