@@ -39,7 +39,7 @@ def test_the_spikes_of_another_coding_as_frames_give_the_same(network: Network, 
 def test_a_sequence_that_stands_still_is_an_image(engine: Engine) -> None:
     network = _network()
     shown = images(network, 4)
-    still = max_norm(network, shown, steps=9)
+    still = max_norm(network, 1.5 * shown, steps=9)  # no current is a threshold, on which rounding would decide
     moving = replace(still, coding=Frames())
     sequence = shown.unsqueeze(1).expand(-1, 9, *shown.shape[1:])
     one = simulate(SpikingNetwork(network, still), shown, engine=engine)

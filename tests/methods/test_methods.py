@@ -306,7 +306,7 @@ RANGES = {
     "burst": "steps 2…64 log, most 1…10, percentile 99…100",
     "signed": "steps 2…64 log",
     "multi_threshold": "steps 1…64 log, thresholds 1…8",
-    "coarse_to_fine": "steps 2…64 log, bits 1…12",
+    "coarse_to_fine": "steps 2…64 log",
     "few_spikes": "steps 1…12",
     "canonic_spikes": "steps 1…12",
     "time_to_first_spike": "time_bits 1…8",

@@ -14,7 +14,7 @@ from respike.errors import InvalidPlan
 from respike.ir import Network, ceiling
 from respike.methods.few_spikes import few_spikes
 from respike.methods.method import published
-from respike.methods.search import Steps, Whole
+from respike.methods.search import Steps
 from respike.neurons import CoarseToFine
 from respike.plan import Plan
 from respike.schedule import InputThenDrain
@@ -22,7 +22,7 @@ from respike.schedule import InputThenDrain
 _MOST_BITS = 12
 
 
-@published(FEW_SPIKES, WANG_2022, LI_2021, search={"steps": Steps(), "value_bits": Whole(1, _MOST_BITS)})
+@published(FEW_SPIKES, WANG_2022, LI_2021, search={"steps": Steps()})
 def coarse_to_fine(
     network: Network,
     calibration: Calibration,

@@ -20,7 +20,7 @@ _AT_ONCE = 256
 """Neurons whose columns are computed at once."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Population:
     """The neurons of one IF node, and what they get from outside: `[steps, neurons]`, of the input and of biases."""
 
@@ -29,7 +29,7 @@ class Population:
     currents: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Synapses:
     """What one population sends to another: `weights[k]` from neuron `sources[k]` to neuron `readers[k]`."""
 
