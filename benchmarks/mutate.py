@@ -276,15 +276,13 @@ class Tests:
     @classmethod
     def of(cls, folder: str, run: Runner) -> Tests:
         """Runs them all; ends the program unless they pass."""
-        file = (
-            COPY
-            / f"{folder}-{_digest(ROOT / 'src' / 'respike', *(ROOT / one for one in (*ALWAYS, *TESTS[folder])))}.json"
-        )
+        shown = (*ALWAYS, *TESTS[folder])
+        file = COPY / f"{folder}-{_digest(ROOT / 'src' / 'respike', *(ROOT / one for one in shown))}.json"
         if not file.exists():
             for old in COPY.glob(f"{folder}-*.json"):
                 old.unlink()
             part = file.with_suffix(".part")
-            if not run((*ALWAYS, *TESTS[folder]), lines=part).passed:
+            if not run(shown, lines=part).passed:
                 raise SystemExit(
                     f"the tests of {folder} fail without any mutant, as {COPY}/tests.log tells: nothing is learnt"
                 )

@@ -12,9 +12,8 @@ import sys
 from importlib import import_module
 from types import ModuleType
 
-TYPE_CHECKING = (
-    False  # as in `typing`, which takes long to import: until the command line begins, Ctrl-C shows a traceback
-)
+# As in `typing`, which takes long to import, and until the command line begins Ctrl-C shows a traceback.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from respike import (
         calibrate,

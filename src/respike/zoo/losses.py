@@ -21,7 +21,7 @@ class Loss(StrEnum):
     CROSS_ENTROPY = "cross_entropy"
     """Of the softmax of the outputs."""
     SQUARED_ERROR = "squared_error"
-    """Of each output, from 1 at the label and 0 elsewhere, as the toolboxes before 2015 had it. Outputs stay small."""
+    """Of each output, from 1 at the label and 0 elsewhere, so that outputs stay small."""
 
     def __call__(self, outputs: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
         """The mean loss of outputs `[n, classes]` or, where positions have labels, `[n, classes, positions]`.
