@@ -53,7 +53,7 @@ PAPER = {
     "mnist-cnn": Published("16c5-2s-16c5-2s-10", 99.14, 12, 25),
 }
 SMALL_OUTPUTS = {name: f"{name}-squared" for name in PAPER}
-"""The same networks trained by the squared error, whose outputs lie near 0 and 1: no output neuron saturates."""
+"""The same networks trained by the squared error, whose outputs lie near 0 and 1: output neurons hardly saturate."""
 EARLY = 8
 """The step from which accuracy falls, where it does: one fixed step, for the best one of a curve is above all others by
 its choice."""
@@ -67,8 +67,8 @@ _REWORDED = "Reworded after the first results, which counted steps and compared 
 _TIES = (
     "An output neuron sends at most one spike a step, and the outputs of our networks are so large (Figure 2) that "
     "several neurons send all they can, which ties. Tested: read as potentials, which do not tie, the same runs lose "
-    "what the first claims of Figure 5 say; and the same network trained by the squared error, whose output neurons do "
-    "not saturate, loses less (`{}-squared-fit-spikes`). What is left is that few steps count to few numbers."
+    "what the first claims of Figure 5 say; and the same network trained by the squared error, whose output neurons "
+    "hardly saturate, loses less (`{}-squared-fit-spikes`). What is left is that few steps count to few numbers."
 )
 REASONS = {
     "mnist-mlp-falls-spikes": "What rises is that ties are decided: of 487 errors at step 8, 425 are ties between "
