@@ -1,6 +1,7 @@
 """The batched engine on a GPU: fused kernels beside the torch loop and the network itself, on trained networks.
 
     python benchmarks/gpu.py [--networks mnist-mlp mnist-cnn] [--steps 64 256] [--batch 128 1000] [--repeats 7]
+    python benchmarks/gpu.py --page   writes what `--write` has put into gpu.json into docs/guides/gpu.md
 
 Before anything is timed, the fused kernels must give the loop's outputs and spike counts bit for bit. Repeats of all
 rows are interleaved, and medians of seconds are shown, the device synchronised before and after each. The row
@@ -11,9 +12,12 @@ TF32.
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -24,6 +28,10 @@ from respike.errors import InvalidOption
 from respike.ir import Network
 from respike.lower import unit_spikes
 
+ROWS = Path(__file__).with_suffix(".json")
+PAGE = Path(__file__).parents[1] / "docs" / "guides" / "gpu.md"
+START, END = "<!-- made by benchmarks/gpu.py -->", "<!-- end -->"
+
 
 def main() -> None:
     """Prints one table per network, number of steps and batch."""
@@ -33,34 +41,62 @@ def main() -> None:
     parser.add_argument("--batch", nargs="+", type=int, default=[128, 1000])
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--memory", type=int, default=1024, help="MiB that the values of one chunk may take")
+    parser.add_argument("--write", action="store_true", help=f"keep the figures in {ROWS.name}")
+    parser.add_argument("--page", action="store_true", help="write the page, and measure nothing")
     options = parser.parse_args()
+    if options.page:
+        before, rest = PAGE.read_text(encoding="utf-8").split(START)
+        text = f"{before}{START}\n\n{page(json.loads(ROWS.read_text()))}\n\n{END}{rest.split(END, 1)[1]}"
+        PAGE.write_text(text, encoding="utf-8")
+        return
     if not torch.cuda.is_available():
         raise SystemExit(f"no CUDA device: torch {torch.__version__} sees none, and this benchmark times one")
     fused.require()
     torch.backends.cudnn.allow_tf32 = False
-    print(f"torch {torch.__version__}, {torch.cuda.get_device_name()}, float32")
+    device = f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
+    print(f"{device}, float32")
+    tables = []
     with torch.no_grad():
         for name in options.networks:
             for steps in options.steps:
                 for batch in options.batch:
-                    _table(name, steps, batch, options.repeats, options.memory * 2**20)
+                    rows = _measured(name, steps, batch, options.repeats, options.memory * 2**20)
+                    tables.append({"network": name, "steps": steps, "batch": batch, "rows": rows})
+                    print(f"\n{name}, T = {steps}, batch {batch}\n{_table([tables[-1]])}", flush=True)
+    if options.write:
+        ROWS.write_text(json.dumps({"device": device, "tables": tables}, indent=1) + "\n", encoding="utf-8")
 
 
-def _table(name: str, steps: int, batch: int, repeats: int, memory: int) -> None:
+def page(measured: dict[str, Any]) -> str:
+    """What the page shows of the figures."""
+    return f"On an {measured['device']}, in float32:\n\n{_table(measured['tables'])}"
+
+
+def _table(tables: Iterable[dict[str, Any]]) -> str:
+    lines = ["| Network | T | Batch | Engine | Images a second | Time / (T · network) | Times the loop |"]
+    lines += ["| --- | ---: | ---: | --- | ---: | ---: | ---: |"]
+    for table in tables:
+        for engine, found in table["rows"].items():
+            ends = f"{found['share']:.3f} | {found['faster']:.2f} |" if "faster" in found else "| |"
+            start = f"| {table['network']} | {table['steps']} | {table['batch']:,} | {engine} "
+            lines.append(f"{start}| {found['images_per_second']:,.0f} | {ends}")
+    return "\n".join(lines)
+
+
+def _measured(name: str, steps: int, batch: int, repeats: int, memory: int) -> dict[str, dict[str, float]]:
     dataset = zoo.find(name).dataset
     images = data.load(dataset, "test").take(batch).images
     on_cpu = respike.load(zoo.load(name).eval(), images[:4])
     plan = methods.max_norm(on_cpu, data.load(dataset, "calibration").images[:1000], steps=steps)
     network, images = on_cpu.to("cuda"), images.to("cuda")
     _check(network, plan, images, memory)
-    rows = _rows(network, plan, images, memory)
-    seconds = _medians(rows, repeats)
-    print(f"\n{name}, T = {steps}, batch {batch}")
-    print(f"{'':24}{'images/s':>12}{'time/(T·network)':>18}{'times the loop':>16}")
+    seconds = _medians(_rows(network, plan, images, memory), repeats)
+    rows = {}
     for row, taken in seconds.items():
-        passes = 1 if row == "network" else steps
-        share, ratio = taken / passes / seconds["network"], seconds["torch loop"] / taken
-        print(f"{row:24}{batch / taken:12.0f}{share:18.3f}{'' if row == 'network' else f'{ratio:16.2f}'}", flush=True)
+        rows[row] = {"images_per_second": batch / taken}
+        if row != "network":
+            rows[row] |= {"share": taken / steps / seconds["network"], "faster": seconds["torch loop"] / taken}
+    return rows
 
 
 def _check(network: Network, plan: Plan, images: torch.Tensor, memory: int) -> None:

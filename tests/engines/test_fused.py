@@ -1,6 +1,7 @@
-"""The Triton kernels against the definitions, in Triton's interpreter; and that they compile for GPUs.
+"""The Triton kernels against the definitions, on a GPU where there is one, else in Triton's interpreter.
 
-No GPU is needed: what an interpreter cannot show (the machine's own arithmetic, times) is not tested here.
+That they compile for GPUs is tested everywhere. What an interpreter cannot show is the machine's own arithmetic, and
+how it multiplies bf16.
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ from respike.engines.fused import IntegerProducts, SplitProducts
 from respike.errors import InvalidOption
 from respike.ir import Linear, Network, Reshape, map_tensors
 from respike.lower import fixed_point, unit_spikes
-from respike.neurons import Above, IntegrateFire, Neuron, SignedIntegrateFire, ToValue, TracedState
+from respike.neurons import Above, IntegrateFire, Neuron, SignedIntegrateFire, State, ToValue, TracedState
 from respike.plan import Plan, Site, SpikeCount
 from respike.record import INPUT, Probe, Recording
 from respike.schedule import InputThenDrain, Steady
 
 NEEDS_TRITON = pytest.mark.skipif(not fused.available(), reason="Triton is not installed")
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+torch.backends.cudnn.allow_tf32 = False
 NEURONS: list[Neuron] = [
     IntegrateFire(),
     IntegrateFire(fires=Above()),
@@ -83,19 +86,27 @@ def test_fired_as_by_definition(
     state = dataclasses.replace(state, total=total) if isinstance(state, TracedState) else state
     kernel = fused.kernel_of(neuron)
     assert kernel is not None
-    found = fused.fire(kernel, state, currents, threshold, extra, steps)
+    there = dataclasses.replace(state, **{name: value.to(DEVICE) for name, value in _tensors(state).items()})
+    found = fused.fire(kernel, there, currents.to(DEVICE), threshold.to(DEVICE), extra.to(DEVICE), steps)
     counts = torch.zeros_like(potential)
     broadcast = threshold.reshape(1, -1, *[1] * (len(shape) - 2))
     for number in range(steps):
         current = currents[number if changing else 0] + extra
         state, spikes = neuron.step(state, current, broadcast)
         counts = counts + spikes
-        assert torch.equal(found.spikes[number], spikes.to(torch.int8))
+        assert torch.equal(found.spikes[number].cpu(), spikes.to(torch.int8))
     assert found.spikes.dtype == torch.int8
-    assert torch.equal(found.counts, counts)
+    assert torch.equal(found.counts.cpu(), counts)
     for field in dataclasses.fields(state):
         expected = getattr(state, field.name)
-        assert torch.equal(torch.as_tensor(getattr(found.state, field.name)), torch.as_tensor(expected)), field.name
+        assert torch.equal(torch.as_tensor(getattr(found.state, field.name)).cpu(), torch.as_tensor(expected)), (
+            field.name
+        )
+
+
+def _tensors(state: State) -> dict[str, Any]:
+    found = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+    return {name: value for name, value in found.items() if isinstance(value, Tensor)}
 
 
 @NEEDS_TRITON
@@ -124,10 +135,10 @@ def test_engine_gives_the_reference_engines_spikes(
     plan = Plan({node.name: site(node.name) for node in network.activations}, schedule, coding)
     plan = dataclasses.replace(plan, readout=SpikeCount(site("fc"))) if counted else plan
     probe = Probe(spikes=(*plan.sites, INPUT), potentials=tuple(plan.sites), fan_out=fan_outs(network))
-    found = engines.batched(network, plan, images(network, 2), probe, memory=memory, fused=True)
+    found = engines.batched(network.to(DEVICE), plan, images(network, 2), probe, memory=memory, fused=True)
     expected = engines.reference(network, plan, images(network, 2), probe)
     assert_same(expected, found, 1e-9)
-    single = network.to(torch.float32)  # where orders of summation flip ties, the torch loop is the measure
+    single = network.to(torch.float32).to(DEVICE)  # where orders of summation flip ties, the torch loop is the measure
     found = engines.batched(single, plan, images(network, 2), probe, memory=memory, fused=True)
     assert_same(engines.batched(single, plan, images(network, 2), probe, memory=memory, fused=False), found, 0.0)
 
@@ -136,19 +147,19 @@ def assert_same(expected: Recording, found: Recording, tolerance: float) -> None
     for kind in ("spikes", "spike_counts", "spikes_per_step", "operations_per_step"):
         assert_all_equal(getattr(expected, kind), getattr(found, kind), 0.0)
     assert_all_equal(expected.potentials, found.potentials, tolerance)
-    assert torch.allclose(expected.outputs_over_time, found.outputs_over_time, rtol=0, atol=tolerance)
+    assert torch.allclose(expected.outputs_over_time.cpu(), found.outputs_over_time.cpu(), rtol=0, atol=tolerance)
 
 
 def assert_all_equal(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], tolerance: float) -> None:
     assert expected.keys() == found.keys()
     for name in expected:
         assert expected[name].dtype == found[name].dtype, name
-        assert torch.allclose(expected[name], found[name], rtol=0, atol=tolerance), name
+        assert torch.allclose(expected[name].cpu(), found[name].cpu(), rtol=0, atol=tolerance), name
 
 
 @NEEDS_TRITON
 def test_few_spikes_neurons_stay_with_torch() -> None:
-    network = _perceptron()
+    network = _perceptron().to(DEVICE)
     plan = methods.few_spikes(network, images(network, 20), steps=4)
     loop, kernels = (engines.batched(network, plan, images(network, 3), fused=on) for on in (False, True))
     assert_same(loop, kernels, 0.0)
@@ -202,9 +213,9 @@ def test_split_products(rows: int, outputs: int, inputs: int, seed: int) -> None
     spikes = torch.randint(-1, 2, (rows, 2, inputs), generator=generator).float().transpose(0, 1)
     whole = torch.randint(-(2**16), 2**16, (outputs, inputs), generator=generator).float() / 2**10
     pieces = SplitProducts().pieces(Linear("fc", ("x",), whole))
-    assert torch.equal(fused.product(spikes, pieces), spikes @ whole.t())
+    assert torch.equal(_product(spikes, pieces), spikes @ whole.t())
     weight = torch.randn(outputs, inputs, generator=generator)
-    found = fused.product(spikes, SplitProducts().pieces(Linear("fc", ("x",), weight)))
+    found = _product(spikes, SplitProducts().pieces(Linear("fc", ("x",), weight)))
     error = (found.double() - spikes.double() @ weight.double().t()).abs()
     assert bool((error <= 3 * inputs * 2.0**-24 * (spikes.abs() @ weight.abs().t()) * 1.01).all())
 
@@ -217,7 +228,11 @@ def test_integer_products(rows: int, outputs: int, inputs: int, seed: int) -> No
     spikes = torch.randint(-1, 2, (inputs, rows), generator=generator).double().t()
     weight = torch.randint(-128, 128, (outputs, inputs), generator=generator).double()
     pieces = IntegerProducts().pieces(Linear("fc", ("x",), weight))
-    assert torch.equal(fused.product(spikes, pieces), spikes @ weight.t())
+    assert torch.equal(_product(spikes, pieces), spikes @ weight.t())
+
+
+def _product(spikes: Tensor, pieces: Tensor) -> Tensor:
+    return fused.product(spikes.to(DEVICE), pieces.to(DEVICE)).cpu()
 
 
 @NEEDS_TRITON
@@ -230,7 +245,8 @@ def test_engine_with_integer_products(network: Network, signed: bool) -> None:
     fixed = fixed_point(network, plan)
     batch = fixed.encode(images(network, 2))
     probe = Probe(spikes=tuple(plan.sites), potentials=tuple(plan.sites))
-    found = engines.batched(fixed.network, fixed.plan, batch, probe, fused=True, products=IntegerProducts())
+    on_device = fixed.network.to(DEVICE)
+    found = engines.batched(on_device, fixed.plan, batch, probe, fused=True, products=IntegerProducts())
     assert_same(engines.reference(fixed.network, fixed.plan, batch, probe), found, 0.0)
 
 
@@ -249,10 +265,11 @@ def test_engine_with_split_products(network: Network, schedule: Steady | InputTh
     batch = (16 * images(network, 3)).round() / 16
     probe = Probe(spikes=tuple(plan.sites))
     expected = engines.reference(dyadic, plan, batch, probe)
-    found = engines.batched(dyadic.to(torch.float32), plan, batch, probe, fused=True, products=SplitProducts())
+    single = dyadic.to(torch.float32).to(DEVICE)
+    found = engines.batched(single, plan, batch, probe, fused=True, products=SplitProducts())
     for name in plan.sites:
-        assert torch.equal(expected.spikes[name], found.spikes[name].double()), name
-    assert torch.equal(expected.outputs_over_time, found.outputs_over_time.double())
+        assert torch.equal(expected.spikes[name], found.spikes[name].double().cpu()), name
+    assert torch.equal(expected.outputs_over_time, found.outputs_over_time.double().cpu())
 
 
 def test_without_triton_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
