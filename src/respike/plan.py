@@ -46,6 +46,7 @@ class Site:
     A neuron fires at `threshold`; each spike delivers `spike_value`, in activation units, to the next affine map. Both
     equal give rates that decode to the activation. Weight normalisation and threshold balancing are this, written
     differently (ECC Remark 1). For few-spikes neurons both are units, which the neuron multiplies in each of its steps.
+    Numbers are kept on the CPU, wherever they come from; engines take them to the device of the network.
 
     Args:
         threshold: potential at which a neuron fires; positive.
@@ -66,6 +67,10 @@ class Site:
     def __post_init__(self) -> None:
         if self.spike_value is None:
             object.__setattr__(self, "spike_value", self.threshold)
+        for name in ("threshold", "spike_value", "initial_potential", "extra_current", "transient"):
+            number = getattr(self, name)
+            if isinstance(number, Tensor):
+                object.__setattr__(self, name, number.cpu())
         _check("threshold", self.threshold, positive=True)
         _check("spike_value", self.value, positive=True)
         _check("initial_potential", self.initial_potential)

@@ -26,9 +26,8 @@ from respike.plan import AccumulatedMax, Site
 MEMORY = 16 * 2**20
 """Bytes that one node's values may take at one time: images are taken in parts of that size, which caches may hold."""
 
-
 KEPT = 512 * 2**20
-"""Bytes of a layer's currents that are kept for those who ask for them again."""
+"""Bytes of a layer's currents that are kept for those who ask for them again, and of a part on other devices."""
 
 
 class Layers(Protocol):
@@ -123,7 +122,9 @@ class _InTorch:
         if transient is not None:
             current = current + transient.to(current)
         small = neuron.most is not None and neuron.most <= torch.iinfo(torch.int8).max
-        fired = torch.empty(self._steps, *current.shape[1:], dtype=torch.int8 if small else torch.int32)
+        fired = torch.empty(
+            self._steps, *current.shape[1:], dtype=torch.int8 if small else torch.int32, device=current.device
+        )
         for number in range(self._steps):
             now = at(current, number) + numbers.extra_current
             state, fired[number] = neuron.step(state, now, numbers.threshold)
@@ -139,21 +140,23 @@ class _Spikes:
     """Spikes at every step, in few bytes."""
 
     def __init__(self, spikes: Tensor) -> None:
+        spikes = spikes.cpu()
         self._shape = spikes.shape
         self._packed = bool(((spikes == 0) | (spikes == 1)).all())
         self._kept = np.packbits(spikes.numpy().astype(bool)) if self._packed else spikes.numpy()
 
     def dense(self, like: Tensor) -> Tensor:
-        """The spikes in the type of a tensor."""
+        """The spikes in the type of a tensor, and where it is."""
         kept = np.unpackbits(self._kept, count=self._shape.numel()) if self._packed else self._kept
-        return torch.from_numpy(kept).reshape(self._shape).to(like.dtype, copy=True)
+        return torch.from_numpy(kept).reshape(self._shape).to(like, copy=True)
 
 
 def parts(network: Network, calibration: Calibration, coding: Coding, steps: int) -> list[Part]:
     """The calibration images in parts that fit into memory with all their steps."""
     (entry,) = network.inputs
     largest = max(network.neurons(node.name) for node in network.nodes)
-    at_once = max(1, MEMORY // (steps * largest * network.dtype.itemsize))
+    memory = MEMORY if network.device.type == "cpu" else KEPT
+    at_once = max(1, memory // (steps * largest * network.dtype.itemsize))
     found, first_image = list[Part](), 0
     for batch in image_batches(network, calibration):
         for images in torch.split(network.check_inputs((batch,))[entry.name], at_once):

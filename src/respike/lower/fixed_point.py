@@ -123,7 +123,7 @@ def fixed_point(
     every weight, its sign included. The published tool's newest version scales the threshold the wrong way round.
 
     Args:
-        network: the network, its batch norms folded.
+        network: the network, its batch norms folded. The one that comes back is on the CPU.
         plan: its plan, with integrate-and-fire neurons.
         bits: of a weight, its sign among them; 4 to 16.
         per_channel: one scale for each channel of a population in place of one for the population.
@@ -141,7 +141,7 @@ def fixed_point(
         raise InvalidOption(f"potentials can have 2 to 32 bits, got {membrane_bits}")
     plan.check(network)
     unit = input_unit or _input_unit(plan.coding)
-    whole = move_shifts(network.to(torch.float64))
+    whole = move_shifts(network.to("cpu").to(torch.float64))
     exact = replace(whole, nodes=tuple(_elementwise(node, whole) for node in whole.nodes))
     ones, unit_plan = regauge(exact, plan, Gauge(thresholds(plan), unit, sums=True))
     largest = _largest_weights(ones, per_channel)

@@ -61,6 +61,7 @@ def regauge(network: Network, plan: Plan, gauge: Gauge) -> tuple[Network, Plan]:
     population), an `ElementwiseAffine` named `source->reader` converts. Raises `InvalidPlan` for what has no units.
     """
     check_units(plan)
+    device, network = network.device, network.to("cpu")  # where units are
     rewriting = _Rewriting(network, plan, gauge)
     for node in network.nodes:
         rewriting.put(node)
@@ -71,7 +72,7 @@ def regauge(network: Network, plan: Plan, gauge: Gauge) -> tuple[Network, Plan]:
         # What an output spike is worth stays: it decodes the readout into the units of the network's outputs.
         site = site_in_unit(OUTPUT, readout.site, gauge.potentials[OUTPUT])
         readout = replace(readout, site=replace(site, spike_value=readout.site.spike_value))
-    lowered = replace(network, nodes=tuple(rewriting.nodes.values()), outputs=outputs)
+    lowered = replace(network, nodes=tuple(rewriting.nodes.values()), outputs=outputs).to(device)
     return lowered, replace(plan, sites=sites, readout=readout, coding=coding_in_unit(plan.coding, gauge.image))
 
 

@@ -184,7 +184,7 @@ def _differing_decisions(network: Network, plan: Plan, images: Tensor, allowed: 
         for start in range(0, len(images), BATCH_SIZE):
             batch = images[start : start + BATCH_SIZE]
             outputs = engine(network, plan, batch, Probe(spike_counts=False)).outputs_over_time
-            differing += (outputs.argmax(-1) != network(batch).argmax(-1)).sum(1)
+            differing += (outputs.argmax(-1) != network(batch).argmax(-1)).sum(1).cpu()
             seen += len(batch)
             if int(differing[-1]) > allowed:
                 break

@@ -35,7 +35,7 @@ def calibrate_potentials(plan: Plan, network: Network, calibration: Calibration,
         if layer.node.population or layer.site.neuron.domain is not None:
             return layer.site
         error = channel_means(evaluate(layer.node, [layer.wanted])) - channel_means(layer.sent(layer.site))
-        charge = layer.site.initial_potential + plan.decoding * error
+        charge = layer.site.initial_potential + plan.decoding * error.cpu()
         return replace(layer.site, initial_potential=charge)
 
     return replace(plan, sites=front_to_back(network, plan, calibration, images, calibrated))

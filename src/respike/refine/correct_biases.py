@@ -53,7 +53,7 @@ def with_mean_input(layer: Layer, each_step: bool = False) -> Site:
 
     With `each_step` its transient does so in every step. A transient that it had is gone.
     """
-    lost = channel_means(layer.wanted, layer.axis) - channel_means(layer.found, layer.axis)
+    lost = (channel_means(layer.wanted, layer.axis) - channel_means(layer.found, layer.axis)).cpu()
     site = replace(layer.site, extra_current=layer.site.extra_current + lost, transient=None)
     if not each_step:
         return site

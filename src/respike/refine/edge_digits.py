@@ -93,10 +93,11 @@ class _Bins:
             self._squares += binned.T @ binned / len(derivatives)
 
     def spread(self, images: int) -> Spread:
-        """Those bins that have values, for one image."""
-        kept = self._counts > 0
-        counts = self._counts[kept]
-        return Spread(self._sums[kept] / counts, counts / images, self._squares[kept][:, kept] / images)
+        """Those bins that have values, for one image, on the CPU, where digits are searched for."""
+        all_counts, sums, squares = (one.cpu() for one in (self._counts, self._sums, self._squares))
+        kept = all_counts > 0
+        counts = all_counts[kept]
+        return Spread(sums[kept] / counts, counts / images, squares[kept][:, kept] / images)
 
 
 def within(edges: Mapping[str, Edge], most: float) -> dict[str, FittedDigits]:

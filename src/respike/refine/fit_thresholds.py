@@ -59,10 +59,10 @@ def fit_thresholds(
         for near in (_FIRST, _THEN):
             pairs = [((threshold * factor).clamp(max=highest), share + shift) for factor, shift in near]
             for (one, start), found in zip(pairs, layer.tried(*(_at(site, *pair) for pair in pairs)), strict=True):
-                off = (found - wanted).transpose(0, 1).flatten(1).double().square().mean(1)
+                off = (found - wanted).transpose(0, 1).flatten(1).double().square().mean(1).cpu()
                 better, error = off < error, torch.minimum(off, error)
                 threshold, share = torch.where(better, one, threshold), torch.where(better, start, share)
-                sent = torch.where(channelwise(better, sent.ndim), found, sent)
+                sent = torch.where(channelwise(better, sent.ndim).to(sent.device), found, sent)
         return value_fitted(layer, _at(site, threshold, share), sent, wanted)
 
     return replace(plan, sites=front_to_back(network, plan, calibration, images, fitted))

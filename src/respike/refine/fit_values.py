@@ -52,7 +52,8 @@ def fit_values(plan: Plan, network: Network, calibration: Calibration, *, images
 
 def value_fitted(layer: Layer, site: Site, sent: Tensor, activations: Tensor) -> Site:
     """The site whose spikes deliver what a regression of the activations on what it has sent says."""
-    value = torch.as_tensor(site.value, dtype=torch.float64) * _slope(sent, activations, layer.last).clamp(*_RANGE)
+    slope = _slope(sent, activations, layer.last).clamp(*_RANGE).cpu()
+    value = torch.as_tensor(site.value, dtype=torch.float64) * slope
     return replace(site, spike_value=value.clamp(max=ceiling(layer.node.function) / site.neuron.largest))
 
 
