@@ -39,7 +39,7 @@ def rows(name: str, wanted: list[Mapping[str, Any]], images: int) -> Iterator[di
     """Measured conversions of a network."""
     test = data.load("cifar10", "test").take(images)
     calibration = data.load("cifar10", "calibration").images[:CALIBRATION]
-    network = respike.load(public.module() if name in public.names() else zoo.load(name), calibration[:8])
+    network = respike.load(public.module(name) if name in public.names() else zoo.load(name), calibration[:8])
     for options in wanted:
         plan = methods.calibrated.plan(network, calibration, **options)
         report = respike.measure(SpikingNetwork(network, plan), test.batches(100))

@@ -106,6 +106,7 @@ def main() -> None:
     parser.add_argument("--network", action="append", help="of the zoo, or public-resnet20")
     parser.add_argument("--method", action="append", choices=[runs.label for runs in RUNS], help="only this one")
     parser.add_argument("--images", type=int, default=1000, help="test images")
+    parser.add_argument("--device", default="cpu", help="where networks run: cpu or cuda")
     parser.add_argument("--page", action="store_true", help="write page and figure from what is measured")
     given = parser.parse_args()
     if given.page:
@@ -115,7 +116,7 @@ def main() -> None:
     for name in given.network or ("mnist-cnn", "cifar10-resnet20", "cifar10-vgg16-half", *public.names()):
         for runs in RUNS:
             if given.method is None or runs.label in given.method:
-                _measure(name, runs, given.images)
+                _measure(name, runs, given.images, given.device)
 
 
 def points() -> list[Point]:
@@ -127,16 +128,19 @@ def points() -> list[Point]:
     return sorted(found, key=lambda one: (networks.index(one.network), order[one.method], one.steps))
 
 
-def _measure(name: str, runs: Runs, images: int) -> None:
+def _measure(name: str, runs: Runs, images: int, device: str) -> None:
     there = {(one.network, one.method, one.steps, one.images) for one in points()}
     missing = [steps for steps in runs.steps if (name, runs.label, steps, images) not in there]
     if not missing:
         return
     network, test = _subject(name)
+    network = network.to(device)
     calibration = data.load(test.name, "calibration").images[:_CALIBRATION]
     for steps in (max(missing),) if runs.once else missing:
         plan = runs.method.plan(network, calibration, steps=steps, **runs.options)
-        report = respike.measure(SpikingNetwork(network, plan), test.take(images).batches(100))
+        report = respike.measure(
+            SpikingNetwork(network, plan), test.take(images).batches(100 if device == "cpu" else 1000)
+        )
         wanted = missing if runs.once else (steps,)
         _keep(_points(name, runs.label, report, steps, wanted))
 
@@ -178,7 +182,7 @@ def _keep(found: Iterable[Point]) -> None:
 def _subject(name: str) -> tuple[Network, Dataset]:
     dataset = "cifar10" if name in public.names() else zoo.find(name).dataset
     test = data.load(dataset, "test")
-    module = public.module() if name in public.names() else zoo.load(name)
+    module = public.module(name) if name in public.names() else zoo.load(name)
     return respike.load(module, test.take(8).images), test
 
 

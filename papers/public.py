@@ -15,9 +15,9 @@ from respike.zoo.residual import padded_resnet
 
 FOLDER = Path(__file__).parents[2] / "shared" / "networks"
 """Where the files are looked for."""
-RESNET20 = "public-resnet20"
-"""ResNet-20 of akamaster/pytorch_resnet_cifar10 (Yerlan Idelbayev, BSD 2-clause): 91.73 % on CIFAR-10."""
-_FILE = FOLDER / "cifar10-resnet20-akamaster.safetensors"
+RESNET20, RESNET32 = "public-resnet20", "public-resnet32"
+"""Networks of akamaster/pytorch_resnet_cifar10 (Yerlan Idelbayev, BSD 2-clause): 91.73 and 92.63 % on CIFAR-10."""
+_DEPTHS = {RESNET20: 20, RESNET32: 32}
 
 
 class Standardise(nn.Module):
@@ -40,13 +40,13 @@ class Standardise(nn.Module):
 
 def names() -> list[str]:
     """The networks whose files are at hand."""
-    return [RESNET20] if _FILE.exists() else []
+    return [name for name in _DEPTHS if _file(name).exists()]
 
 
-def module() -> nn.Module:
-    """The public ResNet-20 as PyTorch has it, for pixels in [0, 1]."""
-    network = padded_resnet(20)
-    network.load_state_dict(load(_FILE.read_bytes()))
+def module(name: str = RESNET20) -> nn.Module:
+    """A public network as PyTorch has it, for pixels in [0, 1]."""
+    network = padded_resnet(_DEPTHS[name])
+    network.load_state_dict(load(_file(name).read_bytes()))
     standardise = Standardise((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     return nn.Sequential(standardise, network).eval()
 
@@ -56,4 +56,8 @@ def subject(bench: Workbench) -> Subject:
     test = bench.images("cifar10", "test")
     network = respike.load(module(), test.take(8).images)
     calibration = bench.images("cifar10", "calibration").images
-    return Subject(RESNET20, network, test, calibration, hashlib.sha256(_FILE.read_bytes()).hexdigest())
+    return Subject(RESNET20, network, test, calibration, hashlib.sha256(_file(RESNET20).read_bytes()).hexdigest())
+
+
+def _file(name: str) -> Path:
+    return FOLDER / f"cifar10-resnet{_DEPTHS[name]}-akamaster.safetensors"
