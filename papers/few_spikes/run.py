@@ -359,10 +359,7 @@ def _relu(inputs: torch.Tensor, unit: torch.Tensor, steps: int = STEPS) -> torch
 
 def trained() -> list[str]:
     """The networks of Table 2 whose weights are here, and the public one where it is at hand."""
-    return [
-        *(name for name in PAPER if zoo.trained(name)),
-        *(name for name in public.names() if name == public.RESNET20),
-    ]
+    return [name for name in PAPER if zoo.trained(name) or name in public.names()]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
