@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 
 from cli.running import Runner
 from respike import SpikingNetwork, __version__, data, load, measure, methods, zoo
-from respike.cli import demo, options
+from respike.cli import console, demo, options
+from respike.cli.app import COMMANDS
 from respike.coding import Bernoulli, IntegrateEncoder
 from respike.engines.event import COMPILED
 
@@ -206,6 +208,22 @@ def test_a_pt2_archive(respike: Runner, tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [("--version",), ("--help",), ("evaluate", "--help"), ("data", "--help")])
 def test_help_and_version(words: tuple[str, ...], respike: Runner) -> None:
     assert respike(*words).code == 0
+
+
+@pytest.mark.parametrize("width", [80, 60])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_cuts_nothing(name: str, width: int, respike: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every flag and every choice is whole, and what is no example fits the terminal."""
+    monkeypatch.setattr(console.OUT, "_width", width)
+    text = respike(name, "--help").out
+    shown = text.partition("Examples:")[0]
+    assert "…" not in shown.replace("cifar10 …", "")
+    assert max(map(len, shown.splitlines())) <= width
+    for parameter in COMMANDS[name].whole(name).params:
+        for typed in (*parameter.opts, *parameter.secondary_opts, *(parameter.metavar or "").split("|")):
+            if parameter.param_type_name == "option" and typed:
+                assert re.search(rf"(?<![\w-]){re.escape(typed)}(?![\w-])", shown), typed
+    assert "<bool>" not in text
 
 
 def test_help_teaches_by_example(respike: Runner) -> None:

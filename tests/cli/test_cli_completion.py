@@ -60,6 +60,15 @@ def test_every_flag_of_a_command_is_completed(name: str) -> None:
         ("convert mnist-cnn --out net", ["net.respike"]),
         ("evaluate mnist-cnn --limit ", []),
         ("evaluate mnist-cnn another", []),
+        ("evaluate mnist-cnn --method=few", ["--method=few_spikes"]),
+        ("compare mnist-cnn --methods=fit,few", ["--methods=fit,few_spikes"]),
+        ("evaluate mnist-cnn --method = few", ["few_spikes"]),  # as bash tells it
+        ("evaluate mnist-cnn --engine =", list(ENGINES)),
+        ("evaluate --method = fit fashion-v", ["fashion-vit"]),
+        ("evaluate --refine balance = 3 fashion-v", ["fashion-vit"]),
+        ("evaluate mnist-cnn --limit=", []),
+        ("evaluate mnist-cnn --force=", []),
+        ("evaluate mnist-cnn --early-exit ", ["bound", "margin="]),
     ],
 )
 def test_names_are_completed(line: str, wanted: list[str]) -> None:

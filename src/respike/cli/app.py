@@ -11,10 +11,11 @@ from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
 from respike import __version__
 from respike.cli import completing, console, interrupt_behind
+from respike.cli.helping import HelpedCommand, HelpedGroup
 from respike.cli.importing import is_own
 from respike.cli.wording import told
 from respike.errors import RespikeError
@@ -61,11 +62,11 @@ class Command:
 
             own = [conversions.method(method) for method in _methods_named(words) if is_own(method)]
             found = options.with_method_options(found, own)
-        # Blank lines keep the examples apart from one another.
         lines = ("Examples:", *(f"  [bold]{line}[/bold]" for line in self.examples))
-        app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+        app = typer.Typer(add_completion=False)
         unknown = {"allow_extra_args": self.passes_on, "ignore_unknown_options": self.passes_on}
-        app.command(name, epilog="\n\n".join(lines) if self.examples else None, context_settings=unknown)(found)
+        epilog = "\n".join(lines) if self.examples else None
+        app.command(name, cls=HelpedCommand, epilog=epilog, context_settings=unknown)(found)
         return typer.main.get_command(app)
 
 
@@ -179,7 +180,7 @@ COMMANDS = {
 """All commands, in the order of the help."""
 
 
-class _Commands(TyperGroup):
+class _Commands(HelpedGroup):
     """Lists the commands briefly, and imports the one that is called."""
 
     def __init__(self, **attributes: Any) -> None:
@@ -197,7 +198,6 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
-    rich_markup_mode="rich",
     help="Convert a trained network to a spiking one, without training, and measure what that costs and gains.",
     epilog="First steps: [bold]respike demo[/bold], then [bold]respike evaluate mnist-cnn --method fit[/bold]",
 )

@@ -17,8 +17,8 @@ NetworkName: TypeAlias = Annotated[
     str,
     typer.Argument(
         metavar="NETWORK",
-        help="A network of the zoo (respike networks), a .pt2 archive, weights of the zoo (NAME.safetensors), "
-        "or module:factory, a function that returns the network.",
+        help="A network of the zoo (respike networks), a file (.pt2, .onnx, .keras, .h5, or NAME.safetensors with "
+        "weights of the zoo), or module:factory, a function that returns the network.",
         show_default=False,
     ),
 ]

@@ -80,18 +80,34 @@ class Words:
             return [name for name in self.commands if name.startswith(start)]
         arguments = list(self.arguments)
         value: Value | None = None
-        for word in before:
+        for word in _words_of_bash(before):
             if value is not None:
                 value = None
             elif word.startswith("-"):
                 value = self.flags.get(word)
             else:
                 del arguments[:1]
+        flag, equals, written = start.partition("=")
+        if value is None and equals and (assigned := self.flags.get(flag)) is not None:
+            return [f"{flag}={word}" for word in assigned.completed(written)]
         if value is None and start.startswith("-"):
             return [flag for flag in self.flags if flag.startswith(start)]
         if value is None:
             value = arguments[0] if arguments else Value()
-        return value.completed(start)
+        return value.completed("" if start == "=" else start)
+
+
+def _words_of_bash(words: Sequence[str]) -> list[str]:
+    """The words without those that bash makes of `=`: it gives `--method=fit` and `--refine signed=2` as three each."""
+    joined = list[str]()
+    for word in words:
+        if joined and joined[-1].endswith("=") and not joined[-1].startswith("-"):
+            joined[-1] += word
+        elif word != "=":
+            joined.append(word)
+        elif joined and not joined[-1].startswith("-"):
+            joined[-1] += word
+    return joined
 
 
 @dataclass(frozen=True)
@@ -174,7 +190,8 @@ def _value(command: str, parameter: Any) -> Value:
     if flag in ("--dataset", "--calibration"):
         return Value(_datasets())
     choices = (parameter.metavar or "").split("|")
-    return Value([one for one in choices if len(choices) > 1 and re.fullmatch(r"[a-z0-9_.-]+", one)])
+    found = [re.match(r"[a-z0-9_.-]+(?:=|$)", one) for one in choices if len(choices) > 1]
+    return Value([one[0] for one in found if one is not None])
 
 
 def _argument(command: str, parameter: Any) -> Value:

@@ -10,10 +10,11 @@ from rich.progress import DownloadColumn
 
 from respike import data
 from respike.cli.console import OUT, progress
+from respike.cli.helping import HelpedCommand, HelpedGroup
 from respike.cli.tables.grid import Column, Grid, Kind, Row
 from respike.data import Listing
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="List and download data sets.")
+app = typer.Typer(cls=HelpedGroup, add_completion=False, no_args_is_help=True, help="List and download data sets.")
 
 Directory: TypeAlias = Annotated[
     Path | None,
@@ -21,7 +22,7 @@ Directory: TypeAlias = Annotated[
 ]
 
 
-@app.command("list")
+@app.command("list", cls=HelpedCommand)
 def list_datasets(directory: Directory = None) -> None:
     """List the data sets, with their sizes and where they are on this machine."""
     numbers = (Column(heading) for heading in ("classes", "train", "test", "image"))
@@ -33,7 +34,7 @@ def list_datasets(directory: Directory = None) -> None:
     OUT.print(Grid(columns, rows, gap=2))
 
 
-@app.command()
+@app.command(cls=HelpedCommand)
 def fetch(
     name: Annotated[str, typer.Argument(metavar="NAME", help="mnist, fashion-mnist, cifar10 …", show_default=False)],
     directory: Directory = None,

@@ -43,7 +43,7 @@ def coarse_to_fine(
         network: the network to convert.
         calibration: images from the training set.
         steps: time steps.
-        value_bits: of the values that units are chosen for; `2 + steps / 4` unless given.
+        value_bits: bits of the values that units are chosen for; `2 + steps / 4` unless given.
         images: how many of the calibration images are simulated, at most.
     """
     levels = value_bits or min(_MOST_BITS, 2 + steps // 4)

@@ -50,7 +50,7 @@ def time_to_first_spike(
     Args:
         network: the network to convert.
         calibration: images from the training set.
-        time_bits: of each activation; a layer takes 2^time_bits steps.
+        time_bits: bits of each activation; a layer takes 2^time_bits steps.
         per_channel: one unit for each channel in place of one for the layer.
         correct_bias: give back each channel's mean error.
     """
