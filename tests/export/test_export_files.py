@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from export.exporting import convolve, given, residual, spiking, sum_pool
-from respike import data, load, methods, zoo
+from respike import data, load, methods, refine, zoo
 from respike.cli import main
 from respike.coding import Bernoulli
 from respike.engines import reference
@@ -161,6 +161,12 @@ def test_plain_layers_read_zeros_and_ones_and_give_our_outputs() -> None:
     assert all(set(part.flatten().tolist()) <= {0.0, 1.0} for layer in spikes for part in layer)
     assert all(len(layer) == 12 for layer in spikes)
     assert sum(isinstance(child, UnitIntegrateFire) for child in module.modules()) == len(converted.plan.sites)
+
+
+def test_plain_layers_read_out_late() -> None:
+    converted = spiking(residual(3))
+    late = SpikingNetwork(converted.network, refine.read_late(converted.plan, after=5))
+    torch.testing.assert_close(UnitModule(late)(given()), late(given()))
 
 
 def test_effective_operations_are_nonzero_inputs_times_weights() -> None:

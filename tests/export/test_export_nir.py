@@ -18,6 +18,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from export.exporting import given, residual, simulate, spiking
+from respike import refine
 from respike.engines import reference
 from respike.export import CannotExport, Metadata, Pooling, targets, to_nir, write_nir
 from respike.export.targets import matrices
@@ -146,6 +147,14 @@ def test_layers_without_a_word_are_named() -> None:
     for nodes, message in cases:
         with pytest.raises(CannotExport, match=message):
             to_nir(_network(*nodes))
+
+
+def test_a_late_readout_is_refused_and_the_plan_without_it_is_not() -> None:
+    converted = spiking(residual(1))
+    late = refine.read_late(converted.plan, after=5)
+    with pytest.raises(CannotExport, match="read_late with after=0"):
+        to_nir(SpikingNetwork(converted.network, late), allow_metadata=True)
+    to_nir(SpikingNetwork(converted.network, refine.read_late(late, after=0)), allow_metadata=True)
 
 
 def test_neurons_without_a_word_are_named() -> None:

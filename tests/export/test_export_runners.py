@@ -136,7 +136,17 @@ def test_inputs_that_are_spikes(coding: Any, tmp_path: Path) -> None:
     assert _golden(tmp_path / "net", "inputs").shape == (3, 7, 2, 6, 8)
 
 
-@pytest.mark.parametrize("readout", [Membrane(), SpikeCount(Site(0.4, 0.3)), SpikeCount(Site(0.4))], ids=str)
+@pytest.mark.parametrize(
+    "readout",
+    [
+        Membrane(),
+        Membrane(after=4),
+        SpikeCount(Site(0.4, 0.3)),
+        SpikeCount(Site(0.4)),
+        SpikeCount(Site(0.4, 0.3), after=3),
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("bits", [None, 8])
 def test_readouts(readout: Any, bits: int | None, tmp_path: Path) -> None:
     converted = spiking(residual(3), 10)

@@ -36,7 +36,7 @@ from respike.ir import (
     tensors,
 )
 from respike.lower import FixedPoint, SaturationWarning, fixed_point
-from respike.methods import max_norm
+from respike.methods import calibrated, max_norm
 from respike.neurons import FewSpikes, IntegrateFire, SignedIntegrateFire, ToValue
 from respike.plan import Plan, Site, SpikeCount
 from respike.record import OUTPUT, Probe
@@ -430,6 +430,17 @@ def test_transients_are_refused_and_the_plan_without_them_is_not(mnist: tuple[Ne
     with pytest.raises(InvalidPlan, match="transient, which cannot be lowered yet: refine the plan by correct_biases"):
         fixed_point(network, plan)
     fixed_point(network, refine.correct_biases(plan, network, calibration))
+
+
+def test_calibrated_plans_go_to_integers_without_their_transients(mnist: tuple[Network, Plan, Tensor]) -> None:
+    """Their readout starts late, which the integers keep."""
+    network, _, batch = mnist
+    plan = calibrated(network, batch[:100], steps=12, images=50, each_step=False)
+    fixed = fixed_point(network, plan, bits=12, membrane_bits=32)
+    decisions = fixed.decode(fixed.run(batch[100:]).recording.outputs).argmax(1)
+    in_floats = respike.SpikingNetwork(network, plan)(batch[100:]).argmax(1)
+    assert plan.readout.after > 0
+    assert (decisions == in_floats).float().mean() >= 0.97
 
 
 def test_input_spikes_are_ones() -> None:

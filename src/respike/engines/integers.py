@@ -79,7 +79,7 @@ def run(
             SaturationWarning,
             stacklevel=3,
         )
-    return IntegerRun(simulation.recorder.finish(), saturations)
+    return IntegerRun(simulation.recorder.finish().since(plan.readout.after), saturations)
 
 
 def bounds(network: Network, plan: Plan, images: Tensor) -> dict[str, Tensor]:

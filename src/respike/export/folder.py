@@ -92,11 +92,15 @@ class _Writer:
         """Writes the arrays and gives what the manifest says."""
         network, plan = self.lowered.network, self.lowered.plan
         nodes = [self._node(node) for node in network.nodes]
-        readout: dict[str, Any] = {"node": network.outputs[0], "decoding": self.lowered.decoding}
+        readout: dict[str, Any] = {
+            "node": network.outputs[0],
+            "decoding": self.lowered.decoding,
+            "after": plan.readout.after,
+        }
         if isinstance(plan.readout, Membrane):
-            readout["kind"] = "sum over all steps of the node's value, divided by decoding"
+            readout["kind"] = "sum of the node's value over the steps after the first `after`, divided by decoding"
         else:
-            readout["kind"] = "spikes of the population, times spike_value, divided by decoding"
+            readout["kind"] = "spikes of the population in these steps, times spike_value, divided by decoding"
             readout["population"] = self._population(OUTPUT, dataclasses.replace(plan.readout.site, spike_value=1.0))
             readout["spike_value"] = self._array(OUTPUT, "spike_value", plan.readout.site.value, "activation units")
         return {
@@ -159,7 +163,7 @@ class _Writer:
         lines = [
             *map(str, program.operations),
             *(f"phase {phase.steps} {int(phase.input_on)} {int(phase.bias_on)}" for phase in plan.schedule.phases),
-            f"readout {program.readout} {lowered.decoding!r} {readout}",
+            f"readout {program.readout} {lowered.decoding!r} {readout} {plan.readout.after}",
             f"inputs {golden['inputs']}",
             *(f"spikes {program.places[name]} {file}" for name, file in golden["spikes"].items()),
             f"outputs {golden['outputs']}",

@@ -88,6 +88,10 @@ def to_nir(converted: Converted, *, pooling: Pooling = Pooling.SUM, allow_metada
     _nir()
     lowered = portable(converted, pooling)
     _check_neurons(lowered)
+    if late := lowered.plan.readout.after:
+        raise CannotExport(
+            f"outputs are read from step {late + 1} on, which NIR cannot say: refine the plan by read_late with after=0"
+        )
     if not allow_metadata and (reasons := unsayable(lowered)):
         raise CannotExport(
             f"NIR cannot say that {'; that '.join(reasons)}. With ",

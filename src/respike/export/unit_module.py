@@ -124,6 +124,7 @@ class _Forward(Walk[Tensor]):
         self.constant = _constant(lowered.network)
         self.constants: dict[tuple[str, bool], Tensor] = {}
         self.total = torch.zeros(())
+        self.step = 0
 
     def value(self, node: Node, inputs: list[Tensor], phase: Phase, steps: int) -> Tensor:
         """The value of a node; those of the image alone are computed once."""
@@ -171,8 +172,10 @@ class _Forward(Walk[Tensor]):
         raise _no_layer(node)
 
     def read_out(self, delivered: Tensor, phase: Phase, steps: int) -> None:
-        """Adds what is delivered."""
-        self.total = self.total + delivered
+        """Adds what is delivered once the readout has started."""
+        self.step += 1
+        if self.step > self.plan.readout.after:
+            self.total = self.total + delivered
 
 
 def _no_layer(node: Node) -> CannotExport:

@@ -53,8 +53,7 @@ def _lowered(spiking: SpikingNetwork, chip: Chip, bits: int, broken: list[Broken
             reason = reason or str(error)
             continue
         except (InvalidPlan, CannotExport) as error:
-            fix = "change that layer, then convert again"
-            broken.append(Broken("", "integers", str(error), "whole numbers alone", fix))
+            broken.append(Broken("", "integers", "numbers that cannot be whole", "whole numbers alone", str(error)))
             return _in_floats(spiking), None
         if width > chip.membrane_bits:
             fix = f"use fewer bits for weights; with {bits} bits a potential needs {width}"

@@ -90,7 +90,7 @@ class FixedPoint:
     def decode(self, outputs: Tensor) -> Tensor:
         """Readouts after all steps in the units of the original network's outputs."""
         unit = 1.0 if isinstance(self.plan.readout, SpikeCount) else self.units[OUTPUT]
-        return outputs * unit / (self.plan.schedule.input_steps * self.plan.coding.gain)
+        return outputs * unit / self.plan.output_decoding
 
     def run(self, images: Tensor, probe: Probe | None = None, *, first_image: int = 0) -> IntegerRun:
         """Runs images (as the original network takes them) with saturating potentials; see `integers.run`."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from respike.coding import Bernoulli, Coding, ConstantCurrent, IntegrateEncoder
-from respike.errors import InvalidPlan
+from respike.errors import Argument, InvalidPlan
 from respike.plan import Membrane, Plan, Quantity, Site, SpikeCount
 from respike.schedule import InputThenDrain, Steady
 
@@ -50,12 +50,12 @@ def check_units(plan: Plan) -> None:
     """Raises `InvalidPlan` for schedules and readouts that have not been thought through here."""
     if not isinstance(plan.schedule, Steady | InputThenDrain):
         raise InvalidPlan(f"a {type(plan.schedule).__name__} schedule cannot be lowered yet")
-    if plan.readout.after:
-        raise InvalidPlan("a readout that starts late cannot be lowered yet: leave read_late out, and subtract outputs")
     if changing := [name for name, site in plan.sites.items() if site.transient is not None]:
         raise InvalidPlan(
             f"layer {changing[0]!r} has a transient, which cannot be lowered yet: refine the plan by correct_biases, "
-            "which gives it a constant extra current instead"
+            "which gives it a constant extra current instead (for the method calibrated: ",
+            Argument("each_step", False),
+            ")",
         )
     if not isinstance(plan.readout, Membrane | SpikeCount):
         raise InvalidPlan(f"a {type(plan.readout).__name__} readout cannot be lowered yet")

@@ -24,7 +24,7 @@ typedef struct {
 static op ops[OPS];
 static array values[OPS], golden[OPS], inputs;
 static double *outputs, *spike_value;
-static long spike_values, count, phases[64][3], phase_count, out, steps;
+static long spike_values, count, phases[64][3], phase_count, out, after, steps;
 static double decoding;
 
 static void die(const char *what, const char *which) {
@@ -77,7 +77,7 @@ static void program(void) {
             if (fscanf(file, "%ld %ld %ld", phase, phase + 1, phase + 2) != 3) die("cannot read", word);
             steps += phase[0];
         } else if (!strcmp(word, "readout")) {
-            if (fscanf(file, "%ld %lf %4095s", &out, &decoding, path) != 3) die("cannot read", word);
+            if (fscanf(file, "%ld %lf %4095s %ld", &out, &decoding, path, &after) != 4) die("cannot read", word);
             spike_value = numbers(path, &spike_values);
         } else if (!strcmp(word, "spikes")) {
             long node;
@@ -208,10 +208,11 @@ int main(int given, char **arguments) {
     if (!check) inputs = load(arguments[1]);
     long size = ops[0].n[1], times = ops[0].n[3] ? steps : 1, images = inputs.length / size / times, spikes = 0;
     long classes = values[out].length;
-    value *total = malloc(sizeof(value) * classes);
+    value *total = malloc(sizeof(value) * classes), *early = malloc(sizeof(value) * classes);
     for (long image = 0; image < images; image++) {
         for (long i = 0; i < count; i++) start(&ops[i]);
         memset(total, 0, sizeof(value) * classes);
+        memset(early, 0, sizeof(value) * classes);
         long step = 0;
         for (long p = 0; p < phase_count; p++)
             for (long s = 0; s < phases[p][0]; s++, step++) {
@@ -230,10 +231,11 @@ int main(int given, char **arguments) {
                     }
                 }
                 for (long k = 0; k < classes; k++) total[k] += values[out].at[k];
+                if (step + 1 == after) memcpy(early, total, sizeof(value) * classes);
             }
         for (long k = 0; k < classes; k++) {
             double sent = spike_value ? spike_value[spike_values > 1 ? k : 0] : 1.0;
-            float output = (float)((double)total[k] * sent / decoding);
+            float output = (float)((double)(total[k] - early[k]) * sent / decoding);
             if (!check) printf("%.9g%c", output, k + 1 < classes ? ' ' : '\n');
             else if (output != (float)outputs[image * classes + k]) {
                 printf("output %ld of image %ld: %.9g differs\n", k, image, output);

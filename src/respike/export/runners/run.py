@@ -28,7 +28,7 @@ def read(folder):
         if kind == "phase":
             found.phases.append([int(word) for word in words])
         elif kind == "readout":
-            found.readout = int(words[0]), float(words[1]), array(words[2])
+            found.readout = int(words[0]), float(words[1]), array(words[2]), int(words[3])
         elif kind == "spikes":
             found.golden[int(words[0])] = array(words[1])
         elif kind in ("inputs", "outputs"):
@@ -94,8 +94,8 @@ def run(net, inputs, on_spikes):
     """The outputs, float32 [images, ...]; `on_spikes(operation, step, spikes)` is told what every population sends."""
     per_step = net.ops[0][4][3]
     images = inputs if not per_step else inputs[:, 0]
-    values, state, total, step = {}, {}, 0, 0
-    node, decoding, spike_value = net.readout
+    values, state, total, early, step = {}, {}, 0, 0, 0
+    node, decoding, spike_value, after = net.readout
 
     def held(v):
         return v if net.low == net.high else np.clip(v, net.type(net.low), net.type(net.high))
@@ -144,8 +144,9 @@ def run(net, inputs, on_spikes):
                 values[n[0]] = y.reshape(len(images), -1)
             total = total + values[node]
             step += 1
+            early = total if step == after else early
     sent = 1.0 if spike_value is None else spike_value.reshape(-1)
-    return (total.astype(np.float64) * sent / decoding).astype(np.float32)
+    return ((total - early).astype(np.float64) * sent / decoding).astype(np.float32)
 
 
 def main(arguments):
