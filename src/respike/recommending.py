@@ -235,7 +235,9 @@ class _Search:
         images, labels = self.held_out
         cost = self.cost(measure(spiking, (images[:_SKETCH], labels[:_SKETCH])))
         if dear := cost > best * _DEARER:
-            self.left_out[str(family)] = f"from {steps} steps on it costs {cost:.3g}, the best so far {best:.3g}"
+            self.left_out[str(family)] = (
+                f"not tried with {steps} steps or more, which cost {cost:.3g}: the best so far costs {best:.3g}"
+            )
         return dear
 
     def _tried(self, family: Family, steps: int) -> bool:

@@ -113,6 +113,9 @@ def _part(split):
 def loaders(split):
     return DataLoader(_part(split), batch_size=7)
 
+def everything():
+    return _part("test")
+
 def broken():
     raise ValueError("no disk")
 
@@ -145,6 +148,15 @@ def test_functions_of_ones_own(respike: Runner, module: str, folder: Path, tmp_p
     prepared = _measured(respike, tmp_path / "4.json", *usual, "--preprocess", f"{module}:prepared")
     assert {**plain, "seconds": 0} == {**prepared, "seconds": 0}
     assert "no disk" in respike.refused("evaluate", "mnist-cnn", *METHOD, "--dataset", f"{module}:broken")
+
+
+def test_a_function_without_parts_calibrates_on_no_image_that_is_measured(
+    respike: Runner, module: str, tmp_path: Path
+) -> None:
+    words = ("evaluate", "mnist-cnn", *METHOD, "--dataset", f"{module}:everything")
+    assert "takes no argument split, so it has no training part" in respike.refused(*words)
+    aside = 9  # the first image of each class, and there is no 8 among the thirty
+    assert _measured(respike, tmp_path / "1.json", *words, "--calibration", 10)["images"] == 30 - aside
 
 
 def test_another_type(respike: Runner, npz: Path, tmp_path: Path) -> None:

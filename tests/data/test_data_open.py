@@ -236,12 +236,13 @@ def test_images_set_aside_are_not_measured(count: int) -> None:
     }
 
 
-def test_without_a_training_part_calibration_says_how_to_get_one(tmp_path: Path) -> None:
-    with pytest.raises(InvalidData, match="set some of these images aside") as refused:
-        data.open(_npz(tmp_path), "calibration")
+@pytest.mark.parametrize("kind", [_npz, _idx])
+def test_without_a_training_part_calibration_says_how_to_get_one(kind: Callable[[Path], Path], tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match="how many of these to set aside") as refused:
+        data.open(kind(tmp_path), "calibration")
     fix = next(part for part in refused.value.args if isinstance(part, Argument))
     assert fix.name == "calibration"
-    assert len(data.open(_npz(tmp_path), "calibration", calibration=3)) == 3
+    assert len(data.open(kind(tmp_path), "calibration", calibration=3)) == 3
 
 
 # Preparation

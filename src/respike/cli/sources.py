@@ -17,7 +17,7 @@ from respike import data
 from respike.cli import console, options
 from respike.cli.importing import imported, is_own, own_code
 from respike.data import CALIBRATION_IMAGES, Dataset, Layout, Preparation, Split
-from respike.data.opening import calibration_numbers, picked
+from respike.data.opening import calibration_numbers, picked, without_training
 from respike.errors import Argument, InvalidData, InvalidOption, UnknownName
 
 _PANEL = "Your own data"
@@ -219,6 +219,9 @@ class Source:
                 if Path(name).parent == Path() and not Path(name).suffix
                 else InvalidData(f"there is no file or folder {name}")
             )
+        training = split is not Split.TEST and self._count is None
+        if training and is_own(name) and name == self.dataset and not _takes_split(imported(name, "data set")):
+            raise without_training(f"{name} takes no argument split, so it")
         opened = data.open(
             _given(name, split) if is_own(name) else name,
             split,
@@ -267,8 +270,13 @@ def _given(name: str, split: Split) -> Any:
     """What the user's function returns; it is told the part, if it takes one."""
     function = imported(name, "data set")
     with own_code(name):
-        takes = "split" in inspect.signature(function).parameters
-        return function(split="test" if split is Split.TEST else "train") if takes else function()
+        if _takes_split(function):
+            return function(split="test" if split is Split.TEST else "train")
+        return function()
+
+
+def _takes_split(function: Callable[..., Any]) -> bool:
+    return "split" in inspect.signature(function).parameters
 
 
 def _guarded(function: Callable[..., Any], name: str) -> Callable[..., Any]:

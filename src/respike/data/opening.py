@@ -131,18 +131,24 @@ def _raw(source: Any, split: Split, name: str, reading: Reading, *, divide: bool
         return of_object(source, name, reading), False
     path = Path(source)
     parts = find(path).parts(path, reading)
-    if None in parts and len(parts) == 1:
+    only, *others = parts
+    if not others and only is not Split.TRAIN:
         if split is not Split.TEST and not divide:
-            raise InvalidData(
-                f"{path} has no training part, and calibration must not see test images: name training images, or set "
-                "some of these images aside, by ",
-                Argument("calibration"),
-            )
-        return parts[None](), False
+            raise without_training(path)
+        return parts[only](), False
     part = Split.TEST if split is Split.TEST else Split.TRAIN
     if part not in parts:
         raise InvalidData(f"{path} has no {part} part, only {', '.join(str(one) for one in parts)}")
     return parts[part](), True
+
+
+def without_training(source: object) -> InvalidData:
+    """The error where calibration would have to see images that are measured."""
+    return InvalidData(
+        f"{source} has no training part, and calibration must not see test images: name other images, or how many of "
+        "these to set aside, by ",
+        Argument("calibration"),
+    )
 
 
 def _targets(raw: Raw, given: str | os.PathLike[str] | Tensor | None, name: str) -> Tensor | None:
