@@ -19,6 +19,7 @@ from respike.ir import (
     Analog,
     BatchNorm,
     Conv,
+    Embedding,
     Identity,
     Input,
     Linear,
@@ -30,7 +31,7 @@ from respike.ir import (
     channelwise,
 )
 from respike.neurons import IntegrateFire, Neuron
-from respike.passes.edges import Made, made_of, place
+from respike.passes.edges import SPIKES, Made, made_of, place
 from respike.schedule import InputThenDrain, Layerwise, Schedule, Steady
 from respike.summarised import Summarised, called, listed
 
@@ -320,7 +321,8 @@ class Plan(Summarised):
         if unknown := sorted(self.sites.keys() - names):
             raise InvalidPlan(
                 f"the plan has sites for {', '.join(unknown)}, which are neither activations of the network nor the "
-                "edge of a value that a layer or a product reads (VALUE@spikes)"
+                "edge of a value that a layer or a product reads (VALUE@spikes): "
+                + "; ".join(_why_silent(network, name.removesuffix(SPIKES)) for name in unknown)
             )
         for node in spiking:
             site = self.sites[node.name]
@@ -468,6 +470,19 @@ def _check(name: str, quantity: Quantity, positive: bool = False) -> None:
         raise InvalidPlan(f"{name} must be finite")
     if positive and not bool((values > 0).all()):
         raise InvalidPlan(f"{name} must be positive, got {float(values.min()):g}")
+
+
+def _why_silent(network: Network, value: str) -> str:
+    """Why no population can stand on the edge of a value."""
+    if value not in network.shapes:
+        return f"{value!r} is no node of the network, as masks, shapes and other constants are none"
+    readers = network.readers(value)
+    if any(isinstance(node, Embedding) for node in readers):
+        return f"{value!r} are whole numbers that {readers[0].name!r} looks up in a table, not values to add up"
+    if not readers:
+        return f"{value!r} is an output, which is read out as a number"
+    kinds = ", ".join(f"{node.name} ({network.kind(node.name)})" for node in readers)
+    return f"{value!r} is read by {kinds} alone, and nothing there multiplies it"
 
 
 def _has_biases(network: Network) -> bool:

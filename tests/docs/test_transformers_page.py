@@ -21,9 +21,9 @@ def benchmark(name: str) -> ModuleType:
 
 
 def test_the_table_is_made_of_the_measured_rows() -> None:
-    transformers = benchmark("transformers")
-    rows = json.loads(transformers.ROWS.read_text())
-    assert transformers.table(rows) in transformers.PAGE.read_text()
+    every_edge = benchmark("every_edge")
+    rows = json.loads(every_edge.ROWS.read_text())
+    assert every_edge.table(rows) in every_edge.PAGE.read_text()
     assert all(0 < row["accuracy"] <= 1 and row["images"] >= 1000 for row in rows.values())
 
 

@@ -38,6 +38,8 @@ CASES: list[tuple[Callable[[], Any], tuple[int, ...]]] = [
     (lambda: L.BatchNormalization(), SERIES),
     (lambda: L.LayerNormalization(epsilon=0.1), IMAGE),
     (lambda: L.LayerNormalization(axis=[1, 2, 3], center=False), IMAGE),
+    (lambda: L.RMSNormalization(epsilon=0.1), SERIES),
+    (lambda: L.RMSNormalization(axis=[2, 3]), IMAGE),
     (lambda: L.GroupNormalization(2, epsilon=0.1), IMAGE),
     (lambda: L.GroupNormalization(-1), IMAGE),
     (lambda: L.GroupNormalization(1), FLAT),

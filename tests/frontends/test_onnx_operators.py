@@ -222,6 +222,8 @@ def test_operators_that_came_later() -> None:
     check(one("LayerNormalization", (4, 6), numbers(4, 6), opset=17, axis=1, epsilon=0.1), x)
     check(one("Gelu", (4, 6), opset=20), 3 * x)
     check(one("Gelu", (4, 6), opset=20, approximate="tanh"), 3 * x)
+    check(one("RMSNormalization", (4, 6), numbers(6), opset=23), x)
+    check(one("RMSNormalization", (4, 6), numbers(4, 6), opset=23, axis=1, epsilon=0.1), x)
     check(one("GroupNormalization", (4, 6), numbers(4), numbers(4), opset=21, num_groups=2), x)
     check(one("Split", (4, 6), opset=18, outputs=2, axis=1, num_outputs=2), x)
     check(one("Split", (5, 6), opset=18, outputs=2, axis=1, num_outputs=2), numbers(3, 5, 6))

@@ -56,6 +56,8 @@ NORMS: list[tuple[Case, tuple[int, ...]]] = [
     (nn.LayerNorm(3), (4, 3)),
     (nn.LayerNorm((4, 3), eps=0.1, bias=False), (2, 4, 3)),
     (nn.LayerNorm(3, elementwise_affine=False), (3,)),
+    (nn.RMSNorm(3), (4, 3)),
+    (nn.RMSNorm((4, 3), eps=0.1, elementwise_affine=False), (2, 4, 3)),
     (nn.GroupNorm(2, 4, eps=0.1), (4, 3, 3)),
     (nn.GroupNorm(1, 4), (4,)),
     (nn.GroupNorm(1, 1), (1,)),

@@ -54,7 +54,7 @@ TORCH: list[tuple[Spelling, str, Spelling]] = [
         r"x.amax\(\(1, 2\), keepdim=True\)",
         lambda m, x: x * x.amax((1, 2), keepdim=True),
     ),
-    (lambda m, x: x**3, "write it as products", lambda m, x: x * x * x),
+    (lambda m, x: x**4, "write it as products", lambda m, x: x * x * x * x),
     (lambda m, x: torch.einsum("bij,bkj->bik", x, x), "permute and matmul", lambda m, x: x @ x.permute(0, 2, 1)),
     (lambda m, x: F.threshold(x, 0.2, 0.0), "threshold = value", lambda m, x: F.threshold(x, 0.2, 0.2)),
     (lambda m, x: x.sort(-1)[0], "remove it", lambda m, x: x),

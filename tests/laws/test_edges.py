@@ -20,7 +20,9 @@ from respike.ir import (
     GELU,
     Activation,
     Add,
+    Divide,
     ElementwiseAffine,
+    Embedding,
     FixedLinear,
     Identity,
     Input,
@@ -332,3 +334,51 @@ def test_the_identity_is_no_function_of_the_network() -> None:
     network = mixer(["linear"])
     assert not any(isinstance(node.function, Identity) for node in network.activations)
     assert [node.name for node in spike_edges(network).activations] == list(edges(network))
+
+
+def words() -> Network:
+    """Words looked up in a table, and a function of two signals that no neuron computes."""
+    draw = torch.Generator().manual_seed(0)
+    table, weight = (torch.randn(size, 4, generator=draw).double() / 2 for size in (7, 4))
+    nodes = (
+        Input("words", (), (TOKENS,)),
+        Embedding("table", ("words",), table),
+        Linear("map", ("table",), weight, None),
+        Activation("gate", ("map",), Sigmoid()),
+        Divide("quotient", ("map", "gate")),
+        Linear("out", ("quotient",), weight[:3]),
+    )
+    return Network(nodes, ("out",))
+
+
+def test_edges_that_cannot_spike_are_named_with_the_reason() -> None:
+    network = words()
+    given = torch.randint(7, (8, TOKENS), generator=torch.Generator().manual_seed(1))
+    plan = methods.every_edge(network, given, steps=4)
+    for value, reason in (
+        ("words", "'words' are whole numbers that 'table' looks up in a table"),
+        ("mask", "'mask' is no node of the network, as masks, shapes and other constants are none"),
+        ("map", "'map' is read by gate (Activation), quotient (Divide) alone, and nothing there multiplies it"),
+        ("out", "'out' is an output, which is read out as a number"),
+    ):
+        more = {**plan.sites, f"{value}@spikes": Site(1.0, neuron=SignedDigits(4))}
+        with pytest.raises(InvalidPlan, match=re.escape(reason)):
+            SpikingNetwork(network, replace(plan, sites=more))
+
+
+def test_a_function_of_several_signals_stays_analog_by_name_and_is_charged() -> None:
+    network = words()
+    given = torch.randint(7, (8, TOKENS), generator=torch.Generator().manual_seed(1))
+    plan = methods.every_edge(network, given, steps=10)
+    assert plan.sites.keys() == {"table@spikes", "quotient@spikes"}
+    assert set(plan.analog) == {"table", "gate", "quotient"}
+    spiking = SpikingNetwork(network, plan)
+    torch.testing.assert_close(spiking(given), network(given), rtol=0.05, atol=0.05)
+    work = analog_operations(spiking.network, plan, fan_outs(spiking.network, plan))
+    size = TOKENS * 4  # values of 5 words
+    assert work["table"] == size  # looked up, and one population that reads each
+    assert work["quotient"] == size * (1 + 1)  # a quotient each, and one population that reads it
+    assert work["gate"] == size * (8 + 1)  # a sigmoid each, which the quotient reads
+    expected = engines.reference(spiking.network, plan, given).outputs
+    for engine in (engines.batched, engines.few_spikes, engines.pipelined):
+        torch.testing.assert_close(engine(spiking.network, plan, given).outputs, expected)

@@ -21,6 +21,7 @@ from respike.ir import (
     MatMul,
     Multiply,
     Network,
+    RMSNorm,
     Sigmoid,
     SiLU,
     Softmax,
@@ -86,13 +87,16 @@ def analog_operations(network: Network, plan: Plan, fan_outs: Mapping[str, Tenso
 def evaluations(network: Network, name: str) -> int:
     """Multiply-accumulates that a node which is neither a map nor a product takes for one sample, as we count them.
 
-    For each element: 4 for norms (mean, variance, normalising, scaling); 8 for a softmax and for each sigmoid, tanh,
-    SiLU, GELU and ELU (5 for an exponential, by a polynomial of degree 5; the rest for a sum, a quotient and a
-    product); 2 for Hardswish. No one counts these for the network itself, so a ratio of energies is against spikes.
+    For each element: 4 for norms (mean, variance, normalising, scaling), 3 for those without a mean; 8 for a softmax
+    and for each sigmoid, tanh, SiLU, GELU and ELU (5 for an exponential, by a polynomial of degree 5; the rest for a
+    sum, a quotient and a product); 2 for Hardswish. No one counts these for the network itself, so a ratio of energies
+    is against spikes.
     """
     match network[name]:
         case LayerNorm() | GroupNorm():
             each = 4
+        case RMSNorm():
+            each = 3
         case Softmax() | Activation(function=Sigmoid() | Tanh() | SiLU() | GELU() | ELU()):
             each = 8
         case Activation(function=Hardswish()):

@@ -34,6 +34,7 @@ EVALUATED = frozenset(
         *("_weight_norm_interface", "getitem", "sym_size", "conv1d", "conv2d", "conv3d", "batch_norm", "embedding"),
         *("layer_norm", "gelu", "silu", "leaky_relu", "slice_scatter", "select_scatter", "index_put", "copy"),
         *("one_hot", "bucketize", "searchsorted", "logical_xor", "unfold", "vstack", "hstack", "log1p", "expm1"),
+        *("__and", "__or", "__xor", "diff"),
     )
 )
 """The operators of PyTorch that are evaluated where all they read is constant: each gives the same every time."""

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from respike.errors import InvalidData
 from respike.ir.functions import apply_function
 from respike.ir.nodes import (
     Activation,
@@ -36,6 +37,7 @@ from respike.ir.nodes import (
     Permute,
     Pooling,
     Reshape,
+    RMSNorm,
     Slice,
     Softmax,
 )
@@ -141,14 +143,26 @@ def apply_analog(node: Analog, inputs: Sequence[Tensor]) -> Tensor:
             return x.log_softmax(node.dim) if node.log else x.softmax(node.dim)
         case LayerNorm():
             return F.layer_norm(x, node.shape, node.weight, node.bias, node.epsilon)
+        case RMSNorm():
+            return x * (x.square().mean(node.dims, keepdim=True) + node.epsilon).rsqrt()
         case GroupNorm():
             return torch.group_norm(
                 x, node.groups, node.weight, node.bias, node.epsilon
             )  # F refuses groups of one value
         case Embedding():
-            return F.embedding(x.long(), node.weight)
+            return _looked_up(node, x)
         case _:
             assert_never(node)
+
+
+def _looked_up(node: Embedding, x: Tensor) -> Tensor:
+    try:
+        return F.embedding(x.long(), node.weight)
+    except IndexError as error:
+        raise InvalidData(
+            f"{node.name!r} looks up whole numbers from 0 to {len(node.weight) - 1}, and was given some from "
+            f"{float(x.min()):g} to {float(x.max()):g}: give numbers that are in the table"
+        ) from error
 
 
 def _conv_transpose(node: ConvTranspose, x: Tensor, bias: Tensor | None) -> Tensor:

@@ -58,6 +58,11 @@ class Floor:
 
 
 @dataclass(frozen=True)
+class Root:
+    """`f(x) = √x`, as it is written. In a norm it becomes part of that (`passes.fuse_norms`)."""
+
+
+@dataclass(frozen=True)
 class Sigmoid:
     """`f(x) = 1 / (1 + exp(-x))`."""
 
@@ -96,7 +101,7 @@ class Identity:
     """`f(x) = x`: a population on an edge, which sends a value that no activation has made."""
 
 
-Function: TypeAlias = ReLU | QuantisedReLU | Identity | Floor | Sigmoid | Tanh | SiLU | GELU | Hardswish | ELU
+Function: TypeAlias = ReLU | QuantisedReLU | Identity | Floor | Root | Sigmoid | Tanh | SiLU | GELU | Hardswish | ELU
 """Every integrate-and-fire neuron computes a `ReLU`, `SignedDigits` compute the `Identity`; the others need fitted
 few-spikes neurons."""
 
@@ -128,7 +133,7 @@ def whole(x: Tensor) -> Tensor:
 def never_falls(function: Function) -> bool:
     """Whether a function never falls, so that it and a maximum can change places."""
     match function:
-        case ReLU() | Identity() | Floor() | Sigmoid() | Tanh():
+        case ReLU() | Identity() | Floor() | Root() | Sigmoid() | Tanh():
             return True
         case ELU(alpha=alpha):
             return alpha >= 0
@@ -147,6 +152,8 @@ def apply_function(function: Function, x: Tensor) -> Tensor:
             return x.clamp(0.0, ceiling)
         case Floor():
             return whole(x)
+        case Root():
+            return x.sqrt()
         case Identity():
             return x
         case Sigmoid():

@@ -377,6 +377,21 @@ class LayerNorm:
 
 
 @dataclass(frozen=True, eq=False)
+class RMSNorm:
+    """`y = x / sqrt(mean(x²) + epsilon)`, the mean over some dimensions of each sample.
+
+    Args:
+        dims: the dimensions, behind the batch.
+        epsilon: added to the mean.
+    """
+
+    name: str
+    inputs: tuple[str]
+    dims: tuple[int, ...]
+    epsilon: float
+
+
+@dataclass(frozen=True, eq=False)
 class GroupNorm:
     """`y = (x - mean) / sqrt(variance + epsilon) · weight + bias` over groups of channels (dimension 1) and positions.
 
@@ -428,6 +443,6 @@ Affine: TypeAlias = (
     | Slice
     | Pad
 )
-Analog: TypeAlias = Multiply | Divide | MatMul | Softmax | LayerNorm | GroupNorm | Embedding
+Analog: TypeAlias = Multiply | Divide | MatMul | Softmax | LayerNorm | RMSNorm | GroupNorm | Embedding
 """Neither affine nor a function of each element: no spiking neuron computes it, it stays analog if the user lets it."""
 Node: TypeAlias = Input | Activation | Pooling | Affine | Analog

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from respike.ir import Input, Network
+from respike.ir import Network
 from respike.passes.drop_final_softmax import drop_final_softmax
+from respike.passes.drop_unused import drop_unused
 from respike.passes.fold_batchnorm import fold_batchnorm
 from respike.passes.fuse_gates import fuse_gates
 from respike.passes.fuse_levels import fuse_levels
+from respike.passes.fuse_norms import fuse_norms
 from respike.passes.move_max_pool import move_max_pool
 from respike.passes.skip_concat import skip_concat
 from respike.typed import NETWORK, check_kind
@@ -18,27 +19,19 @@ from respike.typed import NETWORK, check_kind
 Pass: TypeAlias = Callable[[Network], Network]
 
 
-def drop_unused(network: Network) -> Network:
-    """Without the nodes that no output depends on; inputs stay, since callers give them."""
-    needed = set(network.outputs)
-    for node in reversed(network.nodes):
-        if node.name in needed:
-            needed.update(node.inputs)
-    kept = tuple(node for node in network.nodes if node.name in needed or isinstance(node, Input))
-    return dataclasses.replace(network, nodes=kept)
-
-
 STANDARD: tuple[Pass, ...] = (
     drop_final_softmax,
     skip_concat,
     fuse_gates,
+    fuse_norms,
     fuse_levels,
     drop_unused,
     fold_batchnorm,
     move_max_pool,
 )
 """Leave out a softmax at the very end (with a warning), read parts of concatenations where they come from, see
-activations in signals times their gates and in roundings between scales and clamps, drop what nobody reads, fold batch
+activations in signals times their gates and in roundings between scales and clamps, and norms in signals over their
+root mean squares, drop what nobody reads, fold batch
 norms where that is exact, move max pools in front of activations."""
 
 

@@ -25,6 +25,8 @@ def variables(kind: str, options: Mapping[str, Any]) -> tuple[str, ...]:
             return gains[:1] if options.get("rms_scaling", False) else gains
         case "GroupNormalization":
             return gains
+        case "RMSNormalization":
+            return ("scale",)
         case "Embedding":
             return ("embeddings",)
         case "LSTM" | "GRU" | "SimpleRNN":

@@ -13,6 +13,10 @@ BRANCHES = (
     "chooses by values of the data, which is neither affine nor an activation; often it can be written as "
     "F.relu, torch.clamp, F.leaky_relu or torch.maximum"
 )
+MASKS = (
+    "makes truth values of the data, as masks are; load the network without its mask, or let it take numbers that are "
+    "added to the attention scores (0, and -1e9 where nothing may look)"
+)
 _FUNCTION = "is neither affine nor a supported activation; replace it by one (ReLU, SiLU, Sigmoid) and fine-tune"
 _ROUNDING = "cuts off towards zero, which no neuron does; use torch.floor behind a clamp at 0"
 _RANDOM = (
@@ -26,16 +30,16 @@ ADVICE: dict[str, str] = {
     **dict.fromkeys(("mish", "softplus", "log_sigmoid"), _UNFITTED),
     **dict.fromkeys(("softsign", "Softsign", "Hardshrink", "Tanhshrink"), _BOUNDED),
     **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell"), _RECURRENT),
-    **dict.fromkeys(("rms_norm", "linalg_vector_norm", "norm", "var", "std", "var_mean", "std_mean"), _STATISTICS),
-    **dict.fromkeys(("LocalResponseNorm", "CrossMapLRN2d", "RMSNorm"), _STATISTICS),
+    **dict.fromkeys(("linalg_vector_norm", "norm", "var", "std", "var_mean", "std_mean"), _STATISTICS),
+    **dict.fromkeys(("LocalResponseNorm", "CrossMapLRN2d"), _STATISTICS),
     **dict.fromkeys(("grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "gather", "take_along_dim"), _SAMPLING),
     **dict.fromkeys(("im2col", "col2im", "unfold"), _WINDOWS),
     **dict.fromkeys(("native_dropout", "dropout"), _TRAINING),
     **dict.fromkeys(("bernoulli", "rand_like", "rand", "randn", "randn_like", "randint", "randint_like"), _RANDOM),
     **dict.fromkeys(("randperm", "normal", "uniform", "multinomial", "poisson", "exponential", "rrelu"), _RANDOM),
     **dict.fromkeys(("trunc", "fix"), _ROUNDING),
-    **dict.fromkeys(("gt", "lt", "ge", "le", "eq", "ne", "where", "sign", "masked_fill"), BRANCHES),
-    **dict.fromkeys(("sqrt", "rsqrt", "exp", "log", "sin", "cos", "erf"), _FUNCTION),
+    **dict.fromkeys(("gt", "lt", "ge", "le", "eq", "ne", "where", "sign", "masked_fill", "__and", "__or"), BRANCHES),
+    **dict.fromkeys(("exp", "log", "sin", "cos", "erf"), _FUNCTION),
     **dict.fromkeys(("argmax", "argmin", "topk", "sort", "max", "min"), _ORDER),
     **dict.fromkeys(("item", "_local_scalar_dense", "nonzero"), _ITEM),
     **dict.fromkeys(("LPPool1d", "LPPool2d", "LPPool3d"), "use average pooling"),

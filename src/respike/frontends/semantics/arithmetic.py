@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from respike.frontends.semantics.call import Call, Operand, Refused, Signal, alike, anywhere, broadcast, is_number
-from respike.ir import Add, Divide, ElementwiseAffine, Multiply
+from respike.ir import Activation, Add, Divide, ElementwiseAffine, Multiply, Root
 
 
 def add(call: Call, x: Operand, y: Operand, alpha: float = 1) -> Signal:
@@ -79,10 +79,36 @@ def square(call: Call, x: Operand) -> Signal:
 
 
 def power(call: Call, x: Operand, exponent: Operand) -> Signal:
-    """`x` and `x²`, which is analog; other powers are refused."""
-    if isinstance(x, Signal) and is_number(exponent) and float(exponent) in (1.0, 2.0):  # type: ignore[arg-type]
-        return square(call, x) if float(exponent) == 2 else anywhere(x)  # type: ignore[arg-type]
-    raise Refused("a power other than 2 is neither affine nor a supported activation; write it as products")
+    """`x`, `x²` and `x³`, which are analog, and roots, which norms take; other powers are refused."""
+    match float(exponent) if isinstance(x, Signal) and is_number(exponent) else None:  # type: ignore[arg-type]
+        case 1.0:
+            return anywhere(x)
+        case 2.0:
+            return square(call, x)
+        case 3.0:
+            source = anywhere(x)
+            squared = call.like(source, Multiply(call.part("square"), (source.name, source.name)))
+            return mul(call, squared, source)
+        case 0.5:
+            return root(call, x)
+        case -0.5:
+            return inverse_root(call, x)
+        case _:
+            raise Refused(
+                "a power other than 2 or 3 is neither affine nor a supported activation; write it as products"
+            )
+
+
+def root(call: Call, x: Operand) -> Signal:
+    """`√x`, which norms take: `x / √(mean(x²) + ε)`; anywhere else it is refused."""
+    source = anywhere(x)
+    return call.like(source, Activation(call.name, (source.name,), Root()))
+
+
+def inverse_root(call: Call, x: Operand) -> Signal:
+    """`1 / √x`, which norms take; anywhere else it is refused."""
+    source = anywhere(x)
+    return reciprocal(call, call.like(source, Activation(call.part("root"), (source.name,), Root())))
 
 
 def affine(call: Call, x: Signal, scale: Operand, shift: Operand, part: str = "") -> Signal:

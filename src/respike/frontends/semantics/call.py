@@ -195,10 +195,18 @@ def broadcast(call: Call, value: Operand, x: Signal) -> Tensor:
     if meets < 0:
         return constant
     if constant.shape[meets] != 1:
-        if not bool((constant == constant.narrow(meets, 0, 1)).all()):
-            raise Refused("its constant differs from sample to sample")
-        constant = constant.narrow(meets, 0, 1).contiguous()
+        constant = _of_one_sample(constant, meets, x.layout)
     return constant if x.layout.is_plain or x.layout.merged > 1 else constant.squeeze(meets)
+
+
+def _of_one_sample(constant: Tensor, dim: int, layout: Layout) -> Tensor:
+    """A constant for every sample of a batch, for one; the batch may have elements of a sample merged into it."""
+    before, behind = constant.shape[:dim], constant.shape[dim + 1 :]
+    samples = constant.reshape(*before, layout.slower, -1, layout.merged // layout.slower, *behind)
+    first = samples.narrow(dim + 1, 0, 1)
+    if not bool((samples == first).all()):
+        raise Refused("its constant differs from sample to sample")
+    return first.reshape(*before, -1, *behind).contiguous()
 
 
 def weights(value: Any) -> Tensor:

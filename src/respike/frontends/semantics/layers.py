@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
+import torch
 from torch import Tensor
 
+from respike.frontends.semantics.arithmetic import affine
 from respike.frontends.semantics.call import MIXES, Call, Operand, Refused, Signal, any_numbers, anywhere, signal
-from respike.ir import BatchNorm, Conv, ConvTranspose, Embedding, GroupNorm, LayerNorm, Linear, Pad
+from respike.ir import BatchNorm, Conv, ConvTranspose, Embedding, GroupNorm, LayerNorm, Linear, Pad, RMSNorm
 
 Ints: TypeAlias = tuple[int, ...]
 Sides: TypeAlias = tuple[tuple[int, int], ...]
@@ -145,6 +147,21 @@ def layer_norm(
         raise Refused("normalises over the batch")
     gain, shift = (None if value is None else value.expand(sizes).contiguous() for value in (weight, bias))
     return call.like(source, LayerNorm(call.name, (source.name,), sizes, gain, shift, epsilon))
+
+
+def rms_norm(
+    call: Call, x: Operand, shape: Sequence[int], weight: Tensor | None = None, epsilon: float | None = None
+) -> Signal:
+    """Each sample's last dimensions divided by their root mean square; weights broadcast to their shape."""
+    source, sizes = anywhere(x), tuple(shape)
+    if source.layout.batch >= source.ndim - len(sizes):
+        raise Refused("normalises over the batch")
+    last = len(source.shape) + 1
+    dims = tuple(range(last - len(sizes), last))
+    smallest = torch.finfo(call.dtype).eps if epsilon is None else epsilon
+    node = RMSNorm(call.name if weight is None else call.part("rms"), (source.name,), dims, smallest)
+    normed = call.like(source, node)
+    return normed if weight is None else affine(call, normed, weight.expand(sizes), 0.0)
 
 
 def group_norm(

@@ -11,7 +11,7 @@ from respike.frontends.semantics.arithmetic import affine
 from respike.frontends.semantics.call import Call, Operand, Refused, Signal, alike, anywhere, weights
 from respike.frontends.semantics.layers import linear, transposed
 from respike.frontends.semantics.shaping import reshape
-from respike.ir import Linear, MatMul, Permute, Softmax
+from respike.ir import Add, Linear, MatMul, Permute, Softmax
 
 _MASKED = -1e30
 """What is added to masked products in place of minus infinity: finite, and its exponential is zero."""
@@ -70,7 +70,10 @@ def attention(
     scores = call.like(scaled, MatMul(call.part("scores"), (scaled.name, turned)))
     if is_causal:
         mask = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril()
-    if mask is not None:
+    if isinstance(mask, Signal):
+        first, second = alike((scores, mask))
+        scores = call.like(first, Add(call.part("mask"), (first.name, second.name)))
+    elif mask is not None:
         scores = affine(call, scores, 1.0, _additive(weights(mask)), "mask")
     name = call.emit(Softmax(call.part("softmax"), (scores.name,), len(q.shape)))
     return call.like(q, MatMul(call.name, (name, v.name)))

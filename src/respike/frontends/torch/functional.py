@@ -52,16 +52,21 @@ def _is_known(program: ExportedProgram, known: Callable[[fx.Node, bool], bool]) 
 
 def is_in_place(node: fx.Node) -> bool:
     """Whether an operator changes its first operand."""
-    return isinstance(node.target, OpOverload) and _packet_name(node.target).endswith("_")
+    return isinstance(node.target, OpOverload) and _says_so(_packet_name(node.target))
 
 
 def functional_form(target: OpOverload) -> OpOverload:
     """The operator that gives the same without changing its operand: `relu` for `relu_`."""
     name = _packet_name(target)
-    if not name.endswith("_"):
+    if not _says_so(name):
         return target
     form: OpOverload = getattr(getattr(torch.ops.aten, name[:-1]), target._overloadname)
     return form
+
+
+def _says_so(name: str) -> bool:
+    """Whether an operator's name says that it changes its operand: `relu_`, but not `__and__`."""
+    return name.endswith("_") and not name.endswith("__")
 
 
 def same_storage(node: fx.Node) -> set[fx.Node]:

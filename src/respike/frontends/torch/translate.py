@@ -15,7 +15,18 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from respike.errors import InvalidNetwork, UnsupportedOperator
 from respike.frontends.constants import EVALUATED, Allowance
 from respike.frontends.nodes import Nodes, check_refused, check_weights
-from respike.frontends.semantics import ADVICE, BRANCHES, DEFAULT, MIXES, Condition, Layout, Refused, Signal, Translator
+from respike.frontends.semantics import (
+    ADVICE,
+    BRANCHES,
+    DEFAULT,
+    MASKS,
+    MIXES,
+    Condition,
+    Layout,
+    Refused,
+    Signal,
+    Translator,
+)
 from respike.frontends.torch.call import TorchCall
 from respike.frontends.torch.functional import functional_form, is_in_place, same_storage
 from respike.frontends.torch.naming import label, layer_type, operator_name, user_name
@@ -27,7 +38,7 @@ _LOST = object()
 
 _COMPARISONS = frozenset(
     ("gt", "lt", "ge", "le", "eq", "ne", "logical_and", "logical_or", "logical_not", "logical_xor", "bitwise_and",
-     "bitwise_or", "bitwise_not", "isnan", "isinf", "isfinite")
+     "bitwise_or", "bitwise_not", "__and", "__or", "__xor", "isnan", "isinf", "isfinite")
 )  # fmt: skip
 
 
@@ -200,7 +211,7 @@ class _Walk:
         if value.is_floating_point() and value.dtype != self.dtype:
             raise Refused(f"changes the number type from {self.dtype} to {value.dtype}")
         if value.dtype == torch.bool:
-            raise Refused(BRANCHES)
+            raise Refused(MASKS)
         if value.ndim and all(type(n) is int for n in value.shape) and value.shape[0] in self.batch_sizes:
             return Layout(tuple(value.shape[1:]))  # exported for one batch size
         open_sizes = [dim for dim, size in enumerate(value.shape) if type(size) is not int]

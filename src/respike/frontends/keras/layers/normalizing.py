@@ -29,14 +29,25 @@ def layer_normalization(call: LayerCall, x: Signal) -> Signal:
     """Normalisation of each sample over its last axes."""
     if call.option("rms_scaling", False):
         raise Refused("root-mean-square scaling is not supported; use rms_scaling=False")
-    shape = shape_of(x)
+    gamma, beta = call.variables.get("gamma"), call.variables.get("beta")
+    epsilon = float(call.option("epsilon", 1e-3))
+    return layers.layer_norm(call, call.plain(x), _last_axes(call, x), gamma, beta, epsilon)
+
+
+@means(layers.rms_norm)
+def rms_normalization(call: LayerCall, x: Signal) -> Signal:
+    """Each sample's last axis, or its last ones, divided by their root mean square."""
+    scale = call.variables.get("scale")
+    return layers.rms_norm(call, call.plain(x), _last_axes(call, x), scale, float(call.option("epsilon", 1e-6)))
+
+
+def _last_axes(call: LayerCall, x: Signal) -> tuple[int, ...]:
+    """The sizes of the axes that are normalised."""
     axis = call.option("axis", -1)
     axes = sorted(a % x.ndim for a in ([axis] if isinstance(axis, int) else axis))
     if axes != list(range(axes[0], x.ndim)) or not axes[0]:
         raise Refused(f"normalises along the axes {axes}; only the last ones can be normalised")
-    gamma, beta = call.variables.get("gamma"), call.variables.get("beta")
-    epsilon = float(call.option("epsilon", 1e-3))
-    return layers.layer_norm(call, call.plain(x), shape[axes[0] - 1 :], gamma, beta, epsilon)
+    return shape_of(x)[axes[0] - 1 :]
 
 
 @means(layers.group_norm)
@@ -86,6 +97,7 @@ def _aligned(values: Tensor, axis: int | Sequence[int], ndim: int) -> tuple[int,
 NORMALIZING: dict[str, Translator] = {
     "BatchNormalization": batch_normalization,
     "LayerNormalization": layer_normalization,
+    "RMSNormalization": rms_normalization,
     "GroupNormalization": group_normalization,
     "Rescaling": rescaling,
     "Normalization": normalization,

@@ -209,6 +209,8 @@ OPERATIONS: dict[str, Translator] = {
     "Minimum": broadcasting(activations.minimum),
     "Square": arithmetic.square,
     "Power": arithmetic.power,
+    "Sqrt": arithmetic.root,
+    "Rsqrt": arithmetic.inverse_root,
     "Matmul": on_plain(products.matmul),
     "Clip": told(activations.clamp, "x_min", "x_max"),
     "Floor": activations.floor,

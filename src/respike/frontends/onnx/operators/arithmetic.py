@@ -42,6 +42,7 @@ ARITHMETIC: dict[str, Translator] = {
     "Div": arithmetic.div,
     "Reciprocal": arithmetic.reciprocal,
     "Pow": arithmetic.power,
+    "Sqrt": arithmetic.root,
     "Sum": sum_,
     "Mean": mean,
     "MatMul": products.matmul,

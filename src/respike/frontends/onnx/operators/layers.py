@@ -100,6 +100,14 @@ def layer_norm(op: Operator, x: Operand, scale: Operand, bias: Operand | None = 
     return layers.layer_norm(op, source, shape, weights(scale), optional(bias), op.real("epsilon", 1e-5))
 
 
+@means(layers.rms_norm)
+def rms_norm(op: Operator, x: Operand, scale: Operand) -> Signal:
+    """The dimensions from `axis` on divided by their root mean square."""
+    source = signal(x)
+    shape = source.shape[source.layout.axis(op.integer("axis", -1)) - 1 :]
+    return layers.rms_norm(op, source, shape, weights(scale), op.real("epsilon", 1e-5))
+
+
 @means(layers.instance_norm)
 def instance_norm(op: Operator, x: Operand, scale: Operand, bias: Operand) -> Signal:
     """Every channel of every sample normalised by itself."""
@@ -125,6 +133,7 @@ LAYERS: dict[str, Translator] = {
     "Gemm": gemm,
     "BatchNormalization": batch_norm,
     "LayerNormalization": layer_norm,
+    "RMSNormalization": rms_norm,
     "InstanceNormalization": instance_norm,
     "GroupNormalization": group_norm,
 }

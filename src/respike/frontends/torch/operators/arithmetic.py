@@ -36,4 +36,6 @@ ARITHMETIC: dict[object, Translator] = {
     aten.neg: arithmetic.negative,
     aten.square: arithmetic.square,
     aten.pow: arithmetic.power,
+    aten.sqrt: arithmetic.root,
+    aten.rsqrt: arithmetic.inverse_root,
 }

@@ -160,6 +160,14 @@ def native_layer_norm(call: Call, *args: Any) -> tuple[Signal, ...]:
     return (layer_norm(call, *args),)
 
 
+@means(layers.rms_norm)
+def rms_norm(
+    call: Call, x: Operand, shape: Ints, weight: Operand | None = None, epsilon: float | None = None
+) -> Signal:
+    """Each sample's last dimensions divided by their root mean square."""
+    return layers.rms_norm(call, x, shape, optional(weight), epsilon)
+
+
 @means(layers.group_norm)
 def group_norm(
     call: Call,
@@ -213,6 +221,7 @@ LAYERS: dict[object, Translator] = {
     aten._native_batch_norm_legit_functional: batch_norm_training,
     aten.layer_norm: layer_norm,
     aten.native_layer_norm: native_layer_norm,
+    aten.rms_norm: rms_norm,
     aten.group_norm: group_norm,
     aten.instance_norm: instance_norm,
     aten.embedding: embedding,

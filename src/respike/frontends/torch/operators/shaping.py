@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from respike.frontends.semantics import shaping
+from respike.frontends.semantics.advice import MASKS
 from respike.frontends.semantics.call import Call, Operand, Refused, Result, Signal, Translator, any_numbers
 from respike.frontends.semantics.meaning import means
 from respike.frontends.torch.call import UNUSED, Ints, TorchCall, several
@@ -56,6 +57,19 @@ def roll(call: Call, x: Operand, shifts: int | Ints, dims: int | Ints = ()) -> S
 @means(shaping.unchanged)
 def unchanged(call: Call, x: Operand, *_: object, **__: object) -> Signal:
     """The input itself."""
+    return shaping.unchanged(call, x)
+
+
+@means(shaping.unchanged)
+def cast(call: TorchCall, x: Operand, *_: object, **__: object) -> Signal:
+    """A cast to another type of numbers; of real numbers to whole ones it would cut off, to truth values compare."""
+    if call.meta.dtype == torch.bool:
+        raise Refused(MASKS)
+    if isinstance(x, Signal) and not x.is_index and not call.meta.is_floating_point():
+        raise Refused(
+            "turns real numbers into whole ones, which no neuron does; give the network whole numbers if it looks them "
+            "up in a table, or use torch.floor behind a clamp at 0"
+        )
     return shaping.unchanged(call, x)
 
 
@@ -108,7 +122,8 @@ SHAPING: dict[object, Translator] = {
     aten.pixel_shuffle: shaping.pixel_shuffle,
     aten.pixel_unshuffle: shaping.pixel_unshuffle,
     aten.channel_shuffle: shaping.channel_shuffle,
-    **dict.fromkeys((aten.clone, aten.detach, aten.alias, aten.contiguous, aten._to_copy, aten.to), unchanged),
+    **dict.fromkeys((aten.clone, aten.detach, aten.alias, aten.contiguous), unchanged),
+    **dict.fromkeys((aten._to_copy, aten.to), cast),
     **dict.fromkeys((aten.dropout, aten.feature_dropout, aten.alpha_dropout), dropout),
     aten.feature_alpha_dropout: dropout,
     aten.native_dropout: native_dropout,

@@ -1,8 +1,8 @@
 """Transformers with spikes on every edge: what they lose and cost on test images; docs/networks/transformers.md.
 
-`python benchmarks/transformers.py` measures all, `python benchmarks/transformers.py fashion-vit 4 6` some, with
+`python benchmarks/every_edge.py` measures all, `python benchmarks/every_edge.py fashion-vit 4 6` some, with
 `--limit=2000` on the first test images, with `--mixed`, `--fitted` or `--plain` only rows of that kind; other rows stay
-(benchmarks/transformers.json). Needs the zoo's weights.
+(benchmarks/every_edge.json). Needs the zoo's weights.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from respike.data import Split
 
 ROWS = Path(__file__).with_suffix(".json")
 PAGE = Path(__file__).parents[1] / "docs" / "networks" / "transformers.md"
-START, END = "<!-- made by benchmarks/transformers.py -->", "<!-- end -->"
+START, END = "<!-- made by benchmarks/every_edge.py -->", "<!-- end -->"
 STEPS = {"fashion-vit": (8, 6, 5, 4, 3), "cifar10-vit": (6, 5, 4), "cifar10-convnext": (6, 5, 4)}
 MIXED = {"fashion-vit 5": 1.0, "fashion-vit 4": 0.8, "cifar10-vit 5": 1.0, "cifar10-convnext 5": 1.0}
 """Where `refine.mixed_steps` follows, in rows of their own: its output error, chosen on training images."""

@@ -1,0 +1,234 @@
+"""How transformers in the wild spell their norms, activations and masks: read as one node each, exactly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from frontends.torch_models import Function
+from respike import SpikingNetwork, load, methods
+from respike.errors import InvalidData, UnsupportedOperator
+from respike.ir import GELU, Activation, Analog, MatMul, Network, RMSNorm, SiLU, Softmax
+from respike.passes import join_inputs
+
+Spelling = Callable[[Any, Tensor], Tensor]
+
+NORMS: list[Spelling] = [
+    lambda m, x: x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6),  # Llama, T5
+    lambda m, x: torch.rsqrt((x * x).mean(-1, keepdim=True) + 1e-6) * x,
+    lambda m, x: x / (x.square().mean(-1, keepdim=True) + 0.1).sqrt(),
+    lambda m, x: x * ((x**2).mean(-1, keepdim=True) + 1e-6) ** -0.5,  # Gemma
+    lambda m, x: x / torch.sqrt((x**2).mean(-1, keepdim=True)),
+    lambda m, x: x * (1 / torch.sqrt((x**2).mean((1, 2), keepdim=True) + 1e-6)),
+    lambda m, x: F.rms_norm(x, (6,), torch.linspace(1, 2, 6), 0.1),
+]
+
+
+def read(function: Callable[..., Any], *inputs: Tensor) -> Network:
+    """The network of a function, which computes the same: `load` compares every node, and this the outputs."""
+    network = load(Function(function), inputs if len(inputs) > 1 else inputs[0])
+    with torch.no_grad():
+        torch.testing.assert_close(network(*inputs), Function(function)(*inputs), rtol=1e-5, atol=1e-5)
+    return network
+
+
+def kinds(network: Network) -> list[type]:
+    return [type(node) for node in network.nodes if isinstance(node, Analog)]
+
+
+@pytest.mark.parametrize("spelling", NORMS)
+def test_norms_without_a_mean_are_one_node(spelling: Spelling) -> None:
+    assert kinds(read(spelling, torch.randn(3, 5, 6))) == [RMSNorm]
+
+
+def test_a_layer_norm_that_is_written_out_is_a_norm_of_what_is_left_of_the_mean() -> None:
+    def norm(m: Any, x: Tensor) -> Tensor:
+        centred = x - x.mean(1, keepdim=True)  # over channels, as the first ConvNeXt has it
+        return centred / torch.sqrt(centred.pow(2).mean(1, keepdim=True) + 1e-6)
+
+    x = torch.randn(2, 4, 3, 3)
+    network = read(norm, x)
+    assert kinds(network) == [RMSNorm]
+    wanted = F.layer_norm(x.permute(0, 2, 3, 1), (4,), eps=1e-6).permute(0, 3, 1, 2)
+    torch.testing.assert_close(network(x), wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda m, x: x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) - 1e-6),
+        lambda m, x: x * torch.rsqrt(x.pow(2).sum(-1, keepdim=True) + 1.0),
+        lambda m, x: x.sqrt(),
+        lambda m, x: 2 * x / (x.pow(2).mean(-1, keepdim=True) + x).sqrt(),
+        lambda m, x: (x + 1) / (x.pow(2).mean(-1, keepdim=True) + 1.0).sqrt(),
+    ],
+)
+def test_other_roots_are_refused_by_name(other: Spelling) -> None:
+    with pytest.raises(UnsupportedOperator, match=r"'.*sqrt.*' takes the square root of a signal.*RMSNorm"):
+        load(Function(other), torch.rand(2, 5, 6) + 1)
+
+
+def gelu_by_tanh(x: Tensor) -> Tensor:
+    return 1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
+
+
+GATES: list[tuple[Spelling, object]] = [
+    (lambda m, x: 0.5 * x * gelu_by_tanh(x), GELU(approximate=True)),  # GPT-2
+    (lambda m, x: gelu_by_tanh(x) * x * 0.5, GELU(approximate=True)),
+    (lambda m, x: x * (0.5 * (1 + torch.tanh(0.7978845608 * (0.044715 * (x * x * x) + x)))), GELU(approximate=True)),
+    (lambda m, x: 3 * x * gelu_by_tanh(x), GELU(approximate=True)),
+    (lambda m, x: x * torch.sigmoid(1.702 * x), SiLU()),  # CLIP
+    (lambda m, x: torch.sigmoid(-x) * (2 * x), SiLU()),
+    (lambda m, x: (2 * x) * torch.sigmoid(2 * x), SiLU()),
+]
+
+
+@pytest.mark.parametrize(("spelling", "function"), GATES)
+def test_signals_times_their_gates_are_one_activation(spelling: Spelling, function: object) -> None:
+    network = read(spelling, 2 * torch.randn(3, 5, 6))
+    assert [node.function for node in network.activations] == [function]
+    assert kinds(network) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda m, x: x * (1 + torch.tanh(0.8 * (x + 0.05 * x**3))),
+        lambda m, x: x * (2 + torch.tanh(0.7978845608 * (x + 0.044715 * x**3))),
+        lambda m, x: x * torch.sigmoid(x + 1),
+        lambda m, x: x * (torch.sigmoid(x) + 1),
+        lambda m, x: (x + 1) * torch.sigmoid(x),
+    ],
+)
+def test_what_only_looks_like_a_gate_stays_a_product(other: Spelling) -> None:
+    network = read(other, torch.randn(3, 5, 6))
+    assert not any(isinstance(node.function, GELU | SiLU) for node in network.activations)
+
+
+class Causal(nn.Module):
+    """Attention whose mask is made for every sample anew, of places that are the same for all, as libraries do it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(8, 24)
+
+    def forward(self, x: Tensor) -> Tensor:
+        places = torch.arange(x.shape[1]).unsqueeze(0).expand(x.shape[0], -1)
+        first = torch.diff(places, prepend=places[:, :1] - 1, dim=-1) != 1
+        group = first.cumsum(-1)
+        mask = places[:, None, :, None] >= places[:, None, None, :]
+        mask = mask & (group[:, None, :, None] == group[:, None, None, :])
+        q, k, v = (part.unflatten(-1, (2, 4)).transpose(1, 2) for part in self.qkv(x).chunk(3, -1))
+        return F.scaled_dot_product_attention(q, k, v, mask).transpose(1, 2).flatten(2)
+
+
+def test_masks_that_are_made_for_every_sample_of_a_batch_are_constants() -> None:
+    torch.manual_seed(0)
+    model, x = Causal().eval(), torch.randn(3, 6, 8)
+    network = load(model, x)
+    with torch.no_grad():
+        torch.testing.assert_close(network(x), model(x), rtol=1e-5, atol=1e-5)
+    assert kinds(network) == [MatMul, Softmax, MatMul]
+    plan = methods.every_edge(network, x, steps=8)
+    assert plan.products.keys() == {node.name for node in network.nodes if isinstance(node, MatMul)}
+    torch.testing.assert_close(SpikingNetwork(network, plan)(x), network(x), rtol=0.05, atol=0.05)
+
+
+class Windows(nn.Module):
+    """Attention in windows that are merged with the batch, with a mask for each window (Swin)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(8, 24)
+        self.register_buffer("mask", torch.randn(3, 4, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch = x.shape[0]
+        q, k, v = (
+            part.reshape(batch * 3, 4, 2, 4).transpose(1, 2)  # 3 windows of 4 tokens, 2 heads of 4 values
+            for part in self.qkv(x).chunk(3, -1)
+        )
+        mask = self.get_buffer("mask")[None, :, None].expand(batch, -1, -1, -1, -1).reshape(batch * 3, 1, 4, 4)
+        return F.scaled_dot_product_attention(q, k, v, mask).transpose(1, 2).reshape(batch, 12, 8)
+
+
+def test_masks_of_windows_that_are_merged_with_the_batch() -> None:
+    torch.manual_seed(0)
+    model, x = Windows().eval(), torch.randn(5, 12, 8)
+    network = load(model, x)
+    with torch.no_grad():
+        torch.testing.assert_close(network(x), model(x), rtol=1e-5, atol=1e-5)
+
+
+def test_a_mask_that_differs_from_sample_to_sample_is_refused() -> None:
+    class Different(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x + torch.arange(x.shape[0])[:, None].expand(-1, 4)
+
+    with pytest.raises(UnsupportedOperator, match="its constant differs from sample to sample"):
+        load(Different().eval(), torch.randn(3, 4))
+
+
+def test_in_place_operators_are_told_from_those_with_two_underscores() -> None:
+    network = read(lambda m, x: x.add_(1.0).relu_() + (torch.ones(4) > 0).__and__(torch.ones(4) > 2), torch.randn(3, 4))
+    assert [type(node) for node in network.nodes if not isinstance(node, Analog)].count(Activation) == 1
+
+
+class Masked(nn.Module):
+    """Words with a mask for each text, given as numbers that are added to the scores."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(10, 8)
+        self.qkv = nn.Linear(8, 24)
+
+    def forward(self, words: Tensor, mask: Tensor) -> Tensor:
+        q, k, v = (part.unflatten(-1, (2, 4)).transpose(1, 2) for part in self.qkv(self.words(words)).chunk(3, -1))
+        return F.scaled_dot_product_attention(q, k, v, self.added(mask)[:, None, None]).transpose(1, 2).flatten(2)
+
+    def added(self, mask: Tensor) -> Tensor:
+        return mask
+
+
+class MaskedByTruth(Masked):
+    """The same with a mask of ones and zeros, as tokenizers give it."""
+
+    def added(self, mask: Tensor) -> Tensor:
+        return mask.bool()
+
+
+def test_a_mask_of_each_sample_is_refused_as_truth_values_and_read_as_numbers() -> None:
+    torch.manual_seed(0)
+    words, ones = torch.randint(10, (4, 5)), torch.tensor([1.0, 1, 1, 0, 0]).repeat(4, 1)
+    with pytest.raises(UnsupportedOperator, match=r"truth values of the data, as masks are.*without its mask.*-1e9"):
+        load(MaskedByTruth().eval(), (words, ones))
+    model, mask = Masked().eval(), (ones - 1) * 1e9
+    network = join_inputs(load(model, (words, mask)))
+    both = torch.cat([words.float(), mask], 1)
+    spiking = SpikingNetwork(network, methods.every_edge(network, both, steps=10))
+    with torch.no_grad():
+        wanted = model(words, mask)
+    torch.testing.assert_close(network(both), wanted, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(spiking(both), wanted, rtol=0.02, atol=0.02)
+    hidden = words.clone()
+    hidden[:, 3:] = 9 - hidden[:, 3:]  # places that nothing looks at
+    changed = spiking(torch.cat([hidden.float(), mask], 1))
+    torch.testing.assert_close(changed[:, :3], spiking(both)[:, :3])
+
+
+def test_real_numbers_are_not_cut_off_to_whole_ones() -> None:
+    with pytest.raises(UnsupportedOperator, match=r"turns real numbers into whole ones.*torch.floor"):
+        load(Function(lambda m, x: (3 * x).long().float()), torch.randn(2, 4))
+    read(lambda m, x: (3 * x).clamp(0, 4).floor(), torch.randn(2, 4))
+
+
+def test_words_that_are_not_in_the_table_are_told() -> None:
+    network = load(nn.Sequential(nn.Embedding(10, 4), nn.Linear(4, 2)).eval(), torch.zeros(2, 3, dtype=torch.long))
+    with pytest.raises(InvalidData, match=r"'0' looks up whole numbers from 0 to 9, .* from 0 to 12: give numbers"):
+        network(torch.tensor([[0, 1, 12]]))
