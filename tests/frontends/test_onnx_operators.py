@@ -335,7 +335,6 @@ def test_activations_written_as_several_operators_are_one(body: str, function: F
         "s = Sigmoid(x) y = Mul(s, s)",
         "s = Sigmoid(x) a = Add(x, one) y = Mul(a, s)",
         "a = Add(x, three) b = Clip(a, zero, six) y = Mul(x, b)",
-        "a = Mul(x, half) s = Sigmoid(a) y = Mul(x, s)",
     ],
 )
 def test_what_only_looks_like_an_activation_is_read_as_it_is_written(body: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from networks import images, networks
 from respike import SpikingNetwork, engines, methods
@@ -35,12 +36,14 @@ from respike.ir import (
     Permute,
     ReLU,
     Reshape,
+    RMSNorm,
     Sigmoid,
+    SiLU,
     Softmax,
 )
 from respike.neurons import FewSpikes, SignedDigits
 from respike.passes import spike_edges
-from respike.passes.edges import edges, forks, products
+from respike.passes.edges import Made, edges, forks, made_of, products
 from respike.plan import Plan, Site
 from respike.record import Probe, Recording
 from respike.schedule import Layerwise, Steady
@@ -48,15 +51,20 @@ from respike.schedule import Layerwise, Steady
 TOKENS, WIDTH, OUT = 5, 6, 3
 
 
-KINDS = ("attention", "gelu", "relu", "gate", "linear")
+WORDS = 9
+
+KINDS = ("attention", "causal", "gelu", "relu", "gate", "gated", "linear")
+"""What blocks of transformers are made of: BERT has attention and GELU, GPT causal and GELU, Llama causal and gated."""
 
 
 class Mixer:
-    """Blocks in any order on a residual stream of 5 tokens of 6 values."""
+    """Blocks in any order on a residual stream of 5 tokens of 6 values, which may be words looked up in a table."""
 
-    def __init__(self, seed: int) -> None:
-        self.nodes: list[Node] = [Input("x", (), (TOKENS, WIDTH))]
+    def __init__(self, seed: int, words: bool = False) -> None:
+        self.nodes: list[Node] = [Input("x", (), (TOKENS,) if words else (TOKENS, WIDTH))]
         self.generator = torch.Generator().manual_seed(seed)
+        if words:
+            self.put(Embedding("words", ("x",), torch.rand(WORDS, WIDTH, generator=self.generator).double()))
 
     def put(self, node: Node) -> str:
         self.nodes.append(node)
@@ -71,11 +79,12 @@ class Mixer:
         split = self.put(Reshape(f"{name}.split", (self.linear(name, source),), (TOKENS, 2, 3)))
         return self.put(Permute(f"{name}.heads", (split,), (0, 2, 1, 3)))
 
-    def attention(self, name: str, source: str) -> str:
+    def attention(self, name: str, source: str, *, causal: bool = False) -> str:
         query, key, value = (self.heads(f"{name}.{kind}", source) for kind in ("query", "key", "value"))
         turned = self.put(Permute(f"{name}.key.turned", (key,), (0, 1, 3, 2)))
         scores = self.put(MatMul(f"{name}.scores", (query, turned)))
-        scaled = ElementwiseAffine(f"{name}.scaled", (scores,), torch.tensor(0.5).double(), torch.zeros(()).double())
+        mask = torch.full((TOKENS, TOKENS), -1e30).double().triu(1) if causal else torch.zeros(()).double()
+        scaled = ElementwiseAffine(f"{name}.scaled", (scores,), torch.tensor(0.5).double(), mask)
         weights = self.put(Softmax(f"{name}.weights", (self.put(scaled),), 3))
         mixed = self.put(MatMul(f"{name}.mixed", (weights, value)))
         joined = self.put(Permute(f"{name}.joined", (mixed,), (0, 2, 1, 3)))
@@ -89,12 +98,23 @@ class Mixer:
             f"{name}.project", self.put(Multiply(f"{name}.gate", (self.linear(f"{name}.in", source), gate)))
         )
 
+    def gated(self, name: str, source: str) -> str:
+        """Every value times a SiLU of another."""
+        gate = self.put(Activation(f"{name}.silu", (self.linear(f"{name}.in", source),), SiLU()))
+        return self.linear(
+            f"{name}.out", self.put(Multiply(f"{name}.product", (gate, self.linear(f"{name}.up", source))))
+        )
+
     def block(self, kind: str, name: str, source: str) -> str:
         ones = torch.ones(WIDTH).double()
-        normed = self.put(LayerNorm(f"{name}.norm", (source,), (WIDTH,), ones, ones / 8, 1e-5))
+        mean = kind not in ("causal", "gated")
+        layer = LayerNorm(f"{name}.norm", (source,), (WIDTH,), ones, ones / 8, 1e-5)
+        normed = self.put(layer if mean else RMSNorm(f"{name}.norm", (source,), (2,), 1e-5))
         match kind:
-            case "attention":
-                return self.attention(name, normed)
+            case "attention" | "causal":
+                return self.attention(name, normed, causal=kind == "causal")
+            case "gated":
+                return self.gated(name, normed)
             case "gate":
                 return self.gate(name, normed)
             case "linear":
@@ -105,8 +125,8 @@ class Mixer:
                 return self.linear(f"{name}.out", hidden)
 
 
-def mixer(kinds: list[str], seed: int = 0) -> Network:
-    build, stream = Mixer(seed), "x"
+def mixer(kinds: list[str], seed: int = 0, words: bool = False) -> Network:
+    build, stream = Mixer(seed, words), "words" if words else "x"
     for number, kind in enumerate(kinds):
         name = f"{number}"
         stream = build.put(Add(f"{name}.add", (stream, build.block(kind, name, stream))))
@@ -117,11 +137,32 @@ def mixer(kinds: list[str], seed: int = 0) -> Network:
 
 @st.composite
 def mixers(draw: st.DrawFn) -> Network:
-    return mixer(draw(st.lists(st.sampled_from(KINDS), min_size=1, max_size=3)), draw(st.integers(0, 999)))
+    kinds = draw(st.lists(st.sampled_from(KINDS), min_size=1, max_size=3))
+    return mixer(kinds, draw(st.integers(0, 999)), words=draw(st.booleans()))
+
+
+def given_to(network: Network, count: int) -> Tensor:
+    """Random images, or words where the network looks them up."""
+    drawn = images(network, count)
+    return (WORDS * drawn).floor() if len(network.inputs[0].shape) == 1 else drawn
 
 
 def converted(network: Network, steps: int = 4) -> SpikingNetwork:
-    return SpikingNetwork(network, methods.every_edge(network, images(network, 8), steps=steps))
+    return SpikingNetwork(network, methods.every_edge(network, given_to(network, 8), steps=steps))
+
+
+@st.composite
+def conversions(draw: st.DrawFn) -> SpikingNetwork:
+    """Networks with spikes on every edge, in which either input of a product is the one whose spikes add."""
+    spiking = converted(draw(mixers()))
+    made = made_of(spiking.network)
+    turned = {
+        name: draw(st.sampled_from([0, 1]))
+        for name in spiking.plan.products
+        if all(made[one] is Made.SPIKES for one in spiking.network[name].inputs)
+    }
+    plan = replace(spiking.plan, products={**spiking.plan.products, **turned})
+    return SpikingNetwork(spiking.network, plan)
 
 
 def test_features_of_tokens_have_units_of_their_own() -> None:
@@ -135,10 +176,9 @@ def test_features_of_tokens_have_units_of_their_own() -> None:
 
 
 @settings(max_examples=5, derandomize=True, deadline=None)
-@given(network=mixers())
-def test_sums_alone_are_counted_as_from_the_spikes_themselves(network: Network) -> None:
-    spiking = converted(network)
-    fan_out, batch = fan_outs(spiking.network, spiking.plan), images(network, 3)
+@given(spiking=conversions())
+def test_sums_alone_are_counted_as_from_the_spikes_themselves(spiking: SpikingNetwork) -> None:
+    fan_out, batch = fan_outs(spiking.network, spiking.plan), given_to(spiking.network, 3)
     fast = engines.few_spikes(spiking.network, spiking.plan, batch, Probe(spike_counts=False, fan_out=fan_out))
     slow = engines.few_spikes(spiking.network, spiking.plan, batch, Probe(fan_out=fan_out))
     for kind in ("spikes_per_step", "operations_per_step"):
@@ -150,13 +190,12 @@ def test_sums_alone_are_counted_as_from_the_spikes_themselves(network: Network) 
 def run(spiking: SpikingNetwork, engine: Callable[..., Recording] = engines.reference, count: int = 3) -> Recording:
     names = tuple(spiking.plan.sites)
     probe = Probe(spikes=names, potentials=names, fan_out=fan_outs(spiking.network, spiking.plan))
-    return engine(spiking.network, spiking.plan, images(spiking.network, count), probe)
+    return engine(spiking.network, spiking.plan, given_to(spiking.network, count), probe)
 
 
 @settings(max_examples=15, derandomize=True, deadline=None)
-@given(network=mixers())
-def test_engines_agree(network: Network) -> None:
-    spiking = converted(network)
+@given(spiking=conversions())
+def test_engines_agree(spiking: SpikingNetwork) -> None:
     expected = run(spiking)
     for engine in (engines.batched, engines.few_spikes):
         found = run(spiking, engine)
@@ -165,14 +204,14 @@ def test_engines_agree(network: Network) -> None:
             assert getattr(expected, kind).keys() == getattr(found, kind).keys() == spiking.plan.sites.keys()
             for name, numbers in getattr(expected, kind).items():
                 assert torch.equal(numbers, getattr(found, kind)[name]), (kind, name)
-    pipelined = engines.pipelined(spiking.network, spiking.plan, images(network, 3))
+    pipelined = engines.pipelined(spiking.network, spiking.plan, given_to(spiking.network, 3))
     assert torch.allclose(pipelined.outputs, expected.outputs, atol=1e-9)
 
 
 @settings(max_examples=15, derandomize=True, deadline=None)
 @given(network=st.one_of(mixers(), networks()))
 def test_every_multiplication_reads_spikes_and_nothing_else_changes(network: Network) -> None:
-    batch, spiking = images(network, 2), spike_edges(network)
+    batch, spiking = given_to(network, 2), spike_edges(network)
     assert torch.equal(spiking(batch), network(batch))
     assert not edges(spiking)
     assert spike_edges(spiking) is spiking
@@ -182,25 +221,28 @@ def test_every_multiplication_reads_spikes_and_nothing_else_changes(network: Net
 
 
 @settings(max_examples=15, derandomize=True, deadline=None)
-@given(network=mixers())
-def test_fan_outs_equal_probing(network: Network) -> None:
-    spiking = converted(network)
+@given(spiking=conversions())
+def test_fan_outs_equal_probing(spiking: SpikingNetwork) -> None:
     for name, counts in fan_outs(spiking.network, spiking.plan).items():
-        source = network.inputs[0].name if name == "input" else name
+        source = spiking.network.inputs[0].name if name == "input" else name
         assert torch.equal(counts, probed_fan_out(spiking.network, source, spiking.plan)), name
 
 
-def test_operations_of_attention_are_those_of_its_loops() -> None:
+@pytest.mark.parametrize("kind", ["attention", "causal"])
+@pytest.mark.parametrize("scores", [0, 1])
+@pytest.mark.parametrize("mixed", [0, 1])
+def test_operations_of_attention_are_those_of_its_loops(kind: str, scores: int, mixed: int) -> None:
     """Counted by hand: each spike adds one value to each accumulator that it is multiplied into."""
-    spiking = converted(mixer(["attention"]))
-    record = run(spiking)
+    spiking = converted(mixer([kind]))
     assert spiking.plan.products == {"0.scores": 0, "0.mixed": 0}
+    plan = replace(spiking.plan, products={"0.scores": scores, "0.mixed": mixed})
+    record = run(SpikingNetwork(spiking.network, plan))
     targets = {
         "0.norm": 3 * WIDTH,  # q, k and v
-        "0.query.heads": TOKENS,  # the scores of its token with all others
-        "0.key.turned": 1,  # held, as a number
-        "0.weights": WIDTH // 2,  # the values of the token that it looks at, of its head
-        "0.value.heads": 1,
+        "0.query.heads": 1 if scores else TOKENS,  # held as a number, or the scores of its token with all others
+        "0.key.turned": TOKENS if scores else 1,
+        "0.weights": 1 if mixed else WIDTH // 2,  # the values of the token that it looks at, of its head
+        "0.value.heads": TOKENS if mixed else 1,  # all tokens that look at it
         "0.flat": WIDTH,  # the projection
         "flat": OUT,
     }
@@ -208,6 +250,25 @@ def test_operations_of_attention_are_those_of_its_loops() -> None:
     for name, count in targets.items():
         site = f"{name}@spikes"
         assert float(record.operations_per_step[site].sum()) == count * float(record.spikes[site].abs().sum()), site
+
+
+def test_scores_are_made_of_as_many_additions_as_are_counted() -> None:
+    """Spike by spike: each of q adds, with its worth, one element of k to the scores of its token with all others."""
+    spiking = converted(mixer(["causal"]))
+    record = run(spiking, count=1)
+    query, key = spiking.network["0.scores"].inputs
+    sites, sent = spiking.plan.sites, {name: record.spikes[name][:, 0].double() for name in (query, key)}
+    worth = {name: torch.tensor(sites[name].neuron.worth).double() for name in (query, key)}
+    units = {name: sites[name].like(record.spikes[name][0]).spike_value[0] for name in (query, key)}
+    values = {name: torch.tensordot(worth[name], sent[name], dims=([0], [0])) * units[name] for name in (query, key)}
+    scores, additions = torch.zeros(2, TOKENS, TOKENS).double(), 0
+    for step, head, token, feature in sent[query].nonzero().tolist():
+        delivered = sent[query][step, head, token, feature] * worth[query][step] * units[query][head, 0, 0]
+        for other in range(TOKENS):
+            scores[head, token, other] += delivered * values[key][head, feature, other]
+            additions += 1
+    torch.testing.assert_close(scores, values[query] @ values[key])
+    assert float(record.operations_per_step[query].sum()) == additions > 0
 
 
 def test_gates_are_counted_like_their_loops() -> None:
