@@ -236,11 +236,11 @@ def test_refusals_say_why(make: Callable[[], Any], reason: str) -> None:
 def test_everything_unsupported_is_listed_at_once() -> None:
     x = keras.Input((6, 6, 2), name="x")
     inner = keras.Sequential([keras.Input((6, 6, 2)), L.Resizing(3, 3, name="small")], name="inner")
-    model = keras.Model(x, L.Masking(name="mask")(L.RMSNormalization(name="rms")(inner(x))))
+    model = keras.Model(x, L.Masking(name="mask")(L.UnitNormalization(name="unit")(inner(x))))
     with pytest.raises(UnsupportedOperator) as caught:
         keras_model(model)
     lines = str(caught.value).splitlines()
     assert lines[0] == "respike cannot convert 3 part(s) of the network:"
     assert [line.split(":")[0].strip() for line in lines[1:]] == [
-        *("inner/small (Resizing)", "rms (RMSNormalization)", "mask (Masking)")
+        *("inner/small (Resizing)", "unit (UnitNormalization)", "mask (Masking)")
     ]

@@ -20,6 +20,8 @@ OPERATIONS: list[Callable[[Any], Any]] = [
     lambda x: O.maximum(x, -x) + O.minimum(x, 0.3) + O.abs(x),
     lambda x: x / (1 + x * x) + O.reciprocal(1 + O.square(x)) + 2 / (x * x + 1),
     lambda x: x**2 + O.power(x, 1),
+    lambda x: x * O.rsqrt(O.mean(x * x, axis=-1, keepdims=True) + 0.1),
+    lambda x: x / O.sqrt(O.mean(O.square(x), axis=1, keepdims=True) + 0.1),
     lambda x: O.clip(x, -0.2, 0.4) + O.leaky_relu(x, 0.1) + O.hard_tanh(x) + O.soft_shrink(x),
     lambda x: O.elu(x, 0.5) + O.celu(x) + O.selu(x) + O.gelu(x) + O.gelu(x, approximate=False) + O.hard_silu(x),
     lambda x: O.glu(x) + O.threshold(x, 0.1, 0.1)[:, :, :3],

@@ -316,8 +316,8 @@ ONE_ACTIVATION: list[tuple[str, Function]] = [
         GELU(approximate=True),
     ),
 ]
-NUMBERS = {"zero": 0, "half": 0.5, "one": 1, "three": 3, "six": 6, "root": math.sqrt(2), "inverse": math.sqrt(0.5),
-           "cubic": 0.044715, "slope": math.sqrt(2 / math.pi)}  # fmt: skip
+NUMBERS = {"zero": 0, "half": 0.5, "one": 1, "two": 2, "three": 3, "six": 6, "root": math.sqrt(2),
+           "inverse": math.sqrt(0.5), "cubic": 0.044715, "slope": math.sqrt(2 / math.pi)}  # fmt: skip
 CONSTANTS = " ".join(f"{name} = Constant<value = float {{{value}}}>()" for name, value in NUMBERS.items())
 
 
@@ -327,6 +327,19 @@ def test_activations_written_as_several_operators_are_one(body: str, function: F
     assert [type(node).__name__ for node in network.nodes] == ["Input", "Activation"]
     (activation,) = network.activations
     assert activation.function == function
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "s = Pow(x, two) m = ReduceMean<axes = [-1]>(s) e = Add(m, half) r = Sqrt(e) y = Div(x, r)",
+        "s = Mul(x, x) m = ReduceMean<axes = [2]>(s) e = Add(half, m) r = Sqrt(e) d = Reciprocal(r) y = Mul(d, x)",
+        "s = Pow(x, two) m = ReduceMean<axes = [-1]>(s) e = Add(m, half) r = Sqrt(e) d = Div(one, r) y = Mul(x, d)",
+    ],
+)
+def test_norms_without_a_mean_are_one_node(body: str) -> None:
+    network = prepare(check(written(f"{CONSTANTS} {body}", "float[N, 4, 5] x", 13), numbers(6, 4, 5)))
+    assert [type(node).__name__ for node in network.nodes] == ["Input", "RMSNorm"]
 
 
 @pytest.mark.parametrize(
@@ -483,6 +496,8 @@ def test_every_operator_that_is_read_is_tested() -> None:
     tested |= {case[0] for case in REDUCED} | {"Resize", "Upsample", "Split", "Gelu", "HardSwish", "Swish"}
     tested |= {
         "LayerNormalization",
+        "RMSNormalization",
+        "Sqrt",
         "GroupNormalization",
         "QuantizeLinear",
         "DequantizeLinear",

@@ -19,7 +19,7 @@ MODELS = {"Functional": "Functional", "Model": "Functional", "Sequential": "Sequ
 INPUT = "InputLayer"
 
 _HOMES = {"Functional": "keras.src.models.functional", "Sequential": "keras"}
-_OPERATION_HOMES = ("keras.src.ops.numpy", "keras.src.ops.nn", "keras.src.ops.core")
+_OPERATION_HOMES = ("keras.src.ops.numpy", "keras.src.ops.nn", "keras.src.ops.core", "keras.src.ops.math")
 _TRAINING_ONLY = ("_initializer", "_regularizer", "_constraint")
 _RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}
 _ONLY_LAYERS = frozenset(LAYERS) - frozenset(OPERATIONS)
