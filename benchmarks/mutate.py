@@ -1,6 +1,6 @@
 """Mutation testing: small faults put into a copy of the package, one at a time; how many do the tests see?
 
-python benchmarks/mutate.py [--sample 25] [--seed 0] [--only FOLDER] [--minutes 10] [--again] [--write FILE]
+python benchmarks/mutate.py [--sample 25] [--seed 0 1] [--only FOLDER] [--minutes 10] [--again] [--write FILE]
 
 A copy of the package lies in build/mutants. A process without site (`-S`, so that no import hook of an editable install
 can stand in front of the copy) imports torch once, and runs every set of tests in a fork. The tests of a folder run
@@ -8,9 +8,10 @@ once against the copy as it is, when all must pass, and coverage.py keeps which 
 is then shown only the tests that execute its line, the quick ones first; what happens at import (defaults, constants)
 is shown those that execute anything of its file. One that survives them is shown the rest of the files with such
 tests. A test may use so much processor time, however busy the machine is. What was tried stands in
-build/mutants/results.json, and the same command goes on from there; with `--again` survivors are tried again, which new
-tests may have killed. `--write` puts the counts of each folder into a file, with the survivors; reasons that stand
-there are kept.
+build/mutants/results.json, and the same command goes on from there; with `--again` survivors are tried again, those
+that FILE names among them, which new tests may have killed. `--write` puts the counts of each folder into a file, with
+the survivors; reasons that stand there are kept. A survivor that cannot be told from the code as it is may be moved to
+"equivalent" there, with the proof: the score is killed of (tried - equivalent).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -58,7 +60,7 @@ OPPOSITE = {"maximum": "minimum", "minimum": "maximum", "max": "min", "min": "ma
             "any": "all", "all": "any", "ceil": "floor"}  # fmt: skip
 LIMIT, EXTRA = 4, 30
 """How many times as much processor time as without a mutant tests may take, and how many seconds more."""
-WAITING = 600
+WAITING = 3600
 """Seconds after which tests that wait for something are ended."""
 
 
@@ -325,7 +327,7 @@ def main() -> None:
     """Tries a sample of the mutants and says which survive."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sample", type=int, default=25, help="mutants of each folder to try, drawn from all")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, nargs="+", default=[0], help="one sample of each seed")
     parser.add_argument("--only", choices=TESTS, action="append", help="these folders alone")
     parser.add_argument("--minutes", type=float, default=60.0, help="start no further mutant after so long")
     parser.add_argument("--again", action="store_true", help="try survivors again")
@@ -341,13 +343,22 @@ def main() -> None:
     # Compiled once; by content, so that a mutant is never taken for what was there before.
     compileall.compile_dir(package, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
     known: dict[str, bool] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    written = json.loads(given.write.read_text()) if given.write is not None and given.write.exists() else {}
     run, end = Runner(), time.monotonic() + 60 * given.minutes
     for folder in given.only or TESTS:
         every = [one for file in _files(folder) for one in mutants(file)]
-        chosen = random.Random(f"{given.seed} {folder}").sample(every, min(given.sample, len(every)))
+        before = written.get(folder, {})
+        same = before.get("equivalent", {})
+        named = [one for one in every if given.again and one.name in (*before.get("survived", {}), *same)]
+        size = min(given.sample, len(every))
+        samples = (random.Random(f"{seed} {folder}").sample(every, size) for seed in given.seed)
+        chosen = list({_key(mutant): mutant for mutant in (*named, *chain.from_iterable(samples))}.values())
         tests: Tests | None = None
         for mutant in chosen:
             key = _key(mutant)
+            if mutant.name in same:
+                known[key] = False
+                continue
             if key in known and (known[key] or not given.again):
                 continue
             if time.monotonic() > end:
@@ -376,17 +387,19 @@ def _tell(folder: str, tried: Sequence[Mutant], known: Mapping[str, bool], of: i
         return
     from respike.intervals import wilson
 
+    written = json.loads(given.write.read_text()) if given.write is not None and given.write.exists() else {}
+    before = written.get(folder, {})
     alive = [mutant.name for mutant in tried if not known[_key(mutant)]]
-    killed = len(tried) - len(alive)
-    low, high = wilson(killed / len(tried), len(tried))
-    print(f"{folder}: {killed} of {len(tried)} killed ({100 * low:.0f} to {100 * high:.0f} %), drawn from {of:,}")
-    print("".join(f"  survived: {name}\n" for name in alive), end="")
+    same = {name: reason for name, reason in before.get("equivalent", {}).items() if name in alive}
+    survived = {name: before.get("survived", {}).get(name, "") for name in alive if name not in same}
+    killed, asked = len(tried) - len(alive), len(tried) - len(same)
+    low, high = wilson(killed / asked, asked)
+    print(f"{folder}: {killed} of {asked} killed ({100 * low:.0f} to {100 * high:.0f} %), drawn from {of:,}; "
+          f"{len(same)} equivalent")  # fmt: skip
+    print("".join(f"  survived: {name}\n" for name in survived), end="")
     if given.write is not None:
-        written = json.loads(given.write.read_text()) if given.write.exists() else {}
-        reasons = written.get(folder, {}).get("survived", {})
-        survived = {name: reasons.get(name, "") for name in alive}
-        written[folder] = {"mutants": of, "tried": len(tried), "killed": killed, "seed": given.seed,
-                           "survived": survived}  # fmt: skip
+        written[folder] = {"mutants": of, "seeds": given.seed, "tried": len(tried), "killed": killed,
+                           "equivalent": same, "survived": survived}  # fmt: skip
         given.write.write_text(json.dumps(written, indent=1) + "\n")
 
 

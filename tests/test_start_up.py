@@ -51,6 +51,46 @@ def test_ctrl_c_while_packages_are_imported_is_answered_in_one_line(package: str
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "interrupted\n")
 
 
+def test_ctrl_c_that_compiled_code_has_swallowed_is_no_error_of_ours() -> None:
+    """As where torch imports NumPy: it goes on with what there is of it, which fails later."""
+    program = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *others):\n"
+        "        if name == 'torch':\n"
+        "            try: os.kill(os.getpid(), signal.SIGINT)\n"
+        "            except KeyboardInterrupt: pass\n"
+        "        if name == 'torch.nn':\n"
+        "            raise AttributeError('no minimum')\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from respike.cli import main\n"
+        "sys.exit(main(['evaluate', 'mnist-mlp', '--method', 'max_norm']))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "interrupted\n")
+
+
+def test_ctrl_c_while_an_object_is_thrown_away_comes_again() -> None:
+    program = (
+        "import os, signal, sys, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "class Last:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "class Throwing:\n"
+        "    def find_spec(self, name, *others):\n"
+        "        if name == 'torch':\n"
+        "            Last()\n"
+        "            time.sleep(60)\n"
+        "sys.meta_path.insert(0, Throwing())\n"
+        "from respike.cli import main\n"
+        "sys.exit(main(['evaluate', 'mnist-mlp', '--method', 'max_norm']))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "interrupted\n")
+
+
 def test_the_five_verbs_draw_nothing() -> None:
     verbs = ["load", "prepare", "methods", "simulate", "measure", "diagnose", "data", "zoo", "fitting"]
     used = _imported(f"import respike\nfor name in {verbs}: getattr(respike, name)")

@@ -35,6 +35,17 @@ def read(path: Path) -> bytes:
         raise InvalidFile(f"cannot read {path}: {_reason(error)}") from error
 
 
+def check_plain(path: Path) -> None:
+    """Raises `InvalidFile` unless there is a plain file: a pipe or a device might never end.
+
+    For libraries that open files themselves; `read` looks by itself.
+    """
+    if not path.exists():
+        raise InvalidFile(f"there is no file {path}")
+    if not path.is_file():
+        raise InvalidFile(f"cannot read {path}: it is {'a folder' if path.is_dir() else 'no plain file'}")
+
+
 def check_new(path: Path, *, force: bool, folder: bool = False) -> None:
     """Raises `InvalidFile` where nothing could be written, or where something is there that is not to be replaced.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -151,3 +152,16 @@ def test_an_option_in_front_of_the_command(respike: Runner) -> None:
     error = respike.refused("--limit", 3, "evaluate", "mnist-mlp", "--method", "max_norm")
     assert error.startswith("there is no option --limit in front of the command")
     assert error.endswith("put it behind: respike COMMAND --limit")
+
+
+@pytest.mark.parametrize("name", ["pipe.pt2", "pipe.onnx", "pipe.keras", "pipe.h5", "pipe.respike"])
+def test_a_pipe_is_no_network(name: str, respike: Runner, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    assert respike.refused("inspect", tmp_path / name) == f"cannot read {tmp_path / name}: it is no plain file"
+
+
+@pytest.mark.parametrize("name", ["pipe.npz", "pipe.csv", "pipe"])
+def test_a_pipe_is_no_data(name: str, respike: Runner, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    refused = respike.refused("inspect", "mnist-mlp", "--dataset", tmp_path / name)
+    assert refused == f"cannot read {tmp_path / name}: it is no plain file"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from importlib import import_module
@@ -114,3 +115,18 @@ def test_results_are_kept_where_somebody_else_has_written_the_file_meanwhile(
     assert (outcome.code, Path("net.json").read_text()) == (0, "theirs")
     assert "net-new.json was written in its place" in outcome.err
     assert json.loads(Path("net-new.json").read_text())["images"] == 64
+
+
+def test_an_output_that_cannot_be_written_in_the_end_is_named_as_it_was_given(
+    respike: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk also refuses the file that results go to where somebody else has taken their name."""
+
+    def full(partial: Path, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", full)
+        outcome = respike(*EVALUATE, "--json", "net.json")
+    assert (outcome.code, outcome.err) == (2, "error: cannot write net.json: No space left on device\n")
+    assert not list(Path().iterdir())

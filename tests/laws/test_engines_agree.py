@@ -68,7 +68,13 @@ def test_on_every_method(method: Method[Any], network: Network) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeadLayerWarning)
         plan = method.plan(network, images(network, 20, seed=1), **OPTIONS.get(method.name, {"steps": 9}))
-    assert_same_spikes(network, plan)
+    assert_same_spikes(network, _off_currents(plan) if method is methods.threshold_balancing else plan)
+
+
+def _off_currents(plan: Plan) -> Plan:
+    """Thresholds that were currents of a run arrive again: between them, no order of sums decides whether one fires."""
+    sites = {name: replace(site, threshold=site.threshold * (1 + 1e-9)) for name, site in plan.sites.items()}
+    return replace(plan, sites=sites)
 
 
 CODINGS: list[Coding] = [ConstantCurrent(), Bernoulli(rate=600.0, seed=3), IntegrateEncoder(), Frames()]

@@ -62,10 +62,13 @@ class Outputs:
             return
         try:
             write(path, content, force=self.force)
-        except InvalidFile:
+        except InvalidFile as wrong:
             # Somebody else has written it meanwhile; what took long to compute must not be lost.
             spare = path.with_name(f"{path.stem}-new{path.suffix}")
-            write(spare, content, force=False)
+            try:
+                write(spare, content, force=False)
+            except InvalidFile:
+                raise wrong from None
             console.warning(f"{path} cannot be written any more, {spare} was written in its place")
             return
         console.note(f"wrote {path}")

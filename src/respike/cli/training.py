@@ -16,7 +16,8 @@ def train(
         str, typer.Argument(metavar="NAME", help="A network of the zoo (respike networks).", show_default=False)
     ],
     epochs: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="The number of epochs. Default: that of the recipe.")
+        int | None,
+        typer.Option(min=1, max=100_000, metavar="N", help="The number of epochs. Default: that of the recipe."),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Seed of all random numbers in the training.")

@@ -20,6 +20,7 @@ from respike.data.readers import (
 from respike.data.readers.reader import Parts, Raw, Reader, Reading, picked
 from respike.data.readers.torch_data import of_object
 from respike.errors import InvalidData, InvalidFile
+from respike.files import check_plain
 
 ALL: tuple[Reader, ...] = (
     numpy_archive.READER,
@@ -44,11 +45,13 @@ def find(path: Path) -> Reader:
         path: the file or folder.
 
     Raises:
-        InvalidFile: there is nothing of that name.
+        InvalidFile: there is nothing of that name, or a pipe or a device.
         InvalidData: it is of no kind that is known.
     """
     if not path.exists():
         raise InvalidFile(f"there is no file or folder {path}")
+    if not path.is_dir():
+        check_plain(path)
     for reader in ALL:
         if reader.fits(path):
             return reader

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from respike.errors import InvalidFile, RespikeError
+from respike.files import check_plain
 from respike.frontends.keras.clean import MODELS
 from respike.frontends.keras.graph import Model, read_config
 from respike.frontends.keras.weights import Weights, h5_weights, keras_weights
@@ -35,8 +36,7 @@ def read_file(path: Path) -> tuple[Model, Weights]:
     Raises `InvalidFile` (missing, damaged, a bomb, links to other files), `UnsupportedOperator` (layers that are not
     on the closed list, such as `Lambda` and custom classes; they are named and not looked into).
     """
-    if not path.is_file():
-        raise InvalidFile(f"there is no file {str(path)!r}")
+    check_plain(path)
     try:
         return _read_keras(path) if path.suffix.lower() == ".keras" else _read_h5(path)
     except RespikeError:

@@ -8,6 +8,7 @@ from pathlib import Path
 import onnx
 
 from respike.errors import InvalidFile, InvalidNetwork
+from respike.files import check_plain
 from respike.frontends.onnx.external import embed
 
 OLDEST, NEWEST = 9, 28
@@ -22,8 +23,7 @@ def read_model(path: Path) -> onnx.ModelProto:
     Raises `InvalidFile` if it is missing, damaged, too large, or names weights anywhere else, and `InvalidNetwork` for
     what `check_model` refuses.
     """
-    if not path.is_file():
-        raise InvalidFile(f"there is no file {str(path)!r}")
+    check_plain(path)
     if path.stat().st_size > LARGEST_FILE:
         raise InvalidFile(f"{path.name!r} is larger than an ONNX file can be (2 GiB); store its weights beside it")
     try:

@@ -13,6 +13,7 @@ import torch
 from torch.export import ExportedProgram
 
 from respike.errors import InvalidFile
+from respike.files import check_plain
 from respike.frontends.torch.capture import quiet
 
 _PICKLES = {".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin"}
@@ -37,8 +38,7 @@ def read_program(path: str | Path) -> ExportedProgram:
     Raises `InvalidFile` if the file is missing, damaged, of another kind, or refused.
     """
     file = Path(path)
-    if not file.is_file():
-        raise InvalidFile(f"there is no file {str(path)!r}")
+    check_plain(file)
     _check_kind(file)
     try:
         return _load(_checked_parts(file.read_bytes()))
