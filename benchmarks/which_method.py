@@ -61,7 +61,6 @@ RUNS = (
     Runs("few_spikes", methods.few_spikes, (3, 4, 5, 6, 8), {}),
     Runs("canonic_spikes", methods.canonic_spikes, (3, 4, 5, 6, 8), {}),
     Runs("calibrated", methods.calibrated, (8, 16, 24, 32), {}),
-    Runs("calibrated, constant biases", methods.calibrated, (8, 16, 24, 32), {"each_step": False}),
     Runs("calibrated, signed", methods.calibrated, (4, 8, 12, 16), {"signed": True}),
     Runs("coarse_to_fine", methods.coarse_to_fine, (4, 8, 12), {}),
     Runs("signed", methods.signed, (8, 16), {}),
@@ -255,7 +254,6 @@ To have respike choose for a network of yours, see [recommend](../guides/recomme
   until an output is complete; few-spikes neurons take K for each layer.
 - **Operations** are additions for an image, every spike times its real fan-out. **Energy ratio** is the spiking
   network's arithmetic over that of the network itself (45 nm, 32 bits); memory and communication are left out.
-- `calibrated, constant biases` is `calibrated` with `each_step=False`.
 - `max_norm`, `percentile_norm` and `opi` were run once, for 256 steps; fewer steps are read off that run.
 
 ![Points lost against energy, a panel for each network](../images/which-method.png)

@@ -212,6 +212,7 @@ class Recorder:
         self._spikes: dict[str, list[Tensor]] = {}
         self._per_step: dict[str, list[Tensor]] = {}
         self._potentials: dict[str, Tensor] = {}
+        self._columns: dict[str, Tensor] = {}
 
     def population(
         self,
@@ -236,7 +237,9 @@ class Recorder:
         if potential is not None and name in self._probe.potentials:
             self._potentials[name] = potential.clone()
         if name in self._probe.fan_out:
-            self._per_step.setdefault(name, []).append(_sums(spikes, self._probe.fan_out[name], neuron))
+            sent = spikes if neuron is None else neuron.spikes_sent(spikes)
+            totals = sent.sum(1, dtype=_counting(sent)).flatten(1)  # whole numbers, exact
+            self._per_step.setdefault(name, []).append(self._weighted(name, totals.double()))
 
     def words(self, name: str, words: Tensor, steps: int, potential: Callable[[], Tensor]) -> None:
         """Takes the spikes of few-spikes neurons as whole numbers of `steps` bits, the first step's bit the highest."""
@@ -251,11 +254,18 @@ class Recorder:
         if name in self._probe.potentials:
             self._potentials[name] = potential()
         if name in self._probe.fan_out:
-            self._per_step[name] = [_weighted(_ones(words, steps), self._probe.fan_out[name])]
+            self._per_step[name] = [self._weighted(name, _ones(words, steps))]
 
     def outputs(self, outputs: Tensor) -> None:
         """Takes the readout after each of some steps."""
         self._outputs.append(outputs.clone())
+
+    def _weighted(self, name: str, per_neuron: Tensor) -> Tensor:
+        """Spikes and operations of each step, `[steps, 2]`, from the spikes of each neuron, `[steps, neurons]`."""
+        if name not in self._columns:
+            fan_out = self._probe.fan_out[name].flatten().to(per_neuron)
+            self._columns[name] = torch.stack((torch.ones_like(fan_out), fan_out), dim=1)
+        return per_neuron @ self._columns[name]
 
     def finish(self) -> Recording:
         """What was kept."""
@@ -270,20 +280,9 @@ class Recorder:
         )
 
 
-def _sums(spikes: Tensor, fan_out: Tensor, neuron: Neuron | None) -> Tensor:
-    """Spikes and operations of each step, `[steps, 2]`, exactly: the batch is summed up first, in whole numbers."""
-    sent = spikes if neuron is None else neuron.spikes_sent(spikes)
-    return _weighted(sent.sum(1, dtype=_counting(sent)).flatten(1).double(), fan_out)
-
-
 def _counting(spikes: Tensor) -> torch.dtype | None:
     """The type in which spikes are summed up: half-precision types hold whole numbers up to 256 or 2,048 only."""
     return torch.promote_types(spikes.dtype, torch.float32) if spikes.is_floating_point() else None
-
-
-def _weighted(per_neuron: Tensor, fan_out: Tensor) -> Tensor:
-    columns = torch.stack((torch.ones_like(fan_out).flatten(), fan_out.flatten()), dim=1)
-    return per_neuron @ columns.to(per_neuron.device, torch.float64)
 
 
 def _ones(words: Tensor, steps: int) -> Tensor:

@@ -102,10 +102,13 @@ class _Population:
         self.site = site
         self.recorder = recorder
         self.fused = fused
+        self.decodes = bool((torch.as_tensor(site.value) != 1).any())
+        self.numbers: SiteTensors | None = None
         self.state: State | None = None
 
     def __call__(self, current: Tensor, phase: Phase, steps: int) -> Tensor:
-        numbers, neuron = self.site.like(current[0]), self.site.neuron
+        neuron = self.site.neuron
+        numbers = self.numbers = self.numbers or self.site.like(current[0])
         if self.state is None:
             self.state = neuron.start(numbers.initial_potential.expand_as(current[0]).clone())
         kernel = kernels.kernel_of(neuron) if self.fused else None
@@ -114,7 +117,7 @@ class _Population:
             fired = kernels.fire(kernel, self.state, current, numbers.threshold, extra, steps)
             self.state = fired.state
             self._record(fired.spikes, fired.counts)
-            return _delivered(fired.spikes.to(current.dtype), numbers)
+            return self._delivered(fired.spikes.to(current.dtype), numbers)
         if phase.bias_on and bool(numbers.extra_current.any()):
             current = current + numbers.extra_current
         if neuron.window is not None:
@@ -127,7 +130,7 @@ class _Population:
             for number in range(steps):
                 self.state, spikes[number] = neuron.step(self.state, at(current, number), numbers.threshold)
         self._record(spikes)
-        return _delivered(spikes, numbers)
+        return self._delivered(spikes, numbers)
 
     def _window(self, charge: Tensor, numbers: SiteTensors) -> Tensor:
         """The K steps of neurons that have collected their input: one value."""
@@ -136,13 +139,12 @@ class _Population:
         self.recorder.population(self.name, amplitudes, potential, neuron=neuron)
         return delivered.mul_(numbers.spike_value).unsqueeze(0)
 
+    def _delivered(self, spikes: Tensor, numbers: SiteTensors) -> Tensor:
+        return spikes.mul_(numbers.spike_value) if self.decodes else spikes
+
     def _record(self, spikes: Tensor, counts: Tensor | None = None) -> None:
         assert self.state is not None
         self.recorder.population(self.name, spikes, self.state.potential, counts=counts, neuron=self.site.neuron)
-
-
-def _delivered(spikes: Tensor, numbers: SiteTensors) -> Tensor:
-    return spikes if bool((numbers.spike_value == 1).all()) else spikes.mul_(numbers.spike_value)
 
 
 def _is_fused(network: Network, wanted: bool | None) -> bool:
