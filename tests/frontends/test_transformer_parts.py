@@ -26,6 +26,11 @@ NORMS: list[Spelling] = [
     lambda m, x: x * ((x**2).mean(-1, keepdim=True) + 1e-6) ** -0.5,  # Gemma
     lambda m, x: x / torch.sqrt((x**2).mean(-1, keepdim=True)),
     lambda m, x: x * (1 / torch.sqrt((x**2).mean((1, 2), keepdim=True) + 1e-6)),
+    lambda m, x: F.normalize(x, dim=-1),  # Swin V2
+    lambda m, x: F.normalize(x, dim=1),
+    lambda m, x: x / x.norm(dim=-1, keepdim=True),
+    lambda m, x: x / torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True),
+    lambda m, x: x * torch.rsqrt(x.pow(2).sum(-1, keepdim=True) + 1.0),
     lambda m, x: F.rms_norm(x, (6,), torch.linspace(1, 2, 6), 0.1),
 ]
 
@@ -63,14 +68,16 @@ def test_a_layer_norm_that_is_written_out_is_a_norm_of_what_is_left_of_the_mean(
     "other",
     [
         lambda m, x: x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) - 1e-6),
-        lambda m, x: x * torch.rsqrt(x.pow(2).sum(-1, keepdim=True) + 1.0),
+        lambda m, x: x / (x * torch.linspace(1, 2, 6)).norm(dim=-1, keepdim=True),
+        lambda m, x: F.normalize(x, dim=-1, eps=0.5),
+        lambda m, x: x.norm(dim=-1, keepdim=True) * x,
         lambda m, x: x.sqrt(),
         lambda m, x: 2 * x / (x.pow(2).mean(-1, keepdim=True) + x).sqrt(),
         lambda m, x: (x + 1) / (x.pow(2).mean(-1, keepdim=True) + 1.0).sqrt(),
     ],
 )
 def test_other_roots_are_refused_by_name(other: Spelling) -> None:
-    with pytest.raises(UnsupportedOperator, match=r"'.*sqrt.*' takes the square root of a signal.*RMSNorm"):
+    with pytest.raises(UnsupportedOperator, match=r"'.*(sqrt|root).*' takes the square root of a signal.*RMSNorm"):
         load(Function(other), torch.rand(2, 5, 6) + 1)
 
 

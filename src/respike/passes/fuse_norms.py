@@ -1,6 +1,9 @@
-"""Norms that were written as a signal and its own root mean square."""
+"""Norms that were written as a signal and the root of its own squares."""
 
 from __future__ import annotations
+
+import math
+from dataclasses import dataclass
 
 import torch
 
@@ -13,17 +16,23 @@ from respike.ir import (
     FixedLinear,
     Multiply,
     Network,
+    Node,
+    ReLU,
     RMSNorm,
     Root,
 )
 from respike.passes.draft import Draft
 from respike.passes.drop_unused import drop_unused
 
+_TINY = 1e-5
+"""A bound of lengths that keeps quotients from 0 / 0, and is none of the values themselves."""
+
 
 def fuse_norms(network: Network) -> Network:
-    """`x / √(mean(x²) + ε)` and `x · (1 / √(mean(x²) + ε))` as the one node `RMSNorm`.
+    """`x / √(mean(x²) + ε)` and `x · (1 / √(mean(x²) + ε))` as the one node `RMSNorm`; with a sum, scaled.
 
-    That is how models and files spell root-mean-square norms, and with `x = y - mean(y)` layer norms.
+    That is how models and files spell root-mean-square norms, with `x = y - mean(y)` layer norms, and with a sum, and
+    perhaps a tiny bound from below, vectors of the length 1 (`F.normalize`).
 
     Raises:
         UnsupportedOperator: a square root that is part of no such norm.
@@ -42,20 +51,36 @@ def fuse_norms(network: Network) -> Network:
     fused = drop_unused(draft.network())
     if left := [node.name for node in fused.activations if isinstance(node.function, Root)]:
         raise UnsupportedOperator(
-            f"{', '.join(map(repr, left))} takes the square root of a signal, which respike reads in root-mean-square "
-            "norms alone, x / sqrt(mean(x * x) + epsilon); use BatchNorm, LayerNorm or RMSNorm"
+            f"{', '.join(map(repr, left))} takes the square root of a signal, which respike reads in norms alone, "
+            "x / sqrt(mean(x * x) + epsilon); use BatchNorm, LayerNorm or RMSNorm"
         )
     return fused
 
 
+@dataclass
+class _Squares:
+    """`√(factor · mean(x²) + epsilon)`, the mean over some dimensions."""
+
+    x: str
+    dims: tuple[int, ...]
+    factor: float
+    epsilon: float
+
+
 def _fuse(draft: Draft, name: str, x: str, root: str) -> None:
     """Puts a norm in the place of `x / root`, if that is one."""
-    node = draft.nodes[root]
-    if isinstance(node, Activation) and isinstance(node.function, Root):
-        found = _mean_square(draft, node)
-        if found is not None and found[0] == x:
-            _, dims, epsilon = found
-            draft.replace(RMSNorm(name, (x,), dims, epsilon))
+    found = _squares(draft, root)
+    if found is None or found.x != x:
+        return
+    norm = RMSNorm(name, (x,), found.dims, found.epsilon / found.factor)
+    if math.isclose(found.factor, 1.0, rel_tol=1e-6):
+        draft.replace(norm)
+        return
+    norm = RMSNorm(f"{name}.rms", (x,), found.dims, found.epsilon / found.factor)
+    scale = torch.tensor(found.factor**-0.5, dtype=draft.dtype)
+    put: list[Node] = [norm, ElementwiseAffine(name, (norm.name,), scale, torch.zeros_like(scale))]
+    nodes = [new for node in draft.nodes.values() for new in (put if node.name == name else [node])]
+    draft.nodes = {node.name: node for node in nodes}
 
 
 def _inverted(draft: Draft, name: str) -> str | None:
@@ -68,38 +93,63 @@ def _inverted(draft: Draft, name: str) -> str | None:
     return node.inputs[1] if isinstance(above, ElementwiseAffine) and _is(above, 0.0, 1.0) else None
 
 
-def _mean_square(draft: Draft, root: Activation) -> tuple[str, tuple[int, ...], float] | None:
-    """The x, the dimensions and the ε of `√(mean(x²) + ε)`; None where a root is of something else."""
-    node, epsilon = draft.nodes[root.inputs[0]], 0.0
+def _squares(draft: Draft, name: str) -> _Squares | None:
+    """What a value is the root of, which may be repeated along dimensions and bounded by a tiny number from below."""
+    node, bound = draft.nodes[name], 0.0
+    while isinstance(node, FixedLinear) and node.matrix.shape[1] == 1 and bool((node.matrix == 1).all()):
+        node = draft.nodes[node.inputs[0]]
+    if (bounded := _bounded(draft, node)) is not None:
+        node, bound = bounded
+    if not isinstance(node, Activation) or not isinstance(node.function, Root):
+        return None
+    node, epsilon = draft.nodes[node.inputs[0]], bound**2
     if isinstance(node, ElementwiseAffine):
-        shift = node.shift.flatten()
-        if not bool((node.scale == 1).all()) or not bool((shift == shift[0]).all()) or float(shift[0]) < 0:
+        shift = float(node.shift.flatten()[0])
+        if shift < 0 or not _is(node, 1.0, shift):
             return None
-        node, epsilon = draft.nodes[node.inputs[0]], float(shift[0])
-    dims: list[int] = []
+        node, epsilon = draft.nodes[node.inputs[0]], epsilon + shift
+    dims, factor = [], 1.0
     while isinstance(node, AdaptiveAvgPool | FixedLinear):
-        averaged = _averaged(draft, node)
-        if averaged is None:
+        summed = _summed(draft, node)
+        if summed is None:
             return None
-        dims += averaged
+        dims += summed[0]
+        factor *= summed[1]
         node = draft.nodes[node.inputs[0]]
     match node:
         case Multiply(inputs=(first, second)) if first == second and dims:
-            return first, tuple(sorted(dims)), epsilon
+            return _Squares(first, tuple(sorted(dims)), factor, epsilon)
         case _:
             return None
 
 
-def _averaged(draft: Draft, node: AdaptiveAvgPool | FixedLinear) -> list[int] | None:
-    """The dimensions that a node puts the mean of in their place; None where it does something else."""
+def _bounded(draft: Draft, node: Node) -> tuple[Node, float] | None:
+    """The value and the bound of `max(value, bound) = bound + max(0, value - bound)`, if the bound is tiny."""
+    if not isinstance(node, ElementwiseAffine):
+        return None
+    bound, excess = float(node.shift.flatten()[0]), draft.nodes[node.inputs[0]]
+    if not 0 < bound <= _TINY or not _is(node, 1.0, bound):
+        return None
+    if not isinstance(excess, Activation) or excess.function != ReLU():
+        return None
+    below = draft.nodes[excess.inputs[0]]
+    if not isinstance(below, ElementwiseAffine) or not _is(below, 1.0, -bound):
+        return None
+    return draft.nodes[below.inputs[0]], bound
+
+
+def _summed(draft: Draft, node: AdaptiveAvgPool | FixedLinear) -> tuple[list[int], float] | None:
+    """The dimensions that a node puts a multiple of their mean in the place of, and which; None for other maps."""
     before, after = draft.shapes[node.inputs[0]], draft.shapes[node.name]
     changed = [axis for axis, (size, left) in enumerate(zip(before, after, strict=True), start=1) if size != left]
     if any(after[axis - 1] != 1 for axis in changed):
         return None
-    if isinstance(node, FixedLinear):
-        mean = torch.full_like(node.matrix, 1 / before[node.dim - 1])
-        return [node.dim] if len(node.matrix) == 1 and torch.allclose(node.matrix, mean) else None
-    return changed
+    if isinstance(node, AdaptiveAvgPool):
+        return changed, 1.0
+    weight = float(node.matrix.flatten()[0])
+    if len(node.matrix) != 1 or weight <= 0 or not bool((node.matrix == weight).all()):
+        return None
+    return [node.dim], weight * before[node.dim - 1]
 
 
 def _is(node: ElementwiseAffine, scale: float, shift: float) -> bool:

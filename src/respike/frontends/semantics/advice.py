@@ -30,7 +30,7 @@ ADVICE: dict[str, str] = {
     **dict.fromkeys(("mish", "softplus", "log_sigmoid"), _UNFITTED),
     **dict.fromkeys(("softsign", "Softsign", "Hardshrink", "Tanhshrink"), _BOUNDED),
     **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell"), _RECURRENT),
-    **dict.fromkeys(("linalg_vector_norm", "norm", "var", "std", "var_mean", "std_mean"), _STATISTICS),
+    **dict.fromkeys(("norm", "var", "std", "var_mean", "std_mean"), _STATISTICS),
     **dict.fromkeys(("LocalResponseNorm", "CrossMapLRN2d"), _STATISTICS),
     **dict.fromkeys(("grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "gather", "take_along_dim"), _SAMPLING),
     **dict.fromkeys(("im2col", "col2im", "unfold"), _WINDOWS),

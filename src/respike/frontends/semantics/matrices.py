@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from respike.frontends.semantics.call import Call, Layout, Operand, Refused, Signal, any_numbers, anywhere, signal
-from respike.ir import AdaptiveAvgPool, FixedLinear, Pad, Reshape
+from respike.ir import Activation, AdaptiveAvgPool, FixedLinear, Multiply, Pad, Reshape, Root
 
 Ints: TypeAlias = Sequence[int]
 LARGEST_MATRIX = 2**26
@@ -109,6 +109,14 @@ def total(call: Call, x: Operand, dims: Ints, keepdim: bool = False) -> Signal:
     source = anywhere(x)
     over = dimensions(source, dims)
     return _reduced(call, source, over, keepdim, [1.0] * len(over))
+
+
+def length(call: Call, x: Operand, dims: Ints, keepdim: bool = False) -> Signal:
+    """The root of the sum of squares along dimensions, which norms take: `x / ‖x‖`; anywhere else it is refused."""
+    source = anywhere(x)
+    squared = call.like(source, Multiply(call.part("square"), (source.name, source.name)))
+    summed = total(call, squared, dims, keepdim)
+    return call.like(summed, Activation(call.part("root"), (summed.name,), Root()))
 
 
 def dimensions(x: Signal, dims: Ints) -> list[int]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from respike.frontends.semantics import matrices, shaping
 from respike.frontends.semantics.call import Call, Operand, Refused, Result, Signal, Translator, anywhere, signal
 from respike.frontends.semantics.meaning import means
-from respike.frontends.torch.call import Ints, TorchCall, reduced
+from respike.frontends.torch.call import Ints, TorchCall, reduced, several
 
 
 def interpolation(mode: str, *, antialias: bool = False) -> Callable[..., Result]:
@@ -88,6 +88,16 @@ def index(call: Call, x: Operand, indices: Sequence[Operand | None]) -> Signal:
             raise Refused("picks elements along several dimensions at once, or by numbers that depend on the input")
 
 
+@means(matrices.length)
+def vector_norm(
+    call: Call, x: Operand, order: float = 2, dims: Ints | int | None = None, keepdim: bool = False, **_: object
+) -> Signal:
+    """The Euclidean length along dimensions."""
+    if order != 2:
+        raise Refused("is a length other than the Euclidean one; use the order 2")
+    return matrices.length(call, x, several(dims), keepdim)
+
+
 aten = torch.ops.aten
 
 MATRICES: dict[object, Translator] = {
@@ -100,6 +110,7 @@ MATRICES: dict[object, Translator] = {
     aten._upsample_bicubic2d_aa: interpolation("bicubic", antialias=True),
     aten.pad: pad,
     aten.constant_pad_nd: constant_pad,
+    aten.linalg_vector_norm: vector_norm,
     aten.mean: reduced(matrices.mean),
     aten.sum: reduced(matrices.total),
     aten.expand: expand,
