@@ -1,12 +1,13 @@
 """The onnx package's own backend tests of single operators, read by respike: a table for docs/networks/onnx.md.
 
-`python benchmarks/onnx_backend.py docs/networks/onnx.md` runs all `node` tests, prints what was wrong or crashed, and
-writes the table between the page's two marks. Each test is tried twice: with all its inputs as inputs of the network,
-and with the first alone, the others being constants (weights, bounds, shapes).
+`python benchmarks/onnx_backend.py --write` runs all `node` tests, prints what was wrong or crashed, and writes the
+counts to onnx_backend.json, and the table of them between the page's two marks. Each test is tried twice: with all its
+inputs as inputs of the network, and with the first alone, the others being constants (weights, bounds, shapes).
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import warnings
 from collections import Counter
@@ -26,6 +27,8 @@ from respike import load
 from respike.errors import NotEquivalent, RespikeError
 from respike.passes import STANDARD
 
+ROWS = Path(__file__).with_suffix(".json")
+PAGE = Path(__file__).parents[1] / "docs" / "networks" / "onnx.md"
 BEGIN, END = "<!-- made by benchmarks/onnx_backend.py -->", "<!-- end -->"
 EQUAL, REFUSED, WRONG, CRASHED = "loaded and equal", "refused by name", "wrong", "crashed"
 WORST_FIRST = (CRASHED, WRONG, EQUAL, REFUSED)
@@ -93,11 +96,11 @@ def _tensor(array: Any) -> Tensor:
     return torch.from_numpy(np.array(array if known else array.astype(np.float32)))
 
 
-def table(outcomes: dict[str, tuple[str, str]]) -> str:
-    """How many tests had which outcome, and why most were refused."""
-    counts = Counter(kind for kind, _ in outcomes.values())
+def table(found: dict[str, Any]) -> str:
+    """How many tests had which outcome."""
+    counts = found["outcomes"]
     rows = "".join(f"| {kind} | {counts[kind]} |\n" for kind in (EQUAL, REFUSED, WRONG, CRASHED))
-    head = f"onnx {onnx.__version__}, {sum(counts.values())} `node` tests:\n\n| outcome | tests |\n| --- | --- |\n"
+    head = f"onnx {found['onnx']}, {sum(counts.values())} `node` tests:\n\n| outcome | tests |\n| --- | --- |\n"
     return f"{head}{rows}"
 
 
@@ -107,10 +110,13 @@ def main() -> None:
         outcomes[test.name] = kind, message = outcome(test)
         if kind in (WRONG, CRASHED):
             print(f"{test.name}: {kind}: {message}", flush=True)
-    print(table(outcomes))
-    for page in map(Path, sys.argv[1:]):
-        before, _, rest = page.read_text().partition(BEGIN)
-        page.write_text(f"{before}{BEGIN}\n\n{table(outcomes)}\n{END}{rest.partition(END)[2]}")
+    counts = Counter(kind for kind, _ in outcomes.values())
+    found = {"onnx": onnx.__version__, "outcomes": {kind: counts[kind] for kind in (EQUAL, REFUSED, WRONG, CRASHED)}}
+    print(table(found))
+    if sys.argv[1:] == ["--write"]:
+        ROWS.write_text(json.dumps(found, indent=1) + "\n")
+        before, _, rest = PAGE.read_text().partition(BEGIN)
+        PAGE.write_text(f"{before}{BEGIN}\n\n{table(found)}\n{END}{rest.partition(END)[2]}")
 
 
 if __name__ == "__main__":

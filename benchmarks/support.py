@@ -162,7 +162,7 @@ NETWORKS: dict[str, tuple[str, int, Callable[[], nn.Module]]] = {
     "efficientnet_b0": ("EfficientNet-B0", 64, _timm("efficientnet_b0")),
     "efficientnet_lite0": ("EfficientNet-Lite0", 64, _timm("efficientnet_lite0")),
     "regnetx_002": ("RegNetX-200MF", 64, _timm("regnetx_002")),
-    "regnety_002": ("RegNetY-200MF", 64, _timm("regnety_002")),
+    "regnety_002": ("RegNetY-200MF (with SE)", 64, _timm("regnety_002")),
     "convnext_tiny": ("ConvNeXt-T", 64, _timm("convnext_tiny", ls_init_value=1.0)),
     "densenet121": ("DenseNet-121", 64, _timm("densenet121")),
     "inception_v3": ("Inception-v3", 96, _timm("inception_v3")),

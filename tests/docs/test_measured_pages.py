@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from docs.test_numbers import NUMBER, is_there, numbers
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,6 +47,48 @@ def test_recurrent_networks_lose_what_was_measured(monkeypatch: pytest.MonkeyPat
     assert written.strip() == program.table(rows).strip()
     assert len(rows) == len(program.NAMES) * len(program.STEPS)
     assert len({row["images"] for row in rows.values()}) == 1
+
+
+@pytest.mark.parametrize("name", ["support", "simulators", "onnx_backend"])
+def test_tables_are_made_of_what_their_scripts_have_written(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    program = importlib.import_module(name)
+    mark = f"<!-- made by benchmarks/{name}.py -->"
+    written = program.PAGE.read_text(encoding="utf-8").partition(mark)[2].partition("<!-- end -->")[0]
+    assert written.strip() == program.table(json.loads(program.ROWS.read_text(encoding="utf-8"))).strip()
+
+
+def test_the_errors_of_fits_are_those_that_the_package_has() -> None:
+    page = (ROOT / "docs" / "methods" / "fitting.md").read_text(encoding="utf-8")
+    head, _, *rows = (
+        [cell.strip(" ") for cell in line.strip("|").split("|")]
+        for line in page.partition("## Errors")[2].splitlines()
+        if line.startswith("|")
+    )
+    written = {
+        (name, int(steps.removeprefix("K = "))): error
+        for name, _, *errors in rows
+        for steps, error in zip(head[2:], errors, strict=True)
+        if error
+    }
+    shipped = json.loads((ROOT / "src" / "respike" / "fitting" / "fits.json").read_text(encoding="utf-8"))
+    found = {}
+    for key, fit in shipped.items():
+        function, steps = key.partition("(")[0], re.search(r" steps=(\d+) ", key)
+        assert steps is not None
+        mantissa, exponent = f"{float.fromhex(fit['error'][0]):.1e}".split("e")
+        found[function, int(steps[1])] = f"{mantissa}e{int(exponent)}"
+    assert written == found
+
+
+def test_the_example_of_a_diagnosis_is_what_the_command_has_written() -> None:
+    """Every number of the example, and of the sentences below it, but those that the command line has."""
+    page = (ROOT / "docs" / "guides" / "diagnose.md").read_text(encoding="utf-8")
+    example = page.partition("```\n$ ")[2].partition("Advice that takes")[0].partition("\n")[2]
+    found = json.loads((ROOT / "benchmarks" / "diagnosed.json").read_text(encoding="utf-8"))
+    known = {*numbers(found), *numbers(" ".join(str(one) for one in found["findings"]))}
+    known |= {100 * (found["before"]["accuracy"] - found["after"]["accuracy"]), 99.9}
+    assert [text for text in NUMBER.findall(example) if not is_there(text, known)] == []
 
 
 def test_the_network_trained_by_others_is_as_right_as_its_page_says() -> None:

@@ -18,6 +18,34 @@ SOURCE = re.compile(r"`((?:papers|benchmarks)/[\w./-]+\.(?:toml|json))`")
 NAMED = re.compile(r"`((?:papers|benchmarks|src|tests|docs)/[\w./-]+)`")
 NUMBER = re.compile(r"(?<![\w.])[-−]?\d[\d,]*\.\d+(?![\w.]*\w)")
 CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
+MADE = re.compile(r"<!-- (?:made by|measured).*?<!-- end -->", re.DOTALL)
+"""Parts of pages that scripts write; that they are what the scripts write is a test of each script's own."""
+ELSEWHERE = {
+    "README.md": {"0.1", "0.9", "1.35", "2.0", "3.11", "4.6"},  # versions; a licence; Horowitz 2014; a test below
+    "docs/development/design.md": {"1.6"},  # the width of a bin
+    "docs/guides/diagnose.md": {"6.9", "99.40", "2.5", "99.9"},  # test_measured_pages.py; a rule; an option
+    "docs/guides/gpu.md": {"3.7", "3.9"},  # versions of Triton
+    "docs/guides/performance.md": {"0.1"},  # a version
+    "docs/guides/report.md": {"98.82", "1.5", "2.0"},  # what a tolerance is; bounds that tests hold; a licence
+    "docs/guides/tuning.md": {"0.1", "0.2"},  # a version; one image of 500
+    "docs/hardware/export.md": {"0.1", "1.26", "2.0", "2.3", "2.4", "3.11"},  # versions
+    "docs/hardware/index.md": {"0.03"},  # a version of a datasheet
+    "docs/hardware/pipelined.md": {"1.1"},  # a section of a paper
+    "docs/methods/burst.md": {"99.9"},  # an option
+    "docs/methods/ecc.md": {"0.5"},  # an option
+    "docs/methods/few_spikes.md": {"0.1"},  # a version
+    "docs/methods/percentile_norm.md": {"1.6", "99.9"},  # the width of a bin; an option
+    "docs/methods/rmp.md": {"0.64", "0.71", "0.8", "0.9"},  # options, and their powers
+    "docs/methods/which-method.md": None,  # test_which_method.py has the whole page
+    "docs/networks/keras.md": {"80.14"},  # test_measured_pages.py
+    "docs/networks/support.md": {"0.013", "0.29", "0.78", "0.992", "1.09", "5.23"},  # what tests print; a version
+    "docs/networks/transformers.md": {"1.5"},  # the width of an interval
+    "docs/science/papers.md": {"4.4"},  # a section of a paper
+    "docs/science/symbols.md": {"0.8"},  # an option
+    "docs/start/questions.md": {"4.6", "0.9"},  # energies of Horowitz 2014
+    "docs/start/quickstart.md": {"2.9"},  # a version
+}
+"""Numbers of pages that are no measured ones, or that another test compares."""
 TO_BE_MADE = {"src/respike/methods/half_start.py", "docs/methods/half_start.md"}
 """What the reader of a page makes."""
 
@@ -96,6 +124,17 @@ def test_there_are_such_sections() -> None:
 def test_files_that_a_page_names_are_there(page: Path) -> None:
     named = set(NAMED.findall(page.read_text(encoding="utf-8")))
     assert not [name for name in named - TO_BE_MADE if not (ROOT / name).exists()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_number_of_a_page_is_without_a_source(page: Path) -> None:
+    """Decimals stand in what a script has written, in a section that names the file of its numbers, or are known."""
+    elsewhere = ELSEWHERE.get(str(page.relative_to(ROOT)), set())
+    if elsewhere is None:
+        return
+    parts = re.split(r"^## ", MADE.sub("", page.read_text(encoding="utf-8")), flags=re.MULTILINE)
+    rest = [part for part in parts if not (SOURCE.search(part) and "Measured" in part.partition("\n")[0])]
+    assert {text for part in rest for text in NUMBER.findall(CODE.sub("", part))} - elsewhere == set()
 
 
 def test_measured_numbers_name_their_source() -> None:
