@@ -96,3 +96,10 @@ def test_the_network_trained_by_others_is_as_right_as_its_page_says() -> None:
     test = (ROOT / "tests" / "frontends" / "test_keras_third_party.py").read_text(encoding="utf-8")
     assert "classifies 80.14 % of CIFAR-10's 10,000 test images correctly" in page
     assert "== 8014" in test
+
+
+def test_the_gpu_page_has_the_measured_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    program = importlib.import_module("gpu")
+    written = program.PAGE.read_text(encoding="utf-8").partition(program.START)[2].partition(program.END)[0]
+    assert written.strip() == program.page(json.loads(program.ROWS.read_text(encoding="utf-8"))).strip()

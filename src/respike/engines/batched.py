@@ -25,8 +25,8 @@ from respike.plan import Plan, Site, SiteTensors
 from respike.record import Probe, Recorder, Recording
 from respike.schedule import Phase
 
-MEMORY = 64 * 2**20
-"""Bytes that the values of one chunk may take by default."""
+MEMORY, MEMORY_OF_GPUS = 64 * 2**20, 2**30
+"""Bytes that the values of one chunk may take by default: caches hold some of it, and GPUs want long kernels."""
 
 
 def batched(
@@ -36,7 +36,7 @@ def batched(
     probe: Probe | None = None,
     *,
     first_image: int = 0,
-    memory: int = MEMORY,
+    memory: int | None = None,
     fused: bool | None = None,
     products: kernels.Products | None = None,
 ) -> Recording:
@@ -48,7 +48,8 @@ def batched(
         images: `[batch, *shape]`.
         probe: what to keep; spike counts and outputs unless given.
         first_image: the number of the batch's first image in its data set, on which random codings depend.
-        memory: bounds the bytes of the values alive at one time; it changes the speed, never the result.
+        memory: bounds the bytes of the values alive at one time; it changes the speed, never the result. Unless given,
+            64 MiB on a CPU and 1 GiB elsewhere.
         fused: run integrate-and-fire populations in Triton's kernels (float32 and float64), with the same spikes: on
             CUDA devices where Triton is installed, unless said. On a CPU Triton's interpreter runs them, which only
             tests want.
@@ -59,6 +60,8 @@ def batched(
     recorder = Recorder(probe or Probe())
     pieces = {} if products is None else kernels.readers_of_unit_spikes(network, plan, products)
     simulation = _Batched(network, plan, given, recorder, first_image, _is_fused(network, fused), pieces)
+    if memory is None:
+        memory = MEMORY if given.device.type == "cpu" else MEMORY_OF_GPUS
     simulation.run(longest=max(1, memory // _bytes_per_step(network, len(images))))
     return recorder.finish().since(plan.readout.after)
 
