@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from respike.calibrate import largest_units, least_squares_units, observe
+from respike.engines.event import COMPILED
 from respike.ir import Activation, Input, Network, ReLU
 
 STEPS = [2, 4, 8]
@@ -45,6 +46,24 @@ def test_least_squares_is_what_a_search_over_the_values_finds(steps: int, offset
         top = float(mine.max()) / (2**steps - 1)
         best = min(squared_error(mine, top * 0.97**power, steps, offset) for power in range(120))
         assert squared_error(mine, unit, steps, offset) <= 1.03 * best
+
+
+@pytest.mark.skipif(not COMPILED, reason="not compiled")
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 8), st.integers(1, 40), st.integers(1, 30), st.sampled_from([0.0, 0.5]))
+def test_the_kernel_finds_what_trying_all_units_finds(steps: int, channels: int, images: int, offset: float) -> None:
+    """Though it leaves units alone as soon as saturation alone makes them worse."""
+    values = activations(channels)[:images, :, :1]
+    seen = observe(
+        Network((Input("x", (), (channels, 1)), Activation("relu", ("x",), ReLU())), ("relu",)),
+        values,
+        per_channel=True,
+    )
+    found = least_squares_units(seen["relu"], 2**steps - 1, offset)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("respike.calibrate.rounding._native", None)
+        wanted = least_squares_units(seen["relu"], 2**steps - 1, offset)
+    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=0.0)  # units of one size may be tried twice
 
 
 @pytest.mark.parametrize("steps", STEPS)

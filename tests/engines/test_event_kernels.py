@@ -213,3 +213,46 @@ def test_an_instruction_set_that_is_not_there_is_refused(monkeypatch: pytest.Mon
     instructions.choose()
     assert _native.instruction_set() == "default"
     _native.choose(before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_matrix_on_a_few_images_reads_no_columns_of_zeros(
+    dtype: torch.dtype, bias: bool, instruction_set: str
+) -> None:
+    draw = torch.Generator().manual_seed(0)
+    for count, inputs, outputs in ((1, 5, 3), (3, 40, 33), (8, 17, 64)):
+        x = torch.randn(count, inputs, generator=draw, dtype=torch.float64).to(dtype)
+        x[:, ::2] = 0.0
+        columns = torch.randn(inputs, outputs, generator=draw, dtype=torch.float64).to(dtype)
+        columns[0] = torch.nan  # an input that all images have at 0
+        offset = torch.randn(outputs, generator=draw, dtype=torch.float64).to(dtype) if bias else None
+        out = torch.full((count, outputs), torch.nan, dtype=dtype)
+        _native.linear(x, columns, offset, out)
+        wanted = x[:, 1:] @ columns[1:] + (0.0 if offset is None else offset)
+        torch.testing.assert_close(out, wanted)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 70),
+    st.lists(st.tuples(st.integers(1, 40), st.sampled_from([0.0, 1.0, 2.5, 7.0])), min_size=1, max_size=12),
+    st.integers(1, 2),
+    st.floats(0.0, 1.0),
+    st.integers(1, 3),
+)
+def test_spikes_are_counted_whatever_the_runs_of_equal_fan_outs(
+    images_: int, runs: list[tuple[int, float]], signs: int, activity: float, threads: int
+) -> None:
+    fan_out = torch.cat([torch.full((length,), targets, dtype=torch.float64) for length, targets in runs])
+    draw = torch.Generator().manual_seed(images_)
+    spikes = torch.rand(64, signs, images_, len(fan_out), generator=draw) < activity
+    words = (spikes.long() << torch.arange(64).reshape(-1, 1, 1, 1)).sum(0).unsqueeze(1)
+    for name in SETS:
+        before = _native.instruction_set()
+        _native.choose(name)
+        out = torch.empty(64, 2, dtype=torch.float64)
+        _native.tally(words, fan_out, 64, out, threads)
+        _native.choose(before)
+        assert torch.equal(out[:, 0], spikes.flatten(1).sum(1).double())
+        assert torch.equal(out[:, 1], (spikes.double() @ fan_out).flatten(1).sum(1))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from respike.calibrate.statistics import ActivationStatistics
+from respike.calibrate.statistics import ActivationStatistics, _native
 
 _CANDIDATES = torch.logspace(0.05, -4.0, 82, base=2.0, dtype=torch.float64)
 """Tried shares of the largest activation, 5 % apart: what lies above the share saturates."""
@@ -44,21 +46,28 @@ def least_squares_units(seen: ActivationStatistics, levels: float, offset: float
     # Below half of the smallest unit tried, every unit gives zero, so these bins make no difference.
     smallest = top.amin() * _CANDIDATES[-1] * (1 - offset)
     first = max(0, int((seen.edges < smallest).sum()) - 1)
-    expected = seen.expected
-    last = int(expected.amax(0).nonzero().max()) + 1  # nothing is expected behind
-    edges, counts = seen.edges[first : last + 1], expected[:, first:last]
+    last = int(seen.histogram.sum(0).nonzero().max()) + 1  # nothing was seen behind
+    edges, counts = seen.edges[first : last + 1], replace(seen, histogram=seen.histogram[:, first:last]).expected
     density = counts / (edges[1:] - edges[:-1])
+    units = top.unsqueeze(1) * _CANDIDATES
+    if len(top) > 1:
+        units = torch.cat([top.unsqueeze(1) ** (1 - _ABOVE) * top.max() ** _ABOVE, units], 1)
+    if _native is None:
+        return _least_squares(edges, density, units, levels, offset)
+    best = torch.empty_like(top)
+    _native.least_squares(edges, density, units, levels, offset, best)
+    return best
+
+
+def _least_squares(edges: Tensor, density: Tensor, units: Tensor, levels: float, offset: float) -> Tensor:
+    """Of `units` `[channels, candidates]` the best of each channel, without the kernels."""
     # The sum over bins of density times the integral's difference, by parts: a weight for each edge.
     weights = pad(density, (1, 0)) - pad(density, (0, 1))
-    best = torch.empty_like(top)
-    for first_row in range(0, len(top), _CHANNELS):
-        rows = slice(first_row, first_row + _CHANNELS)
-        units = top[rows].unsqueeze(1) * _CANDIDATES
-        if len(top) > 1:
-            units = torch.cat([units, top[rows].unsqueeze(1) ** (1 - _ABOVE) * top.max() ** _ABOVE], 1)
-        errors = torch.stack([_squared_error(edges, unit, weights[rows], levels, offset) for unit in units.T], 1)
-        best[rows] = units.gather(1, errors.argmin(1, keepdim=True)).squeeze(1)
-    return best
+    best = []
+    for some, weight in zip(torch.split(units, _CHANNELS), torch.split(weights, _CHANNELS), strict=True):
+        errors = torch.stack([_squared_error(edges, unit, weight, levels, offset) for unit in some.T], 1)
+        best.append(some.gather(1, errors.argmin(1, keepdim=True)).squeeze(1))
+    return torch.cat(best)
 
 
 def _squared_error(edges: Tensor, unit: Tensor, weights: Tensor, levels: float, offset: float) -> Tensor:

@@ -20,10 +20,10 @@ from respike.errors import InvalidOption
 from respike.ir import Activation, Identity, Network
 
 if TYPE_CHECKING:
-    from respike.engines.event import _native
+    from respike.engines.event import _native as _native
 else:
     try:
-        from respike.engines.event import _native
+        from respike.engines.event import _native as _native
     except ImportError:  # installed without a compiler
         _native = None
 
@@ -103,6 +103,8 @@ class ActivationStatistics:
 
 def together(parts: Sequence[ActivationStatistics]) -> ActivationStatistics:
     """The statistics of several activations as if they were one: the time steps of a recurrent layer."""
+    if len(parts) == 1:
+        return parts[0]
     values = sum(part.values for part in parts)
     return ActivationStatistics(
         values,
@@ -171,8 +173,7 @@ class _Collector:
     def finish(self) -> ActivationStatistics:
         values = self._images * self._before * self._behind
         mean = (self._sum / max(1, values)).float()
-        histogram = self._histogram[:, :_BINS].contiguous()
-        return ActivationStatistics(values, self._maximum, mean, histogram, self._images)
+        return ActivationStatistics(values, self._maximum, mean, self._histogram[:, :_BINS], self._images)
 
 
 def _edge(bins: Tensor) -> Tensor:

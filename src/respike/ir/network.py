@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -73,7 +74,7 @@ class Network(Summarised):
         """The node of that name."""
         return self._by_name[name]
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[Input, ...]:
         """The input nodes, in order."""
         return tuple(node for node in self.nodes if isinstance(node, Input))
@@ -86,12 +87,17 @@ class Network(Summarised):
     @property
     def dtype(self) -> torch.dtype:
         """The floating-point type of the weights."""
-        return next((t.dtype for node in self.nodes for t in tensors(node)), torch.get_default_dtype())
+        return torch.get_default_dtype() if self._weight is None else self._weight.dtype
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return next((t.device for node in self.nodes for t in tensors(node)), torch.device("cpu"))
+        return torch.device("cpu") if self._weight is None else self._weight.device
+
+    @cached_property
+    def _weight(self) -> Tensor | None:
+        """The first tensor of a node, which the others are like."""
+        return next((tensor for node in self.nodes for tensor in tensors(node)), None)
 
     @property
     def parameters(self) -> int:
@@ -149,8 +155,7 @@ class Network(Summarised):
         if len(inputs) != len(self.inputs):
             fix = "; to convert it, join them by respike.passes.join_inputs(network)" if len(self.inputs) > 1 else ""
             raise InvalidData(f"the network has {len(self.inputs)} inputs, {len(inputs)} were given{fix}")
-        weight = next((tensor for node in self.nodes for tensor in tensors(node)), None)
-        given = {}
+        weight, given = self._weight, {}
         for node, value in zip(self.inputs, inputs, strict=True):
             _check_batch(node, value)
             if weight is None:

@@ -7,7 +7,10 @@ import math
 import torch
 from torch import Tensor
 
-from respike.ir import Activation, Identity, Network, Node, apply_activation, evaluate, walk
+from respike.engines.few_spikes import delivered
+from respike.ir import Activation, Identity, Network, Node, ReLU, apply_activation, evaluate, walk
+from respike.neurons import LevelSpikes
+from respike.neurons.few_spikes import MOST_STEPS
 from respike.plan import Plan, Site
 
 
@@ -40,10 +43,18 @@ def rounded_outputs(network: Network, plan: Plan, images: Tensor) -> Tensor | No
             return evaluate(node, inputs)
         unit, levels = _levels(plan, site, inputs[0])
         lowest = -levels if isinstance(site.neuron.computes, Identity) else 0.0
-        return unit * (apply_activation(node, inputs[0]) / unit + 0.5).floor().clamp(lowest, levels)
+        given = inputs[0] if node.function == ReLU() else apply_activation(node, inputs[0])
+        if lowest == 0 and 1 <= levels < 2**MOST_STEPS and float(levels).is_integer():
+            return _delivered(unit.squeeze(0), int(levels), given)
+        return (given / unit).add_(0.5).floor_().clamp_(lowest, levels).mul_(unit)
 
     values = {node.name: result for node, result in walk(network.nodes, value, entry) if node.name in network.outputs}
     return values[network.outputs[0]]
+
+
+def _delivered(unit: Tensor, levels: int, values: Tensor) -> Tensor:
+    """What a neuron with so many levels delivers that rounds to the nearest: in one pass, where it was compiled."""
+    return delivered(Site(unit, initial_potential=unit / 2, neuron=LevelSpikes(levels)), values)
 
 
 def _levels(plan: Plan, site: Site, like: Tensor) -> tuple[Tensor, float]:

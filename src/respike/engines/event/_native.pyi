@@ -16,6 +16,8 @@ MOST_BURST_BITS: Final[int]
 """Of an amplitude of burst neurons."""
 MOST_WINDOW: Final[int]
 """Steps of a few-spikes neuron."""
+MOST_TARGETS: Final[int]
+"""Of a few-spikes neuron."""
 MOST_LANES: Final[int]
 """Floats of a vector."""
 MOST_CHANNELS: Final[int]
@@ -35,6 +37,14 @@ class Dynamics(enum.Enum):
     to_value_above = ...
     tracer = ...
     burst = ...
+
+class Sends(enum.Enum):
+    """When few-spikes neurons send spikes: the last two those of both signs."""
+
+    at = ...
+    above = ...
+    both = ...
+    both_floor = ...
 
 class Shared:
     """What the readers of some spikes share: how many there are, and lists, made by the first of them."""
@@ -98,31 +108,18 @@ def currents(
     threads: int,
 ) -> None: ...
 def count(words: Tensor, shared: Shared) -> int: ...
-def tally(words: Tensor, fan_out: Tensor, steps: int, out: Tensor) -> None: ...
+def tally(words: Tensor, fan_out: Tensor, steps: int, out: Tensor, threads: int) -> None: ...
 def few(
     current: Tensor,
     offset: Tensor,
     threshold: Tensor,
     value: Tensor,
-    thresholds: Tensor,
-    resets: Tensor,
-    values: Tensor,
-    above: bool,
-    delivered: Tensor,
-    potential: Tensor | None,
-    words: Tensor | None,
-    threads: int,
-) -> None: ...
-def digits(
-    current: Tensor,
-    offset: Tensor,
-    threshold: Tensor,
-    value: Tensor,
     inner: int,
+    sends: Sends,
     up: Tensor,
     down: Tensor,
+    taken: Tensor,
     worth: Tensor,
-    floor: bool,
     delivered: Tensor,
     potential: Tensor | None,
     words: Tensor | None,
@@ -130,11 +127,15 @@ def digits(
     sums: Tensor | None,
     threads: int,
 ) -> None: ...
+def linear(x: Tensor, columns: Tensor, bias: Tensor | None, out: Tensor) -> None: ...
 def add_counts(words: Tensor, out: Tensor) -> None: ...
 def decode(words: Tensor, steps: int, scale: Tensor | None, out: Tensor, threads: int) -> None: ...
 def encode(values: Tensor, steps: int, out: Tensor, threads: int) -> None: ...
 def observe(
     values: Tensor, magnitude: bool, first: int, shift: int, maximum: Tensor, sum: Tensor, histogram: Tensor
+) -> None: ...
+def least_squares(
+    edges: Tensor, density: Tensor, units: Tensor, levels: float, offset: float, best: Tensor
 ) -> None: ...
 def pool(words: Tensor, windows: Windows, out: Tensor, threads: int) -> None: ...
 def instruction_set() -> str:

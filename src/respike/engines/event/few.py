@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,6 @@ from respike.ir import Identity
 from respike.neurons import (
     Above,
     CanonicFewSpikes,
-    Coefficients,
     FewSpikes,
     FittedDigits,
     FittedFewSpikes,
@@ -32,115 +31,103 @@ from respike.neurons import (
 )
 from respike.plan import Site
 
+_FEW_INNER = 16
+"""Below so many neighbours of one channel, each neuron has numbers of its own: vectors hold so many."""
+
 
 @dataclass(frozen=True, eq=False)
-class _Numbers:
-    """A site's numbers as the kernel reads them: offset, threshold and spike value of each group; T, h and d."""
+class Window:
+    """What the kernel runs: in step t, +1 from `up` thresholds on, else, where it sends both signs, -1 below `-down`.
 
-    by_group: tuple[Tensor, Tensor, Tensor]
-    coefficients: tuple[Tensor, Tensor, Tensor]
+    Args:
+        sends: at the threshold or above it, or spikes of both signs.
+        up: in thresholds, `[steps]`.
+        down: the same.
+        taken: what a spike takes off, in thresholds.
+        worth: what a spike delivers, in spike values.
+    """
 
+    sends: _native.Sends
+    up: Tensor
+    down: Tensor
+    taken: Tensor
+    worth: Tensor
 
-def population(name: str, site: Site, current: Tensor, recorder: EventRecorder, memo: Once) -> Tensor:
-    """What a population delivers for its input `[batch, *shape]`: `fire_window`, step for step and bit for bit."""
-    shape, neuron = current.shape[1:], site.neuron
-    if (of := DIGITS.get(type(neuron))) is not None:
-        return _by_digits(name, site, current, recorder, memo.once(("digits", name), lambda: of(neuron)), memo)
-    find = SEQUENCES.get(type(neuron))
-    sequences = None if find is None else find(neuron)
-    if type(neuron) in QUANTISERS and neuron.largest < _MOST_LEVELS:
-        return _by_levels(name, site, current, recorder)
-    if sequences is None or len(sequences.coefficients.thresholds) > _native.MOST_WINDOW:
-        return _by_definition(name, site, current, recorder)
-    numbers = memo.once(("few", name), lambda: _numbers(site, sequences, current))
-    flat = current.reshape(len(current), shape.numel()).contiguous()
-    delivered = torch.empty_like(flat)
-    potential = torch.empty_like(flat) if recorder.keeps_potential(name) else None
-    words = recorder.room(flat.shape) if recorder.counts(name) else None
-    threads = torch.get_num_threads()
-    _native.few(flat, *numbers.by_group, *numbers.coefficients, sequences.above, delivered, potential, words, threads)
-    if words is not None:
-        layout = Layout(tuple(shape), channels_last=True)
-        recorder.population(name, words, layout, len(neuron.worth), potential, neuron)
-    return delivered.reshape(current.shape)
+    @property
+    def signs(self) -> int:
+        """Of its spikes."""
+        return 2 if self.sends in (_native.Sends.both, _native.Sends.both_floor) else 1
 
 
-@dataclass(frozen=True)
-class Sequences:
-    """What the kernel runs: the sequences T, h and d, and whether neurons fire above the threshold only."""
-
-    coefficients: Coefficients
-    above: bool
-
-
-def _sequences(neuron: SequenceNeuron) -> Sequences:
-    return Sequences(neuron.coefficients, isinstance(neuron.firing, Above))
+def _sequences(neuron: SequenceNeuron) -> Window:
+    numbers = neuron.coefficients
+    up, taken, worth = (_double(each) for each in (numbers.thresholds, numbers.resets, numbers.values))
+    sends = _native.Sends.above if isinstance(neuron.firing, Above) else _native.Sends.at
+    return Window(sends, up, torch.zeros_like(up), taken, worth)
 
 
-SEQUENCES: Mapping[type[Neuron], Callable[[Any], Sequences]] = {
+def _powers(neuron: SignedDigits | CanonicFewSpikes) -> Window:
+    worth = _double(neuron.worth)
+    reach = (2 * worth / 3).floor()
+    sends = _native.Sends.both_floor if isinstance(neuron, CanonicFewSpikes) else _native.Sends.both
+    return Window(sends, reach + 1, reach, worth, worth)
+
+
+def _fitted(neuron: FittedDigits) -> Window:
+    thresholds, worth = _double(neuron.thresholds), _double(neuron.values)
+    return Window(_native.Sends.both, thresholds, thresholds, worth, worth)
+
+
+def _double(sequence: tuple[float, ...]) -> Tensor:
+    return torch.tensor(sequence, dtype=torch.float64)
+
+
+WINDOWS: Mapping[type[Neuron], Callable[[Any], Window]] = {
     FewSpikes: _sequences,
     FittedFewSpikes: _sequences,
     PhaseCoded: _sequences,
     LevelSpikes: _sequences,
-}
-"""By the neuron's class. A neuron that has no entry takes its steps by its definition."""
-
-
-@dataclass(frozen=True, eq=False)
-class Digits:
-    """What the kernel of signed spikes runs: in step t, +1 from `up` thresholds on, else -1 below minus `down`.
-
-    Args:
-        up: in thresholds, `[steps]`, as are the others.
-        down: the same.
-        worth: what a spike takes off and delivers.
-        floor: whether -1 is sent only where more than 0 has been delivered.
-    """
-
-    up: Tensor
-    down: Tensor
-    worth: Tensor
-    floor: bool
-
-
-def _powers(neuron: SignedDigits | CanonicFewSpikes) -> Digits:
-    worth = _double(neuron.worth)
-    reach = (2 * worth / 3).floor()
-    return Digits(reach + 1, reach, worth, isinstance(neuron, CanonicFewSpikes))
-
-
-def _fitted(neuron: FittedDigits) -> Digits:
-    thresholds = _double(neuron.thresholds)
-    return Digits(thresholds, thresholds, _double(neuron.values), floor=False)
-
-
-DIGITS: Mapping[type[Neuron], Callable[[Any], Digits]] = {
     SignedDigits: _powers,
     CanonicFewSpikes: _powers,
     FittedDigits: _fitted,
 }
-"""By the neuron's class: those that send spikes of both signs."""
+"""By the neuron's class. A neuron that has no entry takes its steps by its definition."""
 
 
-def _by_digits(name: str, site: Site, current: Tensor, recorder: EventRecorder, digits: Digits, memo: Once) -> Tensor:
+def population(name: str, site: Site, current: Tensor, recorder: EventRecorder, memo: Once) -> Tensor:
+    """What a population delivers for its input `[batch, *shape]`: `fire_window`, step for step and bit for bit."""
+    neuron = site.neuron
+    if type(neuron) in QUANTISERS and neuron.largest < _MOST_LEVELS:
+        return _by_levels(name, site, current, recorder)
+    find = WINDOWS.get(type(neuron))
+    window = None if find is None else memo.once(("window", name), lambda: find(neuron))
+    if window is None or len(window.up) > _native.MOST_WINDOW:
+        return _by_definition(name, site, current, recorder)
+    return _in_registers(name, site, current, recorder, window, memo)
+
+
+def _in_registers(
+    name: str, site: Site, current: Tensor, recorder: EventRecorder, window: Window, memo: Once
+) -> Tensor:
     """The K steps in registers, neurons in the order in which they lie in memory."""
-    strides = current.stride()
+    strides, steps = current.stride(), len(window.up)
     order = (0, *sorted(range(1, current.ndim), key=lambda d: -strides[d]))
-    numbers, inner = memo.once(("digits", name, order), lambda: _lanes(site, current, order))
+    numbers, inner = memo.once(("few", name, order), lambda: _lanes(site, current, order))
     ordered = current.permute(order).contiguous()
     flat = ordered.reshape(len(ordered), current[0].numel())
     delivered = torch.empty_like(flat)
     potential = torch.empty_like(flat) if recorder.keeps_potential(name) else None
-    words = targets = sums = None
-    fan_out = recorder.fan_out_alone(name)
-    if fan_out is not None:
-        targets = _targets(fan_out, order)
-        sums = torch.empty(len(digits.up), 2, dtype=torch.float64)
+    words = sums = None
+    targets = _targets(name, order, recorder, memo)
+    if targets is not None:
+        sums = torch.empty(steps, 2, dtype=torch.float64)
     elif recorder.counts(name):
-        words = torch.empty(2, 1, *flat.shape, dtype=torch.int64)
-    up, down, worth, floor = digits.up, digits.down, digits.worth, digits.floor
-    threads = torch.get_num_threads()
-    _native.digits(flat, *numbers, inner, up, down, worth, floor, delivered, potential, words, targets, sums, threads)
+        words = recorder.room((window.signs, 1, *flat.shape))
+    up, down, taken, worth = window.up, window.down, window.taken, window.worth
+    sends, threads = window.sends, torch.get_num_threads()
+    _native.few(
+        flat, *numbers, inner, sends, up, down, taken, worth, delivered, potential, words, targets, sums, threads
+    )
     back = [order.index(d) for d in range(current.ndim)]
 
     def as_given(values: Tensor) -> Tensor:
@@ -150,14 +137,16 @@ def _by_digits(name: str, site: Site, current: Tensor, recorder: EventRecorder, 
         recorder.sums(name, sums)
     if words is not None:
         layout = Layout(tuple(current.shape[1:]), channels_last=True)
-        planes = torch.stack([as_given(plane).flatten(1) for plane in words]).unsqueeze(1)
+        planes = words
+        if list(order) != sorted(order):
+            planes = torch.stack([as_given(plane[0]).flatten(1) for plane in words]).unsqueeze(1)
         left = None if potential is None else as_given(potential).flatten(1)
-        recorder.population(name, planes, layout, len(digits.up), left, site.neuron)
+        recorder.population(name, planes, layout, steps, left, site.neuron)
     return as_given(delivered)
 
 
 def _lanes(site: Site, current: Tensor, order: tuple[int, ...]) -> tuple[tuple[Tensor, Tensor, Tensor], int]:
-    """A site's offset, threshold and spike value as the kernel of digits reads neurons `[outer, channels, inner]`.
+    """A site's offset, threshold and spike value as the kernel reads neurons `[outer, channels, inner]`.
 
     Those of channels, and how many neurons are side by side that have the same.
     """
@@ -170,6 +159,8 @@ def _lanes(site: Site, current: Tensor, order: tuple[int, ...]) -> tuple[tuple[T
     threshold, value = ordered(numbers.threshold), ordered(numbers.spike_value)
     varying = [d for d in range(1, len(order)) if any(part.shape[d] > 1 for part in (offset, threshold, value))]
     first, last = (varying[0], varying[-1]) if varying else (len(order), 0)
+    if varying and math.prod(shape[last + 1 :]) < _FEW_INNER:
+        last = len(order) - 1
     size = [shape[d] if first <= d <= last else 1 for d in range(len(order))]
 
     def of_channels(part: Tensor) -> Tensor:
@@ -178,11 +169,27 @@ def _lanes(site: Site, current: Tensor, order: tuple[int, ...]) -> tuple[tuple[T
     return (of_channels(offset), of_channels(threshold), of_channels(value)), math.prod(shape[last + 1 :])
 
 
-def _targets(fan_out: Tensor, order: tuple[int, ...]) -> Tensor:
-    """A population's fan-out in the order of its neurons; one number where it is the same for all."""
-    if bool((fan_out == fan_out.flatten()[0]).all()):
-        return fan_out.flatten()[:1].contiguous()
-    return fan_out.permute([d - 1 for d in order[1:]]).flatten().contiguous()
+def _targets(name: str, order: tuple[int, ...], recorder: EventRecorder, memo: Once) -> Tensor | None:
+    """A population's fan-out as the kernel reads it; None where more is asked for, or it is not whole."""
+    fan_out = recorder.fan_out_alone(name)
+    if fan_out is None:
+        return None
+    key = ("targets", name, order)
+    known, targets = memo.once(key, lambda: (fan_out, _whole(fan_out, order)))
+    if known is not fan_out:  # that of another probe
+        targets = _whole(fan_out, order)
+        memo.keep(key, (fan_out, targets))
+    return targets
+
+
+def _whole(fan_out: Tensor, order: tuple[int, ...]) -> Tensor | None:
+    """A fan-out in the order of the neurons, one number where it is the same for all; None where it is not whole."""
+    least, most = (float(end) for end in fan_out.aminmax())
+    if not 0 <= least <= most <= _native.MOST_TARGETS or bool((fan_out != fan_out.floor()).any()):
+        return None
+    if least == most:
+        return fan_out.flatten()[:1].int()
+    return fan_out.permute([d - 1 for d in order[1:]]).flatten().int()
 
 
 QUANTISERS: frozenset[type[Neuron]] = frozenset({TimeToFirstSpike})
@@ -272,32 +279,3 @@ def _by_definition(name: str, site: Site, current: Tensor, recorder: EventRecord
         for chunk in torch.split(amplitudes.flatten(2), LONGEST):
             recorder.population(name, packed(name, chunk), layout, len(chunk), potential.flatten(1), neuron)
     return delivered * numbers.spike_value
-
-
-def _numbers(site: Site, sequences: Sequences, current: Tensor) -> _Numbers:
-    numbers, each = site.like(current), sequences.coefficients
-    offset = numbers.initial_potential + numbers.extra_current
-    group = _groups(current.shape[1:], [offset, numbers.threshold, numbers.spike_value])
-    return _Numbers(
-        (group(offset), group(numbers.threshold), group(numbers.spike_value)),
-        (_double(each.thresholds), _double(each.resets), _double(each.values)),
-    )
-
-
-def _double(sequence: tuple[float, ...]) -> Tensor:
-    return torch.tensor(sequence, dtype=torch.float64)
-
-
-def _groups(shape: torch.Size, quantities: Sequence[Tensor]) -> Callable[[Tensor], Tensor]:
-    """What gives a quantity that broadcasts against `[1, *shape]` as one number for each group of neighbouring neurons.
-
-    In a group none of the `quantities` varies: it takes in the last dimensions, in which all of them have size 1.
-    """
-
-    def whole(quantity: Tensor) -> Tensor:
-        return quantity.reshape((1,) * (1 + len(shape) - quantity.ndim) + tuple(quantity.shape))
-
-    varying = [d for d in range(len(shape)) if any(whole(quantity).shape[1 + d] > 1 for quantity in quantities)]
-    depth = max(varying, default=-1) + 1
-    inner = (1,) * (len(shape) - depth)
-    return lambda quantity: whole(quantity).expand(1, *shape[:depth], *inner).flatten().contiguous()

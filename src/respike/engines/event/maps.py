@@ -10,6 +10,7 @@ from typing import assert_never
 import torch
 from torch import Tensor
 
+from respike.engines.event.calls import lent, linear
 from respike.engines.event.memo import Once
 from respike.engines.event.pooling import composed, pooled
 from respike.engines.event.values import Events, Layout, Part, Value
@@ -35,6 +36,9 @@ from respike.ir import (
     batch_norm_shift,
     channelwise,
 )
+
+_FEW_IMAGES = 8
+"""So many dense images at most go through a matrix one by one."""
 
 
 def through(node: Affine, inputs: Sequence[Value], shape: tuple[int, ...], memo: Once, *, bias: bool) -> Value:
@@ -80,9 +84,25 @@ def _weighted(node: Linear | Conv, value: Value, shape: tuple[int, ...], memo: O
     bare, constant = memo.once(("weighted", node.name), lambda: (replace(node, bias=None), _constant(node, shape)))
     parts = tuple(Part(part.events, bare, (*part.key, node.name)) for part in value.parts)
     rest = value.whole_rest()
-    if rest is not None:
-        return Value(shape, parts, folded(node, [rest], bias=bias))
-    return Value(shape, parts, constant if bias else None)
+    if rest is None:
+        return Value(shape, parts, constant if bias else None)
+    if isinstance(node, Linear) and rest.ndim == 3 and rest.shape[:2].numel() <= _FEW_IMAGES:
+        return Value(shape, parts, _of_few(node, rest, memo, bias))
+    return Value(shape, parts, folded(node, [rest], bias=bias))
+
+
+def _of_few(node: Linear, rest: Tensor, memo: Once, bias: bool) -> Tensor:
+    """A matrix on a few dense images: columns for inputs that are 0, as the background of a picture, are not read."""
+    columns = memo.once(("columns", node.name), lambda: node.weight.detach().T.contiguous())
+    out = rest.new_empty(*rest.shape[:2], len(node.weight))
+    offset = node.bias.detach() if bias and node.bias is not None else None
+    linear(
+        lent(rest.flatten(0, 1).contiguous()),
+        lent(columns),
+        None if offset is None else lent(offset),
+        lent(out.flatten(0, 1)),
+    )
+    return out
 
 
 def _constant(node: Linear | Conv, shape: tuple[int, ...]) -> Tensor | None:

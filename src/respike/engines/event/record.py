@@ -50,11 +50,11 @@ class EventRecorder:
         return name in self._probe.potentials
 
     def room(self, shape: Sequence[int]) -> Tensor:
-        """Words `[1, 1, *shape]` for a population to write and to hand over at once: the same memory each time."""
+        """Words `[*shape]` for a population to write and to hand over at once: the same memory each time."""
         size = math.prod(shape)
         if self._room.numel() < size:
             self._room = torch.empty(size, dtype=torch.int64)
-        return self._room[:size].reshape(1, 1, *shape)
+        return self._room[:size].reshape(*shape)
 
     def population(
         self,
@@ -116,7 +116,7 @@ def _sums(words: Tensor, fan_out: Tensor, steps: int, neuron: Neuron | None) -> 
     total = torch.empty(steps, 2, dtype=torch.float64)
     for bit, plane in enumerate(planes):
         sums = total if bit == 0 else torch.empty_like(total)
-        tally(lent(plane.contiguous()), lent(fan_out), steps, lent(sums))
+        tally(lent(plane.contiguous()), lent(fan_out), steps, lent(sums), torch.get_num_threads())
         spikes = 1 if neuron is None else int(neuron.spikes_sent(torch.tensor(2**bit)))
         if spikes != 1:
             sums *= spikes

@@ -11,9 +11,11 @@ question, and gives up where the answer is another one: the walk then runs as if
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from itertools import count
-from typing import Any
+from threading import Lock
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -29,6 +31,11 @@ FEW_IMAGES = 8
 """Batches of so many images at most are repeated: in larger ones the walk costs little."""
 LONGEST_SCRIPT = 1000
 """Operations of a script at most."""
+MOST_ROOM = 2**26
+"""Bytes of memory that a script keeps from run to run at most."""
+
+_VIEW = torch.ops.aten.as_strided.default
+_ROOM = torch.ops.aten.empty.memory_format
 
 
 def repeated(run: Callable[[Tensor], Recording], images: Tensor, memo: Memo, probe: Probe, longest: int) -> Recording:
@@ -118,50 +125,113 @@ class Script:
     shared: tuple[int, ...]
     record: dict[str, Any]
     asked: tuple[Tensor, ...]
+    _running: Lock = field(default_factory=Lock)
+
+    @cached_property
+    def _calls(self) -> tuple[_Call, ...]:
+        return tuple(_Call(operation) for operation in self.operations)
 
     def __call__(self, images: Tensor) -> Recording | None:
-        """The recording for other images; None where something depends on values that are too different."""
-        values: list[Any] = [None] * self.slots
-        values[0] = images
-        for slot in self.shared:
-            values[slot] = _native.Shared()
-        for operation in self.operations:
-            fill = _lend if operation.kernel else _fill
-            arguments = [fill(argument, values) for argument in operation.arguments]
-            options = {name: _fill(option, values) for name, option in operation.options.items()}
-            result = operation.function(*arguments, **options)
-            match operation.results:
-                case ():
-                    if result != operation.answer:
-                        return None
-                case (slot,):
-                    values[slot] = result
-                case several:
-                    for slot, one in zip(several, result, strict=True):
-                        values[slot] = one
-            for slot in operation.done:
-                values[slot] = None
-        return Recording(**{name: _returned(kept, values) for name, kept in self.record.items()})
+        """The recording for other images.
+
+        None where something depends on values that are too different, or another thread is at it: they would share
+        memory.
+        """
+        if not self._running.acquire(blocking=False):
+            return None
+        try:
+            values: list[Any] = [None] * self.slots
+            values[0] = images
+            for slot in self.shared:
+                values[slot] = _native.Shared()
+            for call in self._calls:
+                if not call(values):
+                    return None
+            return Recording(**{name: _returned(kept, values) for name, kept in self.record.items()})
+        finally:
+            self._running.release()
 
 
-def _fill(argument: Any, values: list[Any]) -> Any:
-    kind = type(argument)
-    if kind is _Slot:
-        return values[argument.number]
-    if kind is list or kind is tuple:
-        return [_fill(one, values) for one in argument]
-    return argument
+class _Call:
+    """An operation made ready: the places of its arguments that another run fills anew, and what fills them."""
+
+    def __init__(self, operation: _Operation) -> None:
+        self._operation = operation
+        self._function = operation.function
+        self._options = operation.options
+        fill = _lending if operation.kernel else _filling
+        self._arguments = list(operation.arguments)
+        found = [(place, fill(argument)) for place, argument in enumerate(operation.arguments)]
+        self._filled = [(place, filled) for place, filled in found if filled is not None]
+        self._several = {name: filled for name, option in self._options.items() if (filled := _filling(option))}
+
+    def __call__(self, values: list[Any]) -> bool:
+        """Whether it answered as it did when it was watched."""
+        operation, arguments = self._operation, self._arguments
+        for place, filled in self._filled:
+            arguments[place] = filled(values)
+        if self._several:
+            options = {**self._options, **{name: filled(values) for name, filled in self._several.items()}}
+            result = self._function(*arguments, **options)
+        else:
+            result = self._function(*arguments, **self._options)
+        match operation.results:
+            case ():
+                if result != operation.answer:
+                    return False
+            case (slot,):
+                values[slot] = result
+            case several:
+                for slot, one in zip(several, result, strict=True):
+                    values[slot] = one
+        for slot in operation.done:
+            values[slot] = None
+        for place, _ in self._filled:
+            arguments[place] = None
+        return True
 
 
-def _lend(argument: Any, values: list[Any]) -> Any:
-    kind = type(argument)
-    if kind is _Slot:
-        value = values[argument.number]
-        return to_dlpack(value) if isinstance(value, Tensor) else value
-    if kind is list:
-        return [_lend(one, values) for one in argument]
-    if kind is tuple:
-        return tuple([_lend(one, values) for one in argument])
+_Filled: TypeAlias = Callable[[list[Any]], Any]
+
+
+def _filling(argument: Any) -> _Filled | None:
+    """What gives an argument from the slots' values; None where it is always the same."""
+    if isinstance(argument, _Slot):
+        number = argument.number
+        return lambda values: values[number]
+    return _together(argument, _filling)
+
+
+def _lending(argument: Any) -> _Filled | None:
+    """The same for kernels, which take tensors as they are lent."""
+    if isinstance(argument, Tensor):
+        return lambda values: to_dlpack(argument)
+    if isinstance(argument, _Slot):
+        number = argument.number
+
+        def lent(values: list[Any]) -> Any:
+            value = values[number]
+            return to_dlpack(value) if isinstance(value, Tensor) else value
+
+        return lent
+    return _together(argument, _lending)
+
+
+def _together(argument: Any, fill: Callable[[Any], _Filled | None]) -> _Filled | None:
+    """The same for a list or a tuple."""
+    if not isinstance(argument, list | tuple):
+        return None
+    kind, found = type(argument), [fill(one) for one in argument]
+    if not any(found):
+        return None
+    parts = [(lambda values, one=one: one) if each is None else each for one, each in zip(argument, found, strict=True)]
+    return lambda values: kind([part(values) for part in parts])
+
+
+def _lend(argument: Any) -> Any:
+    """Arguments of a kernel, tensors as they are lent."""
+    if isinstance(argument, list | tuple):
+        return type(argument)([_lend(one) for one in argument])
     return to_dlpack(argument) if isinstance(argument, Tensor) else argument
 
 
@@ -219,7 +289,7 @@ class _Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def kernel(self, function: Callable[..., Any], arguments: tuple[Any, ...], writes: tuple[int, ...]) -> Any:
         """One of ours."""
         with torch.utils._python_dispatch._disable_current_modes():
-            result = function(*_lend(arguments, []))
+            result = function(*_lend(arguments))
         written = tuple(arguments[place] for place in writes if arguments[place] is not None)
         self.seen.append(_Seen(function, arguments, {}, result, written, kernel=True))
         return result
@@ -258,7 +328,7 @@ class _Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]
             else:
                 slots[id(tensor)] = next(numbers)
             view = (slotted(root), list(tensor.shape), list(tensor.stride()), *at)
-            return _Operation(torch.ops.aten.as_strided.default, view, {}, (slots[id(tensor)],), None, False, ())
+            return _Operation(_VIEW, view, {}, (slots[id(tensor)],), None, False, ())
 
         try:
             for seen in self.seen:
@@ -281,12 +351,12 @@ class _Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 answer = None if outputs else seen.result
                 operation = _Operation(seen.function, arguments, options, results, answer, seen.kernel, ())
                 operations.append((operation, bool(seen.written)))
-            found = {field.name: _fielded(getattr(record, field.name), slotted) for field in fields(record)}
+            found = {each.name: _fielded(getattr(record, each.name), slotted) for each in fields(record)}
         except _Unseen:
             return None
         if len(operations) > LONGEST_SCRIPT:
             return None
-        return Script(_freed(operations, found), next(numbers), tuple(shared), found, asked)
+        return Script(_with_room(_freed(operations, found), found), next(numbers), tuple(shared), found, asked)
 
 
 class _Unseen(Exception):
@@ -308,6 +378,46 @@ def _freed(operations: Sequence[tuple[_Operation, bool]], record: dict[str, Any]
         freed.append(replace(operation, done=tuple(touched - needed)))
         needed |= touched
     return tuple(reversed(freed))
+
+
+def _with_room(operations: Sequence[_Operation], record: dict[str, Any]) -> tuple[_Operation, ...]:
+    """Memory for what nobody keeps is made once, and with it the views of it."""
+    kept = set(_slots(list(record.values())))
+    for operation in reversed(operations):
+        if operation.function is _VIEW and kept.intersection(operation.results):
+            kept.update(_slots(operation.arguments))
+    constants: dict[int, Tensor] = {}
+    left: list[_Operation] = []
+    room = MOST_ROOM
+    for operation in operations:
+        known = {
+            slot: constants[slot] for slot in _slots([operation.arguments, operation.options]) if slot in constants
+        }
+        if known:
+            arguments, options = (_put(part, known) for part in (operation.arguments, operation.options))
+            operation = replace(operation, arguments=arguments, options=options)
+        made = operation.function is _ROOM or (operation.function is _VIEW and known)
+        if made and kept.isdisjoint(operation.results):
+            with torch.inference_mode(mode=False):  # so that others may write to it
+                tensor = operation.function(*operation.arguments, **operation.options)
+            size = tensor.nbytes if operation.function is _ROOM else 0
+            if size <= room:
+                room -= size
+                constants[operation.results[0]] = tensor
+                continue
+        left.append(operation)
+    return tuple(left)
+
+
+def _put(value: Any, known: dict[int, Tensor]) -> Any:
+    """Constants in the place of slots."""
+    if isinstance(value, _Slot):
+        return known.get(value.number, value)
+    if isinstance(value, dict):
+        return {name: _put(one, known) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)([_put(one, known) for one in value])
+    return value
 
 
 def _slots(value: Any) -> Iterator[int]:

@@ -27,11 +27,11 @@ void fire(const Real* current, int64_t stride, int from, int until, Real* potent
         }
     }
     for (int t = from; t < until; ++t) {
-        const integer bit = integer(typename Lanes<Real>::integer(1)) << (t % chunk<Real>);
+        const mask bit = mask{} + (integer(1) << (t % chunk<Real>));
         for (int i = 0; i < V; ++i) {
             v[i] += ((const vec*)(current + t * stride))[i];
             const mask fired = above ? v[i] > theta[i] : v[i] >= theta[i];
-            ups[i] |= fired & bit;
+            ups[i] = plus(ups[i], bit, fired);
             if (KIND == Dynamics::tracer) {
                 const mask recalled = (v[i] < Real(0)) & (sent[i] > Real(0));
                 downs[i] |= recalled & bit;
@@ -40,7 +40,7 @@ void fire(const Real* current, int64_t stride, int from, int until, Real* potent
                 v[i] -= theta[i] * net;
                 sent[i] += net;
             } else if (KIND == Dynamics::subtract_at || KIND == Dynamics::subtract_above) {
-                v[i] -= (vec)((mask)theta[i] & fired);
+                v[i] = minus(v[i], theta[i], fired);
             } else {
                 const vec value = vec{} + reset;
                 v[i] = (vec)(((mask)value & fired) | ((mask)v[i] & ~fired));
@@ -178,7 +178,7 @@ void step(const Tile<Real>& tile, int64_t block, int t, Real reset, int64_t thet
     using mask = typename Lanes<Real>::mask;
     constexpr int V = PADDING / lanes<Real>;
     constexpr bool above = KIND == Dynamics::subtract_above || KIND == Dynamics::to_value_above;
-    const typename Lanes<Real>::integer bit = typename Lanes<Real>::integer(1) << (t % chunk<Real>);
+    const mask bit = mask{} + (typename Lanes<Real>::integer(1) << (t % chunk<Real>));
     auto* up = tile.up + t / chunk<Real> * tile.size;
     for (int64_t c = 0; c < block; c += PADDING) {
         vec theta[V], base[V];
@@ -193,9 +193,9 @@ void step(const Tile<Real>& tile, int64_t block, int t, Real reset, int64_t thet
                 vec v = ((vec*)(tile.potential + n))[i] + ((vec*)(tile.current + n))[i];
                 ((vec*)(tile.current + n))[i] = base[i];
                 const mask fired = above ? v > theta[i] : v >= theta[i];
-                ((mask*)(up + n))[i] |= fired & bit;
+                ((mask*)(up + n))[i] = plus(((mask*)(up + n))[i], bit, fired);
                 if (KIND == Dynamics::subtract_at || KIND == Dynamics::subtract_above) {
-                    v -= (vec)((mask)theta[i] & fired);
+                    v = minus(v, theta[i], fired);
                 } else {
                     const vec value = vec{} + reset;
                     v = (vec)(((mask)value & fired) | ((mask)v & ~fired));

@@ -243,10 +243,9 @@ inline __attribute__((always_inline)) void finish(const Outputs<Real>& out, int 
     const auto take = [&](int v, vec current) __attribute__((always_inline)) {
         const Real* numbers = out.numbers + number<Real>(0, v * L);
         vec potential = *(const vec*)(to + v * L) + current;
-        const mask over = potential >= *(const vec*)(numbers + BOUND * PADDING);
-        potential -= (vec)(*(const mask*)(numbers + THRESHOLD * PADDING) & over);
+        const vec bound = *(const vec*)(numbers + BOUND * PADDING), less = *(const vec*)(numbers + THRESHOLD * PADDING);
+        fired |= take_off<Real>(potential, bound, less) << v * L;
         *(vec*)(to + v * L) = potential;
-        fired |= bits_of<Real>(over) << v * L;
     };
     if (out.passing[0]) {
         const uint64_t passing = *(const Pixel*)(out.passing[row] + place.passing);

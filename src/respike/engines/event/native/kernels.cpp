@@ -1,9 +1,10 @@
 // Compiled once per instruction set: RESPIKE_SET names the table, RESPIKE_VECTOR the bytes of a vector.
 // Nothing of the standard library is instantiated here, so that no other object can pick up this one's instructions.
-#include "digits.hpp"
+#include "linear.hpp"
 #include "lists.hpp"
 #include "statistics.hpp"
 #include "tiles.hpp"
+#include "units.hpp"
 #include "window.hpp"
 #include "words.hpp"
 
@@ -11,12 +12,13 @@ namespace respike {
 
 extern const Set RESPIKE_SET;
 const Set RESPIKE_SET = {
-    {sort<float>, room<float>, run<float>, decode<float>, encode<float>, add_counts<float>, few<float>, digits<float>},
-    {sort<double>, room<double>, run<double>, decode<double>, encode<double>, add_counts<double>, few<double>, digits<double>},
+    {sort<float>, room<float>, run<float>, decode<float>, encode<float>, add_counts<float>, linear<float>, few<float>},
+    {sort<double>, room<double>, run<double>, decode<double>, encode<double>, add_counts<double>, linear<double>, few<double>},
     pool,
     count,
     add_up,
     observe,
+    least_squares,
 };
 
 }  // namespace respike

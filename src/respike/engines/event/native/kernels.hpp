@@ -53,6 +53,7 @@ constexpr int MOST_STEPS = WORD;     // of a chunk
 constexpr int MOST_BITS = 24;        // of an amplitude: what a float32 holds exactly
 constexpr int MOST_BURST_BITS = 8;   // of an amplitude of burst neurons
 constexpr int MOST_WINDOW = 24;      // steps of a few-spikes neuron
+constexpr int64_t MOST_TARGETS = INT32_MAX / 4;  // of a few-spikes neuron: those of four are added up in 32 bits
 constexpr int PLANES = 48;           // bits of a number of spikes
 constexpr int AHEAD = 4;             // an image's list has room for so many more behind its end
 constexpr int64_t FEW_SPIKES = 2;    // of a neuron that sends any: below, lists are made spike by spike
@@ -159,6 +160,7 @@ inline bool can_gather(const Source& s) {
     const bool five = s.stride_x == 1 && s.kernel_x == 5 && s.strip == 1 && s.together == 16;
     const bool bits = s.channels == 16 || s.channels == 32 || s.channels == 64;
     if (is_factor(s)) return bits && s.strip == 1;
+    if (is_matrix(s)) return false;  // all its spikes are one list
     return (one || two || three || five) && bits && contiguous(s) && s.kernel_y == s.kernel_x && s.stride_x == s.stride_y &&
            s.dilation_y == 1 && s.padding_x >= 0 && s.padding_x < s.kernel_x && s.padding_y >= 0;
 }
@@ -175,35 +177,24 @@ struct Windows {
     int64_t in_rows, in_columns, rows, columns, channels;
 };
 
-// A population of few-spikes neurons, [image][group][neuron]; a group's neurons have the same three numbers.
-struct Few {
-    const void *current, *offset, *threshold, *value;
-    int64_t groups, neurons;  // neurons of all groups
-    int steps;
-    const double *thresholds, *resets, *values;  // [steps]
-    bool above;                                  // fires above the threshold, not at it
-    void *delivered, *potential;                 // potential and words: null where nobody asks
-    uint64_t* words;
-};
+// When few-spikes neurons send spikes: at the threshold or above it; or those of both signs, the negative ones always or only
+// where more than 0 has been delivered.
+enum class Sends : int { at, above, both, both_floor };
 
-// A population of few-spikes neurons with spikes of both signs, [image][outer][channel][inner]; the three numbers are those
-// of channels. In step t a neuron sends +1 where `v >= threshold * up`, else -1 where `v < -threshold * down`, and takes off
-// `threshold * worth` times that.
-struct Digits {
+// A population of few-spikes neurons, [image][outer][channel][inner]; the three numbers are those of channels. In step t a
+// neuron sends +1 where `v >= threshold * up`, else, where it sends both signs, -1 where `v < -threshold * down`; it takes
+// off `threshold * taken` and delivers `value * worth` times that.
+struct Few {
     const void *current, *offset, *threshold, *value;
     int64_t images, outer, channels, inner;
     int steps;
-    const double *up, *down, *worth;  // [steps]
-    bool floor;                       // sends -1 only where it has delivered more than 0
-    void *delivered, *potential;      // potential and words: null where nobody asks
-    uint64_t* words;                  // [2][images][neurons]
-    const double* fan_out;            // [neurons], or null
+    Sends sends;
+    const double *up, *down, *taken, *worth;  // [steps]
+    void *delivered, *potential;              // potential and words: null where nobody asks
+    uint64_t* words;                          // [1 or 2 signs][images][neurons]
+    const int32_t* fan_out;                   // [neurons], or null
+    int64_t most_targets;                     // of a neuron
 };
-
-constexpr int64_t MOST_KNOWN = 256;  // vectors of numbers that are worked out in advance
-
-// Scratch memory that they take.
-inline int64_t lines_of(const Digits& d) { return MOST_KNOWN * (2 + 3 * d.steps); }
 
 // Activations [outer][channels][inner], and what is gathered of them. Bin b of `bins` holds the positive values whose bits,
 // shifted by so many, are first + b; those below and above are in the bins at the ends.
@@ -217,6 +208,17 @@ struct Observed {
     int first, bins, shift;
 };
 
+// Histograms [rows][bins], and the units that are tried for each: those that lose least are written to `best`.
+struct Units {
+    const double* edges;    // [bins + 1]
+    const double* density;  // [rows][bins]
+    int64_t bins;
+    const double* units;    // [rows][count]
+    int64_t count;
+    double levels, offset;  // a quantiser delivers `unit * clip(floor(x / unit + offset), 0, levels)`
+    double* best;           // [rows]
+};
+
 template <class Real>
 struct Kernels {
     void (*sort)(const Spikes&, int64_t image, int steps, int64_t group, const uint32_t* names, uint32_t* where,
@@ -226,8 +228,8 @@ struct Kernels {
     void (*decode)(const Spikes&, int64_t image, int steps, const Real* scale, Real* out);
     void (*encode)(const Real* values, int64_t images, int64_t neurons, int64_t image, int steps, uint64_t* words);
     void (*add_counts)(const Spikes&, Real* to);
-    void (*few)(const Few&, int64_t image);
-    void (*digits)(const Digits&, int64_t image, int64_t* spikes, double* targets, Line* scratch);  // [steps], or null
+    void (*linear)(const Real* x, int64_t images, int64_t inputs, const Real* columns, const Real* bias, int64_t outputs, Real* out);
+    void (*few)(const Few&, int64_t image, int64_t* spikes, int64_t* targets);  // [steps], or null
 };
 
 struct Set {
@@ -235,8 +237,9 @@ struct Set {
     Kernels<double> twice;
     void (*pool)(const Spikes&, int64_t image, const Windows&, int bits, uint64_t* out);
     int64_t (*count)(const Spikes&, int64_t image);  // spikes of whatever amplitude
-    void (*add_up)(const uint64_t* words, int64_t count, uint64_t* planes);  // planes[PLANES]
+    void (*add_up)(const uint64_t* words, int64_t run, int64_t rows, int64_t apart, uint64_t* planes);  // planes[PLANES]
     void (*observe)(const Observed&);
+    void (*least_squares)(const Units&, int64_t row);
 };
 
 extern const Set kernels_default;

@@ -41,6 +41,16 @@ static_assert(PADDING % lanes<float> == 0 && PADDING % lanes<double> == 0);
 
 int first(uint64_t word) { return __builtin_ctzll(word); }
 
+// Where `where` is set, a + b or a - b, else a: one instruction where there are masked ones.
+template <class Vec, class Mask>
+inline Vec plus(Vec a, Vec b, Mask where) {
+    return RESPIKE_VECTOR == 64 ? (where ? a + b : a) : a + (Vec)((Mask)b & where);
+}
+template <class Vec, class Mask>
+inline Vec minus(Vec a, Vec b, Mask where) {
+    return RESPIKE_VECTOR == 64 ? (where ? a - b : a) : a - (Vec)((Mask)b & where);
+}
+
 // Bit l is set where lane l of a mask is.
 template <class Real>
 inline uint64_t bits_of(typename Lanes<Real>::mask mask) {
@@ -55,6 +65,26 @@ inline uint64_t bits_of(typename Lanes<Real>::mask mask) {
     uint64_t bits = 0;
     for (int l = 0; l < lanes<Real>; ++l) bits |= uint64_t(mask[l] & 1) << l;
     return bits;
+#endif
+}
+
+// Takes `less` off where `v` is at the bound or above it; says where, as bits.
+template <class Real>
+inline uint64_t take_off(typename Lanes<Real>::vec& v, typename Lanes<Real>::vec bound, typename Lanes<Real>::vec less) {
+#if defined(__AVX512DQ__)
+    if constexpr (sizeof(Real) == sizeof(float)) {
+        const __mmask16 over = _mm512_cmp_ps_mask((__m512)v, (__m512)bound, _CMP_GE_OQ);
+        v = (typename Lanes<Real>::vec)_mm512_mask_sub_ps((__m512)v, over, (__m512)v, (__m512)less);
+        return over;
+    } else {
+        const __mmask8 over = _mm512_cmp_pd_mask((__m512d)v, (__m512d)bound, _CMP_GE_OQ);
+        v = (typename Lanes<Real>::vec)_mm512_mask_sub_pd((__m512d)v, over, (__m512d)v, (__m512d)less);
+        return over;
+    }
+#else
+    const typename Lanes<Real>::mask over = v >= bound;
+    v = minus(v, less, over);
+    return bits_of<Real>(over);
 #endif
 }
 

@@ -31,6 +31,7 @@ using Words = nb::ndarray<int64_t, nb::ndim<4>, nb::c_contig, nb::device::cpu>; 
 using Doubles = nb::ndarray<double, nb::c_contig, nb::device::cpu>;
 using Singles = nb::ndarray<float, nb::c_contig, nb::device::cpu>;
 using Whole = nb::ndarray<int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Targets = nb::ndarray<int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Numbers = nb::ndarray<int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Pair = std::tuple<int64_t, int64_t>;
 
@@ -355,133 +356,139 @@ int64_t count(Words words, Shared& shared) {
     return std::accumulate(counts.begin(), counts.end(), int64_t(0));
 }
 
-// Neurons that have the same number of targets, and how many spikes they send in each step, as bits of words.
+// Neurons that have the same number of targets, as runs of neighbours: first neuron, length.
 struct Class {
-    std::vector<uint32_t> neurons;
-    std::vector<uint64_t> some;  // words that have yet to be added: many at a time cost less
-    std::array<uint64_t, PLANES> spikes{};
+    double targets;
+    std::vector<std::pair<int64_t, int64_t>> runs;
+};
 
-    void add(const uint64_t* words) {
-        constexpr size_t most = 1024;
-        for (const uint32_t neuron : neurons)
-            if (words[neuron]) some.push_back(words[neuron]);
-        if (some.size() > most) settle();
+std::vector<Class> classes_of(const double* targets, int64_t neurons) {
+    std::map<double, size_t> places;
+    std::vector<Class> classes;
+    for (int64_t n = 0, start = 0; n < neurons; ++n) {
+        if (n + 1 < neurons && targets[n + 1] == targets[n]) continue;
+        const auto [place, added] = places.emplace(targets[n], classes.size());
+        if (added) classes.push_back({targets[n], {}});
+        classes[place->second].runs.emplace_back(start, n + 1 - start);
+        start = n + 1;
+    }
+    return classes;
+}
+
+// How many spikes there are in each step, as bits of words.
+struct Counter {
+    std::array<uint64_t, PLANES> places{};
+    std::vector<uint64_t> some;  // words that have yet to be added: many at a time cost less
+
+    // So many neurons, the first at `words`, over rows of images that are `apart`.
+    void add(const uint64_t* words, int64_t length, int64_t rows, int64_t apart) {
+        constexpr int64_t few = 8;
+        if (length >= few) return kernels().add_up(words, length, rows, apart, places.data());
+        for (int64_t row = 0; row < rows; ++row, words += apart)
+            for (int64_t n = 0; n < length; ++n)
+                if (words[n]) some.push_back(words[n]);
+        if (some.size() > 1024) settle();
     }
 
     void settle() {
-        kernels().add_up(some.data(), int64_t(some.size()), spikes.data());
+        kernels().add_up(some.data(), int64_t(some.size()), 1, 0, places.data());
         some.clear();
     }
 
-    double in_step(int t) const {
-        uint64_t count = 0;
-        for (int place = 0; place < PLANES; ++place) count += (spikes[place] >> t & 1) << place;
-        return double(count);
+    int64_t in_step(int t) const {
+        int64_t count = 0;
+        for (int place = 0; place < PLANES; ++place) count += int64_t(places[place] >> t & 1) << place;
+        return count;
     }
 };
 
-// Per step the number of spikes and the sum of their fan-outs, over all images: out [steps][2]. All neurons are counted
-// as if they had the commonest number of targets, and those with another one once more, for the difference.
-void tally(Words words, Doubles fan_out, int steps, Doubles out) {
+// Per step the number of spikes and the sum of their fan-outs, over all images: out [steps][2]. Threads share the images.
+void tally(Words words, Doubles fan_out, int steps, Doubles out, int threads) {
     const Spikes s = spikes(words);
     require(s.bits == 1 && int64_t(fan_out.size()) == s.neurons && int64_t(out.size()) == 2 * steps, "tally");
-    const double* targets = fan_out.data();
     nb::gil_scoped_release unlocked;
-    std::map<double, int64_t> sizes;
-    for (int64_t n = 0, start = 0; n < s.neurons; ++n)
-        if (n + 1 == s.neurons || targets[n + 1] != targets[n]) sizes[targets[n]] += n + 1 - start, start = n + 1;
-    double commonest = 0;
-    for (const auto& [each, size] : sizes)
-        if (size > sizes[commonest]) commonest = each;
-    std::map<double, Class> classes;
-    Class* current = nullptr;
-    for (int64_t n = 0; n < s.neurons; ++n) {
-        if (targets[n] == commonest) continue;
-        if (!n || targets[n] != targets[n - 1]) current = &classes[targets[n]];
-        current->neurons.push_back(uint32_t(n));
-    }
-    Class all;
-    for (int64_t image = 0; image < s.images * s.signs; ++image) {
-        const uint64_t* from = s.words + image * s.neurons;
-        kernels().add_up(from, s.neurons, all.spikes.data());
-        for (auto& [each, members] : classes) members.add(from);
-    }
-    for (auto& [each, members] : classes) members.settle();
-    for (int t = 0; t < steps; ++t) {
-        const double spikes = all.in_step(t);
-        double operations = spikes * commonest;
-        for (const auto& [each, members] : classes) operations += members.in_step(t) * (each - commonest);
-        out.data()[2 * t] = spikes;
-        out.data()[2 * t + 1] = operations;
-    }
-}
-
-// The steps of few-spikes neurons [images][neurons]: what they deliver, and, where asked for, potentials and words.
-void few(Array current, Array offset, Array threshold, Array value, Doubles thresholds, Doubles resets, Doubles values,
-         bool above, Array delivered, const std::optional<Array>& potential, const std::optional<Words>& words, int threads) {
-    require(current.ndim() == 2 && delivered.size() == current.size() && delivered.dtype() == current.dtype(), "current");
-    const int64_t images = int64_t(current.shape(0)), neurons = int64_t(current.shape(1));
-    const int64_t groups = int64_t(offset.size());
-    for (const Array* number : {&offset, &threshold, &value})
-        require(number->dtype() == current.dtype() && int64_t(number->size()) == groups, "a number for each group");
-    require(groups > 0 && neurons % groups == 0, "groups");
-    require(thresholds.size() <= MOST_WINDOW && resets.size() == thresholds.size() && values.size() == thresholds.size(), "steps");
-    require(!potential || (potential->size() == current.size() && potential->dtype() == current.dtype()), "potential");
-    require(!words || words->size() == current.size(), "words");
-    const Few all{current.data(), offset.data(), threshold.data(), value.data(),
-                  groups, neurons, int(thresholds.size()),
-                  thresholds.data(), resets.data(), values.data(), above, delivered.data(),
-                  potential ? potential->data() : nullptr, words ? (uint64_t*)words->data() : nullptr};
-    nb::gil_scoped_release unlocked;
-    with_type(current, [&](auto real) {
-        parallel(threads, images, [&](int, int64_t image) { kernels_of<decltype(real)>().few(all, image); });
+    const std::vector<Class> classes = classes_of(fan_out.data(), s.neurons);
+    const int64_t rows = s.images * s.signs, parts = std::max<int64_t>(1, std::min<int64_t>(threads, rows));
+    std::vector<std::vector<double>> sums(parts, std::vector<double>(2 * steps));
+    parallel(int(parts), parts, [&](int, int64_t part) {
+        const int64_t first = rows * part / parts, count = rows * (part + 1) / parts - first;
+        for (const Class& each : classes) {
+            Counter counter;
+            for (const auto& [start, length] : each.runs)
+                counter.add(s.words + first * s.neurons + start, length, count, s.neurons);
+            counter.settle();
+            for (int t = 0; t < steps; ++t) {
+                const double spikes = double(counter.in_step(t));
+                sums[part][2 * t] += spikes;
+                sums[part][2 * t + 1] += spikes * each.targets;
+            }
+        }
     });
+    std::fill(out.data(), out.data() + out.size(), 0.0);
+    for (const auto& some : sums)
+        for (int i = 0; i < 2 * steps; ++i) out.data()[i] += some[i];
 }
 
-// The steps of few-spikes neurons with both signs, [images][outer · channels · inner]: what they deliver and, where asked
-// for, potentials, words [2][1][images][neurons], or the spikes and targets of each step, [steps, 2].
-void digits(Array current, Array offset, Array threshold, Array value, int64_t inner, Doubles up, Doubles down, Doubles worth,
-            bool floor, Array delivered, const std::optional<Array>& potential, const std::optional<Words>& words,
-            const std::optional<Doubles>& fan_out, const std::optional<Doubles>& sums, int threads) {
+// The steps of few-spikes neurons, [images][outer · channels · inner]: what they deliver and, where asked for, potentials,
+// words [signs][1][images][neurons], or the spikes and targets of each step, [steps, 2].
+void few(Array current, Array offset, Array threshold, Array value, int64_t inner, Sends sends, Doubles up, Doubles down,
+         Doubles taken, Doubles worth, Array delivered, const std::optional<Array>& potential, const std::optional<Words>& words,
+         const std::optional<Targets>& fan_out, const std::optional<Doubles>& sums, int threads) {
     require(current.ndim() == 2 && delivered.size() == current.size() && delivered.dtype() == current.dtype(), "current");
     const int64_t images = int64_t(current.shape(0)), neurons = int64_t(current.shape(1));
     const int64_t channels = int64_t(offset.size());
     for (const Array* number : {&offset, &threshold, &value})
         require(number->dtype() == current.dtype() && int64_t(number->size()) == channels, "a number for each channel");
     require(channels > 0 && inner > 0 && neurons % (channels * inner) == 0, "channels");
-    const int64_t steps = int64_t(up.size());
-    require(steps <= MOST_WINDOW && int64_t(down.size()) == steps && int64_t(worth.size()) == steps, "steps");
+    const int64_t steps = int64_t(up.size()), signs = sends == Sends::both || sends == Sends::both_floor ? 2 : 1;
+    require(steps <= MOST_WINDOW, "steps");
+    for (const Doubles* sequence : {&down, &taken, &worth}) require(int64_t(sequence->size()) == steps, "steps");
     require(!potential || (potential->size() == current.size() && potential->dtype() == current.dtype()), "potential");
-    require(!words || int64_t(words->size()) == 2 * images * neurons, "words");
+    require(!words || int64_t(words->size()) == signs * images * neurons, "words");
     require(!fan_out == !sums && !(words && sums), "a fan-out and sums, or words");
     require(!fan_out || int64_t(fan_out->size()) == 1 || int64_t(fan_out->size()) == neurons, "fan-out");
     require(!sums || int64_t(sums->size()) == 2 * steps, "sums");
+    const int32_t* fan = fan_out ? fan_out->data() : nullptr;
     const bool same = fan_out && fan_out->size() == 1;
-    const Digits all{current.data(), offset.data(), threshold.data(), value.data(),
-                     images, neurons / (channels * inner), channels, inner,
-                     int(steps), up.data(), down.data(), worth.data(), floor, delivered.data(),
-                     potential ? potential->data() : nullptr, words ? (uint64_t*)words->data() : nullptr,
-                     fan_out && !same ? fan_out->data() : nullptr};
+    const int64_t least = fan ? *std::min_element(fan, fan + fan_out->size()) : 0;
+    const int64_t most = fan ? *std::max_element(fan, fan + fan_out->size()) : 0;
+    require(least >= 0 && (same || most <= MOST_TARGETS), "a fan-out that cannot be added up");
+    const Few all{current.data(), offset.data(), threshold.data(), value.data(),
+                  images, neurons / (channels * inner), channels, inner,
+                  int(steps), sends, up.data(), down.data(), taken.data(), worth.data(), delivered.data(),
+                  potential ? potential->data() : nullptr, words ? (uint64_t*)words->data() : nullptr,
+                  fan, most};
     nb::gil_scoped_release unlocked;
     threads = int(std::max<int64_t>(1, std::min<int64_t>(threads, images)));
-    std::vector<std::array<int64_t, MOST_WINDOW>> spikes(threads, std::array<int64_t, MOST_WINDOW>{});
-    std::vector<std::array<double, MOST_WINDOW>> targets(threads, std::array<double, MOST_WINDOW>{});
-    const std::unique_ptr<Line[]> scratch(new Line[threads * lines_of(all)]);
+    std::vector<std::array<int64_t, MOST_WINDOW>> spikes(threads, std::array<int64_t, MOST_WINDOW>{}), targets = spikes;
     with_type(current, [&](auto real) {
         parallel(threads, images, [&](int worker, int64_t image) {
-            kernels_of<decltype(real)>().digits(all, image, sums ? spikes[worker].data() : nullptr,
-                                                sums && !same ? targets[worker].data() : nullptr,
-                                                scratch.get() + worker * lines_of(all));
+            kernels_of<decltype(real)>().few(all, image, sums ? spikes[worker].data() : nullptr,
+                                             sums && !same ? targets[worker].data() : nullptr);
         });
     });
     for (int64_t t = 0; sums && t < steps; ++t) {
-        int64_t count = 0;
-        double reached = 0;
+        int64_t count = 0, reached = 0;
         for (const auto& each : spikes) count += each[t];
         for (const auto& each : targets) reached += each[t];
         sums->data()[2 * t] = double(count);
-        sums->data()[2 * t + 1] = same ? double(count) * fan_out->data()[0] : reached;
+        sums->data()[2 * t + 1] = same ? double(count) * double(*fan) : double(reached);
     }
+}
+
+// A matrix [inputs][outputs], and a bias, on images [images][inputs]: out [images][outputs].
+void linear(Array x, Array columns, const std::optional<Array>& bias, Array out) {
+    require(x.ndim() == 2 && columns.ndim() == 2 && out.ndim() == 2, "dimensions");
+    const int64_t images = int64_t(x.shape(0)), inputs = int64_t(x.shape(1)), outputs = int64_t(columns.shape(1));
+    require(int64_t(columns.shape(0)) == inputs && int64_t(out.shape(0)) == images && int64_t(out.shape(1)) == outputs, "sizes");
+    require(columns.dtype() == x.dtype() && out.dtype() == x.dtype(), "types");
+    require(!bias || (bias->dtype() == x.dtype() && int64_t(bias->size()) == outputs), "bias");
+    nb::gil_scoped_release unlocked;
+    with_type(x, [&](auto real) {
+        using Real = decltype(real);
+        kernels_of<Real>().linear((const Real*)x.data(), images, inputs, (const Real*)columns.data(),
+                                  bias ? (const Real*)bias->data() : nullptr, outputs, (Real*)out.data());
+    });
 }
 
 // Adds each neuron's net number of spikes to out [images][neurons].
@@ -543,6 +550,17 @@ void observe(Singles values, bool magnitude, int first, int shift, Singles maxim
     kernels().observe(all);
 }
 
+// The units [rows][count] that lose least over histograms: their density [rows][bins] between edges [bins + 1].
+void least_squares(Doubles edges, Doubles density, Doubles units, double levels, double offset, Doubles best) {
+    require(density.ndim() == 2 && units.ndim() == 2 && best.ndim() == 1, "dimensions");
+    const int64_t rows = int64_t(best.size()), bins = int64_t(density.shape(1)), count = int64_t(units.shape(1));
+    require(int64_t(density.shape(0)) == rows && int64_t(units.shape(0)) == rows && count > 0, "rows");
+    require(int64_t(edges.size()) == bins + 1, "edges");
+    const Units all{edges.data(), density.data(), bins, units.data(), count, levels, offset, best.data()};
+    nb::gil_scoped_release unlocked;
+    for (int64_t row = 0; row < rows; ++row) kernels().least_squares(all, row);
+}
+
 }  // namespace
 }  // namespace respike
 
@@ -555,6 +573,11 @@ NB_MODULE(_native, m) {
         .value("to_value_above", Dynamics::to_value_above)
         .value("tracer", Dynamics::tracer)
         .value("burst", Dynamics::burst);
+    nb::enum_<Sends>(m, "Sends")
+        .value("at", Sends::at)
+        .value("above", Sends::above)
+        .value("both", Sends::both)
+        .value("both_floor", Sends::both_floor);
     nb::class_<Shared>(m, "Shared").def(nb::init<>());
     nb::class_<Map>(m, "Map").def(nb::init<std::tuple<int64_t, int64_t, int64_t>, Array, Pair, Pair, Pair, Pair, int64_t,
                                            std::optional<Array>, int64_t, int64_t>(),
@@ -570,14 +593,12 @@ NB_MODULE(_native, m) {
     m.def("currents", &currents, "parts"_a.noconvert(), "rest"_a.none().noconvert(), "steps"_a, "shape"_a, "block"_a,
           "out"_a.noconvert(), "threads"_a);
     m.def("count", &count, "words"_a.noconvert(), "shared"_a);
-    m.def("tally", &tally, "words"_a.noconvert(), "fan_out"_a.noconvert(), "steps"_a, "out"_a.noconvert());
+    m.def("tally", &tally, "words"_a.noconvert(), "fan_out"_a.noconvert(), "steps"_a, "out"_a.noconvert(), "threads"_a);
     m.def("few", &few, "current"_a.noconvert(), "offset"_a.noconvert(), "threshold"_a.noconvert(), "value"_a.noconvert(),
-          "thresholds"_a.noconvert(), "resets"_a.noconvert(), "values"_a.noconvert(), "above"_a, "delivered"_a.noconvert(),
-          "potential"_a.none().noconvert(), "words"_a.none().noconvert(), "threads"_a);
-    m.def("digits", &digits, "current"_a.noconvert(), "offset"_a.noconvert(), "threshold"_a.noconvert(),
-          "value"_a.noconvert(), "inner"_a, "up"_a.noconvert(), "down"_a.noconvert(), "worth"_a.noconvert(), "floor"_a,
+          "inner"_a, "sends"_a, "up"_a.noconvert(), "down"_a.noconvert(), "taken"_a.noconvert(), "worth"_a.noconvert(),
           "delivered"_a.noconvert(), "potential"_a.none().noconvert(), "words"_a.none().noconvert(),
           "fan_out"_a.none().noconvert(), "sums"_a.none().noconvert(), "threads"_a);
+    m.def("linear", &linear, "x"_a.noconvert(), "columns"_a.noconvert(), "bias"_a.none().noconvert(), "out"_a.noconvert());
     m.def("add_counts", &add_counts, "words"_a.noconvert(), "out"_a.noconvert());
     m.def("decode", &decode, "words"_a.noconvert(), "steps"_a, "scale"_a.none().noconvert(), "out"_a.noconvert(),
           "threads"_a);
@@ -585,11 +606,14 @@ NB_MODULE(_native, m) {
     m.def("pool", &pool, "words"_a.noconvert(), "windows"_a, "out"_a.noconvert(), "threads"_a);
     m.def("observe", &observe, "values"_a.noconvert(), "magnitude"_a, "first"_a, "shift"_a, "maximum"_a.noconvert(),
           "sum"_a.noconvert(), "histogram"_a.noconvert());
+    m.def("least_squares", &least_squares, "edges"_a.noconvert(), "density"_a.noconvert(), "units"_a.noconvert(),
+          "levels"_a, "offset"_a, "best"_a.noconvert());
     m.attr("MOST_LANES") = MOST_LANES;
     m.attr("MOST_STEPS") = MOST_STEPS;
     m.attr("MOST_BITS") = MOST_BITS;
     m.attr("MOST_BURST_BITS") = MOST_BURST_BITS;
     m.attr("MOST_WINDOW") = MOST_WINDOW;
+    m.attr("MOST_TARGETS") = MOST_TARGETS;
     m.attr("MOST_CHANNELS") = MOST_CHANNELS;
     m.attr("MOST_COLUMNS") = MOST_COLUMNS;
     m.attr("MOST_KERNEL_ROWS") = MOST_KERNEL_ROWS;

@@ -79,9 +79,9 @@ inline Words carry(Words& sum, Words a, Words b) {
     return both | (either & b);
 }
 
-// Adds words to 64 binary counters that lie side by side: bit t of planes[k] is bit k of counter t. Eight vectors at a
-// time go through a tree of adders, of which one carry is left.
-void add_up(const uint64_t* words, int64_t count, uint64_t* planes) {
+// Adds words to 64 binary counters that lie side by side: bit t of planes[k] is bit k of counter t. There are `rows` of them,
+// `apart` from each other, of `run` words each. Eight vectors at a time go through a tree of adders, of which one carry is left.
+void add_up(const uint64_t* words, int64_t run, int64_t rows, int64_t apart, uint64_t* planes) {
     constexpr int width = RESPIKE_VECTOR / 8, places = 12;
     const auto ripple = [&](uint64_t word, int place) {
         for (; word; ++place) {
@@ -90,12 +90,20 @@ void add_up(const uint64_t* words, int64_t count, uint64_t* planes) {
             word = both;
         }
     };
-    int64_t n = 0;
-    while (n + 8 * width <= count) {
+    const int64_t whole = run / width * width, vectors = whole / width * rows;
+    const uint64_t *row = words, *at = words;
+    const auto next = [&] {
+        if (at == row + whole) at = row += apart;
+        const Words vector = *(const Words*)at;
+        at += width;
+        return vector;
+    };
+    for (int64_t done = 0; done < vectors;) {
         Words sums[places] = {};
-        const int64_t most = n + int64_t(width) * ((1 << places) - 8), end = most < count ? most : count;
-        for (; n + 8 * width <= end; n += 8 * width) {
-            const Words* w = (const Words*)(words + n);
+        const int64_t most = done + (1 << places) - 8, end = most < vectors ? most : vectors;
+        for (; done < end; done += 8) {
+            Words w[8];
+            for (int i = 0; i < 8; ++i) w[i] = done + i < end ? next() : Words{};
             const Words a = carry(sums[0], w[0], w[1]), b = carry(sums[0], w[2], w[3]);
             const Words c = carry(sums[0], w[4], w[5]), d = carry(sums[0], w[6], w[7]);
             const Words low = carry(sums[1], a, b), high = carry(sums[1], c, d);
@@ -109,7 +117,8 @@ void add_up(const uint64_t* words, int64_t count, uint64_t* planes) {
         for (int k = 0; k < places; ++k)
             for (int i = 0; i < width; ++i) ripple(sums[k][i], k);
     }
-    for (; n < count; ++n) ripple(words[n], 0);
+    for (int64_t r = 0; whole < run && r < rows; ++r)
+        for (int64_t n = whole; n < run; ++n) ripple(words[r * apart + n], 0);
 }
 
 int64_t count(const Spikes& s, int64_t image) {
@@ -117,7 +126,7 @@ int64_t count(const Spikes& s, int64_t image) {
     int64_t sum = 0;
     if (s.signs * s.bits == 1) {
         uint64_t planes[PLANES] = {};
-        add_up(words, s.neurons, planes);
+        add_up(words, s.neurons, 1, 0, planes);
         for (int k = 0; k < PLANES; ++k) sum += int64_t(__builtin_popcountll(planes[k])) << k;
         return sum;
     }

@@ -1,4 +1,4 @@
-"""Few-spikes neurons of both signs: the kernel against their definition, whatever the order in memory."""
+"""Few-spikes neurons: the kernel against their definition, whatever the order in memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from respike.neurons import CanonicFewSpikes, FittedDigits, Neuron, SignedDigits
+from respike.ir import Sigmoid
+from respike.neurons import (
+    Above,
+    CanonicFewSpikes,
+    FewSpikes,
+    FittedDigits,
+    FittedFewSpikes,
+    LevelSpikes,
+    Neuron,
+    PhaseCoded,
+    SignedDigits,
+)
 from respike.plan import Site
 from respike.record import Probe
 
@@ -19,7 +30,9 @@ from respike.engines.event.memo import Once
 from respike.engines.event.record import EventRecorder
 
 FITTED = FittedDigits((5.0, 2.2, 0.8, 0.3), (9.5, 3.75, 1.25, 0.5))
-NEURONS = (SignedDigits(4), SignedDigits(13), CanonicFewSpikes(3), CanonicFewSpikes(6), FITTED)
+OTHER = FittedFewSpikes(Sigmoid(), (3.0, -0.5, 0.75), (2.0, -1.0, 0.5), (0.5, -0.2, 0.25), -4.0, 4.0, 0.01)
+BOTH_SIGNS = (SignedDigits(4), SignedDigits(13), CanonicFewSpikes(3), CanonicFewSpikes(6), FITTED)
+NEURONS = (*BOTH_SIGNS, FewSpikes(5), FewSpikes(24, Above()), LevelSpikes(21), PhaseCoded(3, 2), OTHER)
 SHAPES = ((), (3, 1, 1), (1, 5, 1), (1, 1, 33), (3, 1, 33))
 """Of a site's numbers, in a population [3, 5, 33]: some neurons are left over behind whole vectors."""
 
@@ -64,7 +77,7 @@ def test_neurons_deliver_and_send_what_their_steps_do(
         for order in ((0, 1, 2, 3), (0, 3, 1, 2), (0, 2, 3, 1)):  # dimensions as they lie in memory
             back = [order.index(d) for d in range(4)]
             lying = current.permute(order).contiguous().permute(back)
-            for each in (fan_out, torch.full_like(fan_out, 7.0)):
+            for each in (fan_out, torch.full_like(fan_out, 7.0), fan_out + 0.5, fan_out * 2.0**20, fan_out * 2.0**21):
                 recorder = EventRecorder(Probe(spike_counts=False, fan_out={"x": each}), dtype)
                 delivered = few.population("x", site, lying, recorder, Once())
                 assert torch.equal(delivered, units * own.spike_value)
@@ -94,3 +107,13 @@ def test_a_batch_is_shared_by_threads() -> None:
     torch.set_num_threads(before)
     for one, other in zip(*found, strict=True):
         assert torch.equal(one, other)
+
+
+def test_the_fan_out_of_another_probe_is_another_one() -> None:
+    site, once = numbers((1, 1, 33), FewSpikes(4)), Once()
+    current = values(site, torch.float32)
+    for each in (2.0, 3.0):
+        recorder = EventRecorder(Probe(spike_counts=False, fan_out={"x": torch.full((3, 5, 33), each)}), torch.float32)
+        recorder.outputs(few.population("x", site, current, recorder, once))
+        kept = recorder.finish()
+        assert torch.equal(kept.operations_per_step["x"], each * kept.spikes_per_step["x"])
