@@ -73,6 +73,10 @@ class InvalidData(RespikeError):
     """Images, labels or a calibration set that cannot be used."""
 
 
+class CannotRun(InvalidData):
+    """Images on which the network itself fails, mostly because it takes another shape."""
+
+
 class InvalidFile(RespikeError):
     """A file that is missing, corrupted, truncated, or of a kind that is refused."""
 

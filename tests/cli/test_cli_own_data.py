@@ -150,6 +150,12 @@ def test_functions_of_ones_own(respike: Runner, module: str, folder: Path, tmp_p
     assert "no disk" in respike.refused("evaluate", "mnist-cnn", *METHOD, "--dataset", f"{module}:broken")
 
 
+def test_images_of_a_shape_that_the_network_does_not_take(respike: Runner, folder: Path) -> None:
+    words = ("evaluate", "mnist-cnn", *METHOD, "--dataset", folder, "--calibration", 10)
+    assert "can be changed by --size, --channels," in respike.refused(*words, "--channels", 3)
+    assert respike(*words, "--channels", 1).code == 0
+
+
 def test_a_function_without_parts_calibrates_on_no_image_that_is_measured(
     respike: Runner, module: str, tmp_path: Path
 ) -> None:

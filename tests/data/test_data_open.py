@@ -402,7 +402,7 @@ def test_a_broken_image_is_named_and_can_be_left_out(tmp_path: Path) -> None:
         data.open(tmp_path).images.sum()
     rest = data.open(tmp_path, **_advice(no.value))
     assert rest.labels.tolist() == [0, 0, 0, 1, 1, 2, 2, 2]
-    assert "left out 1 broken images" in str(data.summary(rest))
+    assert "left out 1 broken image:" in str(data.summary(rest))
     broken.write_bytes(b"no image")
     with pytest.raises(InvalidFile, match=r"dog/4\.png"):
         data.open(tmp_path)

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from respike import SpikingNetwork, load, zoo
-from respike.cli import console
+from respike.cli import console, options
 from respike.cli.importing import imported, is_own, own_code
 from respike.cli.sources import Source, tell
 from respike.data import Dataset, fitted, other_range
-from respike.errors import InvalidData, InvalidFile, InvalidNetwork, InvalidOption
+from respike.errors import CannotRun, InvalidData, InvalidFile, InvalidNetwork, InvalidOption
 from respike.ir import Network
 from respike.plan import Plan
 
@@ -135,7 +135,13 @@ def _loaded(name: str, model: nn.Module, source: Source) -> Subject:
     kind = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
     if kind in _HALVES:
         model, kind = model.float(), torch.float32  # exact, and what every engine computes in
-    return Subject(replace(load(model, examples.to(kind)), origin=name), source)
+    try:
+        return Subject(replace(load(model, examples.to(kind)), origin=name), source)
+    except CannotRun as error:
+        if not source.own:
+            raise
+        flags = ", ".join(map(options.flag, ("size", "channels", "layout", "preprocess")))
+        raise CannotRun(*error.args, f". The images can be changed by {flags}") from error
 
 
 def _zoo() -> dict[str, zoo.Entry]:

@@ -118,7 +118,7 @@ def whole(items: Sequence[Item]) -> tuple[list[int], str]:
         else:
             good.append(number)
     named = ", ".join(map(str, bad[:_NAMED])) + (", ..." if len(bad) > _NAMED else "")
-    return good, f"left out {len(bad):,} broken images: {named}" if bad else ""
+    return good, f"left out {len(bad):,} broken image{'s' * (len(bad) > 1)}: {named}" if bad else ""
 
 
 def decoded(item: Item) -> Image:

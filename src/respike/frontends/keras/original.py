@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from respike.errors import InvalidData, InvalidFile
+from respike.errors import CannotRun, InvalidFile
 from respike.frontends.keras.graph import Model
 
 
@@ -66,7 +66,7 @@ def rebuild(model: Model, path: Path) -> Any:
 
 
 def run(live: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """The outputs of a Keras model, flattened, in float32 at most; `InvalidData` where it cannot run on the inputs.
+    """The outputs of a Keras model, flattened, in float32 at most; `CannotRun` where it cannot run on the inputs.
 
     Keras computes parts of a float64 model in float32, so its outputs are no better than that.
     """
@@ -78,7 +78,7 @@ def run(live: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     except Exception as error:  # whatever Keras raises
         shapes = " and ".join(str(list(x.shape)) for x in inputs)
         reason = (str(error).strip().splitlines() or [""])[0]
-        raise InvalidData(f"the network cannot run on a batch of shape {shapes} (batch first): {reason}") from error
+        raise CannotRun(f"the network cannot run on a batch of shape {shapes} (batch first): {reason}") from error
     outputs = (torch.tensor(keras.ops.convert_to_numpy(y)) for y in keras.tree.flatten(result))
     return tuple(y.float() if y.dtype == torch.float64 else y for y in outputs)
 

@@ -12,7 +12,7 @@ import torch
 from onnx.reference import ReferenceEvaluator
 from torch import Tensor
 
-from respike.errors import InvalidData
+from respike.errors import CannotRun, InvalidData
 
 Array: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.generic]]"
 Runner: TypeAlias = Callable[[dict[str, Array]], Sequence[Array]]
@@ -47,7 +47,7 @@ def _in_batches(
         except Exception as error:  # both evaluators raise whatever their kernels raise
             shapes = " and ".join(str(list(x.shape)) for x in inputs)
             first = (str(error).splitlines() or [""])[0]
-            raise InvalidData(f"the network cannot run on a batch of shape {shapes} (batch first): {first}") from None
+            raise CannotRun(f"the network cannot run on a batch of shape {shapes} (batch first): {first}") from None
         parts.append(tuple(_tensor(value) for value in given))
     return tuple(torch.cat(values)[:count] for values in zip(*parts, strict=True))
 

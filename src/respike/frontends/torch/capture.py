@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram, ShapesCollection, export
 from torch.utils._pytree import tree_leaves
 
-from respike.errors import InvalidData, InvalidNetwork
+from respike.errors import CannotRun, InvalidData, InvalidNetwork
 from respike.frontends.examples import Example, check_examples
 from respike.frontends.torch.functional import functional
 from respike.frontends.torch.interpret import graph_values
@@ -94,7 +94,7 @@ def capture(model: nn.Module | ExportedProgram, example: Example | None = None) 
 
 
 def run_model(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """The outputs of the original, flattened; `InvalidData` where it cannot run on the inputs."""
+    """The outputs of the original, flattened; `CannotRun` where it cannot run on the inputs."""
     try:
         with quiet(), torch.no_grad():
             result = model(*(x.clone() for x in inputs))
@@ -102,7 +102,7 @@ def run_model(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...
         shapes = " and ".join(str(list(x.shape)) for x in inputs)
         reason = f"{type(error).__name__}: {_first_line(error)}"
         where = _failing(model, inputs)
-        raise InvalidData(
+        raise CannotRun(
             f"the network cannot run on a batch of shape {shapes} (batch first): {where}{reason}"
         ) from error
     return tuple(leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor))
