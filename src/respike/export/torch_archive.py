@@ -53,4 +53,5 @@ def to_program(spiking: SpikingNetwork) -> torch.export.ExportedProgram:
     images = torch.zeros(2, *entry.shape, dtype=spiking.network.dtype, device=spiking.network.device)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        return torch.export.export(module, (images,), dynamic_shapes=({0: torch.export.Dim.AUTO},))
+        # Not strict, as torch has it from 2.7 on: 2.6 otherwise reads this module's bytecode, and knows no `match`.
+        return torch.export.export(module, (images,), dynamic_shapes=({0: torch.export.Dim.AUTO},), strict=False)
