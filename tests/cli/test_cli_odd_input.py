@@ -154,6 +154,22 @@ def test_an_option_in_front_of_the_command(respike: Runner) -> None:
     assert error.endswith("put it behind: respike COMMAND --limit")
 
 
+def test_a_method_without_a_paper_is_described_without_one(respike: Runner, folder: Path) -> None:
+    assert "Published" not in respike("methods", "odd_own:other").out
+    assert "Published" in respike("methods", "fit").out
+
+
+def test_an_option_that_does_not_suit_one_of_several_methods_says_how_it_gets_its_own(respike: Runner) -> None:
+    words = ("compare", "mnist-mlp", "--steps", 64, "--limit", 8, "--methods")
+    refused = respike.refused(*words, "few_spikes,max_norm")
+    assert refused == (
+        "few_spikes: --steps must be 1 to 24, got 64; few_spikes:steps=X in --methods is for few_spikes alone"
+    )
+    assert respike(*words, "few_spikes:steps=4,max_norm").code == 0
+    assert respike.refused(*words, "few_spikes") == "few_spikes: --steps must be 1 to 24, got 64"
+    assert respike.refused(*words, "few_spikes:steps=25,max_norm") == "few_spikes: --steps must be 1 to 24, got 25"
+
+
 @pytest.mark.parametrize("name", ["pipe.pt2", "pipe.onnx", "pipe.keras", "pipe.h5", "pipe.respike"])
 def test_a_pipe_is_no_network(name: str, respike: Runner, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / name)

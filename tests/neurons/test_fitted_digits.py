@@ -42,6 +42,12 @@ def test_powers_of_two_round_as_signed_digits_do() -> None:
     assert torch.equal(spikes, wanted_spikes)
 
 
+def test_what_is_exactly_at_a_threshold_sends_upward_alone() -> None:
+    potentials = torch.tensor([3.0, -3.0], dtype=torch.float64)
+    _, spikes, _ = FittedDigits((1.5,), (2.0,)).fire_window(potentials, torch.tensor(2.0).double())
+    assert spikes.tolist() == [[1.0, 0.0]]
+
+
 def test_it_stands_for_the_identity_of_any_value() -> None:
     neuron = FittedDigits((1.0, 0.4), (2.0, 0.7))
     assert neuron.computes == Identity()

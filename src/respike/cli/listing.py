@@ -70,7 +70,8 @@ def _describe(method: Published[Any, Any]) -> None:
     OUT.print(Markdown(text))
     OUT.print("\n[bold]Options[/bold]")
     OUT.print(Padding(_options(method), (0, 0, 1, 2)))
-    OUT.print("[bold]Published in[/bold]")
+    if method.cites:
+        OUT.print("[bold]Published in[/bold]")
     for cite in method.cites:
         OUT.print(Padding(cite, (0, 0, 0, 2)))
 

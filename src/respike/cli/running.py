@@ -26,7 +26,7 @@ from respike.cost import depth
 from respike.data import Dataset
 from respike.engines import Engine, fastest, few_spikes
 from respike.engines.event import COMPILED
-from respike.errors import InvalidOption
+from respike.errors import Argument, InvalidOption
 from respike.ir import Network
 from respike.measure import ALONE, Exits, WorkerLost, Workers, workers
 from respike.measure.early_exit import EarlyExit
@@ -85,13 +85,26 @@ def _forewarn(name: str, network: Network, plan: Plan, calibration: Tensor | Non
 
 def trials(subject: Subject, wanted: Sequence[Chosen], coding: Coding | None) -> Trials:
     """The conversions of a network by several methods; those that fail are told at once, and left out."""
-    found = Trials.of(
-        wanted,
-        lambda one: converted(subject, one.method, one.options, coding),
-        lambda error: console.error(told(error)),
-    )
+
+    def convert(one: Chosen) -> SpikingNetwork:
+        with _with_its_own(one, wanted):
+            return converted(subject, one.method, one.options, coding)
+
+    found = Trials.of(wanted, convert, lambda error: console.error(told(error)))
     _tell_steps_apart(found.planned)
     return found
+
+
+@contextmanager
+def _with_its_own(one: Chosen, wanted: Sequence[Chosen]) -> Iterator[None]:
+    """Says in an error of an option that several methods were given how one of them gets its own."""
+    try:
+        yield
+    except InvalidOption as wrong:
+        for name in {part.name for part in wrong.args if isinstance(part, Argument)} & one.options.keys():
+            if any(other is not one and other.options.get(name) == one.options[name] for other in wanted):
+                wrong.args = (*wrong.args, f"; {one.method.name}:{name}=X in --methods is for {one.method.name} alone")
+        raise
 
 
 def stop_if_failed(tried: Trials) -> None:
