@@ -24,13 +24,14 @@ ELSEWHERE = {
     "README.md": {"0.1", "0.9", "1.35", "2.0", "3.11", "4.6"},  # versions; a licence; Horowitz 2014; a test below
     "docs/development/design.md": {"1.6"},  # the width of a bin
     "docs/guides/diagnose.md": {"6.9", "99.40", "2.5", "99.9"},  # test_measured_pages.py; a rule; an option
-    "docs/guides/gpu.md": {"3.7", "3.9"},  # versions of Triton
+    "docs/guides/gpu.md": {"2.11", "3.7", "3.9"},  # versions of torch and Triton
     "docs/guides/performance.md": {"0.1"},  # a version
     "docs/guides/report.md": {"98.82", "1.5", "2.0"},  # what a tolerance is; bounds that tests hold; a licence
     "docs/guides/tuning.md": {"0.1", "0.2"},  # a version; one image of 500
     "docs/hardware/export.md": {"0.1", "1.26", "2.0", "2.3", "2.4", "3.11"},  # versions
     "docs/hardware/index.md": {"0.03"},  # a version of a datasheet
     "docs/hardware/pipelined.md": {"1.1"},  # a section of a paper
+    "docs/index.md": {"3.11"},  # a version
     "docs/methods/burst.md": {"99.9"},  # an option
     "docs/methods/ecc.md": {"0.5"},  # an option
     "docs/methods/few_spikes.md": {"0.1"},  # a version
