@@ -24,6 +24,7 @@ from respike.ir import (
     Add,
     AvgPool,
     BatchNorm,
+    Concat,
     Conv,
     Input,
     Linear,
@@ -452,3 +453,22 @@ def test_input_spikes_are_ones() -> None:
         assert fixed.input_unit == unit
         exact, found = engines.batched(case.network(), plan, batch), fixed.run(batch).recording
         assert torch.allclose(fixed.decode(found.outputs), exact.outputs / 40, atol=0.05)
+
+
+def test_a_pool_over_weights_of_different_sizes_takes_the_largest() -> None:
+    """Concatenated along their rows, a strong and a weak convolution meet in one window of a pool."""
+
+    def conv(name: str, weight: float) -> Conv:
+        return Conv(name, ("x",), torch.full((1, 1, 1, 1), weight).double(), None, (1, 1), (0, 0), (1, 1), 1)
+
+    nodes = (
+        Input("x", (), (1, 2, 4)),
+        conv("weak", 0.25),
+        conv("strong", 2.0),
+        Concat("both", ("weak", "strong"), 2),
+        AvgPool("pool", ("both",), (4, 1), (4, 1), (0, 0)),
+        Activation("relu", ("pool",), ReLU()),
+    )
+    integers = fixed_point(Network(nodes, ("relu",)), Plan({"relu": Site(1.0)}, Steady(4)), bits=8).network
+    weights = [float(node.weight.abs().max()) for node in integers.nodes if isinstance(node, Conv)]
+    assert weights == [16.0, 127.0]
