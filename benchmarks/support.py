@@ -1,11 +1,19 @@
-"""Which known architectures load and convert, with random weights (by timm or written out): docs/networks/support.md.
+"""Which known architectures load and convert, with random weights: makes the tables of docs/networks/support.md.
 
-`python benchmarks/support.py` runs all, `python benchmarks/support.py resnet18 vgg16_bn` some; others keep their rows
-(benchmarks/support.json). Needs timm (`pip install timm --no-deps`, pyyaml, huggingface_hub), not torchvision.
+`python benchmarks/support.py` measures what is missing in benchmarks/support.json, and `--only resnet18 --only bert`
+these anew. Two networks are written out here; the others come from packages that respike does not need. Put them into
+a folder of their own, and what they import with them (torchvision is not needed):
+
+    pip install --target PACKAGES --no-deps timm transformers huggingface_hub tokenizers regex httpx2 httpcore2 \
+        truststore h11 anyio idna certifi pyyaml requests tqdm filelock fsspec
+    PYTHONPATH=PACKAGES python benchmarks/support.py
+
+Networks whose package is not there are passed over, by name.
 """
 
 from __future__ import annotations
 
+import argparse
 import gc
 import importlib.abc
 import importlib.machinery
@@ -16,22 +24,27 @@ import types
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
-from respike import SpikingNetwork, load, methods
-from respike.cost import macs
+from respike import SpikingNetwork, load, methods, metrics, score
+from respike.cost import HOROWITZ_45NM, analog_operations, fan_outs, macs
 from respike.errors import InvalidPlan, RespikeError, RespikeWarning
-from respike.ir import Analog, Network, ReLU
+from respike.ir import Activation, Analog, Network, ReLU
 
 ROWS = Path(__file__).with_suffix(".json")
 PAGE = Path(__file__).parents[1] / "docs" / "networks" / "support.md"
-START, END = "<!-- made by benchmarks/support.py -->", "<!-- end -->"
+LOADS = "<!-- made by benchmarks/support.py -->"
+EVERY_EDGE = "<!-- made by benchmarks/support.py, every edge -->"
+END = "<!-- end -->"
 IMAGES = 8
+"""Calibration sees the first so many random inputs, and `every_edge` is tested on as many others."""
 STEPS = 8
 
 
@@ -153,53 +166,145 @@ class _NoTorchvision(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         pass
 
 
-NETWORKS: dict[str, tuple[str, int, Callable[[], nn.Module]]] = {
-    "resnet18": ("ResNet-18", 64, _timm("resnet18")),
-    "resnet50": ("ResNet-50", 64, _timm("resnet50")),
-    "vgg16_bn": ("VGG-16-BN", 32, _timm("vgg16_bn")),
-    "mobilenetv2_100": ("MobileNetV2", 64, _timm("mobilenetv2_100")),
-    "mobilenetv3_large_100": ("MobileNetV3-Large", 64, _timm("mobilenetv3_large_100")),
-    "efficientnet_b0": ("EfficientNet-B0", 64, _timm("efficientnet_b0")),
-    "efficientnet_lite0": ("EfficientNet-Lite0", 64, _timm("efficientnet_lite0")),
-    "regnetx_002": ("RegNetX-200MF", 64, _timm("regnetx_002")),
-    "regnety_002": ("RegNetY-200MF (with SE)", 64, _timm("regnety_002")),
-    "convnext_tiny": ("ConvNeXt-T", 64, _timm("convnext_tiny", ls_init_value=1.0)),
-    "densenet121": ("DenseNet-121", 64, _timm("densenet121")),
-    "inception_v3": ("Inception-v3", 96, _timm("inception_v3")),
-    "squeezenet": ("SqueezeNet 1.1", 64, SqueezeNet),
-    "shufflenet_v2": ("ShuffleNetV2 1.0x", 64, ShuffleNet),
-    "vit_tiny": ("ViT-Ti/16", 64, _timm("vit_tiny_patch16_224", img_size=64)),
-    "swin_tiny": ("Swin-T", 128, _timm("swin_tiny_patch4_window7_224", img_size=128, window_size=4)),
+def _transformers(model: str, config: str, **options: Any) -> Callable[[], nn.Module]:
+    def make() -> nn.Module:
+        import transformers
+
+        module: nn.Module = getattr(transformers, model)(getattr(transformers, config)(**options))
+        return module
+
+    return make
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An architecture with random weights, and what it is given.
+
+    Args:
+        name: what `--only` calls it.
+        title: what the page calls it.
+        package: the package that makes it; empty where it is written out here.
+        make: makes it.
+        shape: of an image `[channels, height, width]`, of a sound `[samples]`, or how many words of a text.
+        words: how many different words there are; 0 for images and sounds.
+    """
+
+    name: str
+    title: str
+    package: str
+    make: Callable[[], nn.Module]
+    shape: tuple[int, ...]
+    words: int = 0
+
+    def inputs(self, count: int) -> Tensor:
+        """Random inputs, a batch of them."""
+        size = (count, *self.shape)
+        return torch.randint(0, self.words, size) if self.words else torch.rand(size)
+
+    @property
+    def given(self) -> str:
+        """The input as the page has it."""
+        if self.words:
+            return f"{self.shape[0]} words"
+        return f"{self.shape[-1]}²" if len(self.shape) > 1 else f"{self.shape[0]} samples"
+
+
+def _image(name: str, title: str, side: int, **options: Any) -> Entry:
+    return Entry(name, title, "timm", _timm(name, **options), (3, side, side))
+
+
+def _seen(name: str, title: str, model: str, config: str, **options: Any) -> Entry:
+    return Entry(name, title, "transformers", _transformers(model, config, **options, num_labels=10), (3, 64, 64))
+
+
+def _text(name: str, title: str, model: str, config: str, **options: Any) -> Entry:
+    make = _transformers(model, config, vocab_size=100, **options)
+    return Entry(name, title, "transformers", make, (16,), words=100)
+
+
+_SMALL: dict[str, Any] = {
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 128,
 }
+_GPT2: dict[str, Any] = {"n_positions": 32, "n_embd": 64, "n_layer": 2, "n_head": 4, "bos_token_id": 0}
+
+NETWORKS = (
+    _image("resnet18", "ResNet-18", 64),
+    _image("resnet50", "ResNet-50", 64),
+    _image("vgg16_bn", "VGG-16-BN", 32),
+    _image("mobilenetv2_100", "MobileNetV2", 64),
+    _image("mobilenetv3_large_100", "MobileNetV3-Large", 64),
+    _image("efficientnet_b0", "EfficientNet-B0", 64),
+    _image("efficientnet_lite0", "EfficientNet-Lite0", 64),
+    _image("regnetx_002", "RegNetX-200MF", 64),
+    _image("regnety_002", "RegNetY-200MF (with SE)", 64),
+    _image("convnext_tiny", "ConvNeXt-T", 64, ls_init_value=1.0),
+    _image("densenet121", "DenseNet-121", 64),
+    _image("inception_v3", "Inception-v3", 96),
+    Entry("squeezenet", "SqueezeNet 1.1", "", SqueezeNet, (3, 64, 64)),
+    Entry("shufflenet_v2", "ShuffleNetV2 1.0x", "", ShuffleNet, (3, 64, 64)),
+    _image("vit_tiny_patch16_224", "ViT-Ti/16", 64, img_size=64),
+    _image("swin_tiny_patch4_window7_224", "Swin-T", 128, img_size=128, window_size=4),
+    _image("deit_tiny_distilled_patch16_224", "DeiT-Ti/16, distilled", 64, img_size=64),
+    _image("mixer_s16_224", "MLP-Mixer-S/16", 64, img_size=64),
+    _seen("hf_vit", "ViT, small", "ViTForImageClassification", "ViTConfig", image_size=64, patch_size=8, **_SMALL),
+    _seen("hf_swin", "Swin, small", "SwinForImageClassification", "SwinConfig",
+          image_size=64, patch_size=4, embed_dim=32, depths=[2, 2], num_heads=[2, 4], window_size=4),
+    _seen("hf_convnext", "ConvNeXt, small", "ConvNextForImageClassification", "ConvNextConfig",
+          hidden_sizes=[16, 32], depths=[2, 2], num_stages=2),
+    _seen("hf_segformer", "SegFormer, small", "SegformerForImageClassification", "SegformerConfig",
+          hidden_sizes=[16, 32, 64, 64], depths=[1, 1, 1, 1], decoder_hidden_size=32),
+    _text("bert", "BERT, small", "BertForSequenceClassification", "BertConfig", max_position_embeddings=32, **_SMALL),
+    _text("gpt2", "GPT-2, small", "GPT2LMHeadModel", "GPT2Config", use_cache=False, eos_token_id=0, **_GPT2),
+    _text("llama", "Llama, small", "LlamaForCausalLM", "LlamaConfig",
+          use_cache=False, max_position_embeddings=32, num_key_value_heads=2, **_SMALL),
+    _text("t5", "T5 encoder, small", "T5EncoderModel", "T5Config", d_model=64, d_kv=16, d_ff=128, num_layers=2,
+          num_heads=4),
+    Entry("wav2vec2", "wav2vec 2.0, small", "transformers",
+          _transformers("Wav2Vec2ForSequenceClassification", "Wav2Vec2Config", num_feat_extract_layers=3,
+                        conv_dim=(32, 32, 32), conv_stride=(5, 2, 2), conv_kernel=(10, 3, 3),
+                        num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4, **_SMALL),
+          (800,)),
+)  # fmt: skip
+"""The networks of the page, in order; those of Hugging Face behind timm's are small ones of our own sizes."""
 
 
-def row(name: str) -> dict[str, object]:
-    """What came of one architecture."""
-    title, size, make = NETWORKS[name]
+def measured(entry: Entry, row: dict[str, Any]) -> dict[str, Any]:
+    """The row of one architecture, with what is missing in it."""
     torch.manual_seed(0)
-    model = _settled(make(), size)
-    images = torch.rand(IMAGES, 3, size, size)
-    found: dict[str, object] = {"title": title, "size": size}
+    model = _settled(entry.make(), entry.inputs(IMAGES))
+    inputs, others = entry.inputs(IMAGES), entry.inputs(IMAGES)
     try:
-        network = load(model, images[:2])
+        network = load(model, inputs[:2])
     except RespikeError as error:
-        return {**found, "loads": f"no: {error}"}
-    with torch.no_grad():
-        wanted = model(images)
-        found["difference"] = _difference(network(images), wanted)
-    found["macs"] = sum(macs(network).values())
-    found["neurons"] = sum(network.neurons(node.name) for node in network.activations)
-    found["max_norm"] = _rate(network, images)
-    return found | _few_spikes(network, images)
+        return {"loads": f"no: {error}"}
+    if "difference" not in row:
+        with torch.no_grad():
+            row["difference"] = _difference(network(inputs), _first(model(inputs)))
+        row["macs"] = sum(macs(network).values())
+        row["neurons"] = sum(network.neurons(node.name) for node in network.activations)
+        row["max_norm"] = _rate(network, inputs)
+        row |= _few_spikes(network, inputs)
+    if "every_edge" not in row:
+        row["every_edge"] = _every_edge(network, inputs, others)
+    return row
 
 
-def _settled(model: nn.Module, size: int) -> nn.Module:
-    """The model in evaluation mode, with the statistics of random images in its batch norms."""
+def _first(output: Any) -> Tensor:
+    """The first output of a model, whatever it wraps its outputs in."""
+    found: Tensor = next(leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor))
+    return found
+
+
+def _settled(model: nn.Module, inputs: Tensor) -> nn.Module:
+    """The model in evaluation mode, with the statistics of random inputs in its batch norms."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0
     with torch.no_grad():
-        model.train()(torch.rand(IMAGES, 3, size, size))
+        model.train()(inputs)
     return model.eval()
 
 
@@ -231,6 +336,35 @@ def _few_spikes(network: Network, images: Tensor) -> dict[str, object]:
     return {"analog": _listed(_kinds(network)) or "nothing", "few_spikes_error": error}
 
 
+def _every_edge(network: Network, inputs: Tensor, others: Tensor) -> dict[str, object]:
+    """What spikes on every edge lose and cost with nothing named, on inputs that calibration has not seen."""
+    plan = methods.every_edge(network, inputs, steps=STEPS)
+    spiking = SpikingNetwork(network, plan)
+    with torch.no_grad():
+        outputs, wanted = spiking(others), network(others)
+    found = score(spiking, (others, wanted), metrics.MeanSquaredError())
+    kinds: Counter[str] = Counter()
+    for name, count in analog_operations(spiking.network, plan, fan_outs(spiking.network, plan)).items():
+        kinds["held value" if name in plan.held else _kind(spiking.network, name)] += round(count)
+    energy = found.energy_ratio * HOROWITZ_45NM(found.macs, 0)
+    return {
+        "populations": len(plan.sites),
+        "products": len(plan.products),
+        "error": float((outputs - wanted).norm() / wanted.norm()),
+        "agreement": float((outputs.argmax(-1) == wanted.argmax(-1)).double().mean()),
+        "spikes_per_neuron": found.spikes_per_neuron,
+        "energy_ratio": found.energy_ratio,
+        "analog_share": HOROWITZ_45NM(sum(kinds.values()), 0) / energy,
+        "analog": dict(kinds.most_common()),
+    }
+
+
+def _kind(network: Network, name: str) -> str:
+    """What a node computes: an activation's function, else its type."""
+    node = network[name]
+    return type(node.function).__name__ if isinstance(node, Activation) else network.kind(name)
+
+
 def _kinds(network: Network) -> Counter[str]:
     return Counter(type(node).__name__ for node in network.nodes if isinstance(node, Analog))
 
@@ -239,36 +373,66 @@ def _listed(counts: Counter[str]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in counts.items())
 
 
-def table(rows: dict[str, dict[str, Any]]) -> str:
-    """The rows as Markdown."""
+def loading(rows: dict[str, dict[str, Any]]) -> str:
+    """What loads, and what `few_spikes` does with it, as Markdown."""
     head = ["network", "input", "loads: difference", "MACs", "neurons", "rate methods", "FS: stays analog", "FS: error"]
-    lines = [head, ["---"] * len(head)]
-    for name in NETWORKS:
-        if name not in rows:
-            continue
-        r = rows[name]
-        if "loads" in r:
-            lines.append([r["title"], f"{r['size']}²", r["loads"].splitlines()[0], *[""] * 5])
-            continue
-        cells = [r["title"], f"{r['size']}²", f"yes: {r['difference']:.0e}", f"{r['macs'] / 1e6:.0f} M"]
-        cells += [f"{r['neurons'] / 1e3:.0f} k", r["max_norm"], r["analog"], f"{100 * r['few_spikes_error']:.1f} %"]
-        lines.append(cells)
-    return "\n".join("| " + " | ".join(map(str, cells)) + " |" for cells in lines)
+    lines = []
+    for entry in NETWORKS:
+        row = rows.get(entry.name, {})
+        if "loads" in row:
+            lines.append([entry.title, entry.given, row["loads"].splitlines()[0], *[""] * 5])
+        elif row:
+            cells = [entry.title, entry.given, f"yes: {row['difference']:.0e}", f"{row['macs'] / 1e6:.0f} M"]
+            cells += [f"{row['neurons'] / 1e3:.0f} k", row["max_norm"], row["analog"]]
+            lines.append([*cells, f"{100 * row['few_spikes_error']:.1f} %"])
+    return _markdown(head, lines)
 
 
-def main(names: Sequence[str]) -> None:
-    """Runs the networks named, or all, and writes rows and page."""
+def spiking_edges(rows: dict[str, dict[str, Any]]) -> str:
+    """What spikes on every edge lose and cost, as Markdown."""
+    head = ["network", "populations", "products", "spikes a neuron", "error", "agreement", "energy ratio"]
+    lines = []
+    for entry in NETWORKS:
+        row = rows.get(entry.name, {}).get("every_edge")
+        if row:
+            cells = [entry.title, row["populations"], row["products"], f"{row['spikes_per_neuron']:.2f}"]
+            cells += [f"{100 * row['error']:.1f} %", f"{100 * row['agreement']:.0f} %", f"{row['energy_ratio']:.2f}"]
+            kinds, whole = row["analog"], sum(row["analog"].values()) or 1
+            shares = ", ".join(f"{kind} {100 * count / whole:.0f}" for kind, count in kinds.items())
+            lines.append([*cells, f"{100 * row['analog_share']:.0f} %", shares or "nothing"])
+    return _markdown([*head, "of it analog", "what is analog (% of it)"], lines)
+
+
+def _markdown(head: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
+    rows = [head, ["---"] * len(head), *lines]
+    return "\n".join("| " + " | ".join(map(str, cells)) + " |" for cells in rows)
+
+
+def main(only: Sequence[str]) -> None:
+    """Measures what is named anew, or what is missing, and writes rows and page."""
     rows = json.loads(ROWS.read_text()) if ROWS.exists() else {}
-    for name in names or NETWORKS:
+    for entry in NETWORKS:
+        if entry.name in only:
+            rows.pop(entry.name, None)
+        elif only or rows.get(entry.name, {}).keys() & {"every_edge", "loads"}:
+            continue
+        if entry.package and importlib.util.find_spec(entry.package) is None:
+            print(f"{entry.name} is passed over: {entry.package} is not installed; this file says how to get it")
+            continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RespikeWarning)
-            rows[name] = row(name)
-        print(name, rows[name], flush=True)
+            rows[entry.name] = measured(entry, rows.get(entry.name, {}))
+        print(entry.name, rows[entry.name], flush=True)
         ROWS.write_text(json.dumps(rows, indent=1) + "\n")
         gc.collect()
-    before, rest = PAGE.read_text().split(START)
-    PAGE.write_text(f"{before}{START}\n\n{table(rows)}\n\n{END}{rest.split(END)[1]}")
+    text = PAGE.read_text()
+    for start, table in ((LOADS, loading(rows)), (EVERY_EDGE, spiking_edges(rows))):
+        before, rest = text.split(start + "\n")
+        text = f"{before}{start}\n\n{table}\n\n{END}{rest.split(END, 1)[1]}"
+    PAGE.write_text(text)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", action="append", default=[], choices=[entry.name for entry in NETWORKS])
+    main(parser.parse_args().only)

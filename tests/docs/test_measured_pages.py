@@ -49,13 +49,24 @@ def test_recurrent_networks_lose_what_was_measured(monkeypatch: pytest.MonkeyPat
     assert len({row["images"] for row in rows.values()}) == 1
 
 
-@pytest.mark.parametrize("name", ["support", "simulators", "onnx_backend"])
+@pytest.mark.parametrize("name", ["simulators", "onnx_backend"])
 def test_tables_are_made_of_what_their_scripts_have_written(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     program = importlib.import_module(name)
     mark = f"<!-- made by benchmarks/{name}.py -->"
     written = program.PAGE.read_text(encoding="utf-8").partition(mark)[2].partition("<!-- end -->")[0]
     assert written.strip() == program.table(json.loads(program.ROWS.read_text(encoding="utf-8"))).strip()
+
+
+def test_architectures_load_and_convert_as_their_page_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    program = importlib.import_module("support")
+    text, rows = program.PAGE.read_text(encoding="utf-8"), json.loads(program.ROWS.read_text(encoding="utf-8"))
+    for start, table in ((program.LOADS, program.loading(rows)), (program.EVERY_EDGE, program.spiking_edges(rows))):
+        assert text.partition(f"{start}\n")[2].partition(program.END)[0].strip() == table.strip()
+    assert rows.keys() <= {entry.name for entry in program.NETWORKS}
+    assert all(row["difference"] < 1e-4 for row in rows.values())
+    assert all(0 < row["every_edge"]["error"] < 1 for row in rows.values() if "every_edge" in row)
 
 
 def test_the_errors_of_fits_are_those_that_the_package_has() -> None:
