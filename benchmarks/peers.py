@@ -221,7 +221,7 @@ def _few(good: dict[str, Record]) -> str:
         return ""
     first = good[names[0]]
     ratios = [
-        f"{what} {good[name]['seconds'] / first['seconds']:.1f} times as long"
+        f"{what} {_share(good[name]) / _share(first):.1f} times as long"
         for name, what in zip(
             names[1:], ("K dense steps a layer", "steps simulated one by one, pipelined"), strict=True
         )
