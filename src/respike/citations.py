@@ -39,6 +39,7 @@ SHOHAM_1988 = (
     "Y. Shoham, A. Gersho. Efficient bit allocation for an arbitrary set of quantizers. IEEE Transactions on "
     "Acoustics, Speech, and Signal Processing 36(9), 1988"
 )
+HINTON_2015 = "G. Hinton, O. Vinyals, J. Dean. Distilling the knowledge in a neural network. arXiv:1503.02531, 2015"
 LI_2021 = (
     "Y. Li, S. Deng, X. Dong, R. Gong, S. Gu. A free lunch from ANN: towards efficient, accurate spiking neural "
     "networks calibration. ICML 2021. arXiv:2106.06984"

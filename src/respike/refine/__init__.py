@@ -22,6 +22,7 @@ from respike.refine.fit_thresholds import fit_thresholds as fit_thresholds
 from respike.refine.fit_values import fit_values as fit_values
 from respike.refine.initial_potential import initial_potential as initial_potential
 from respike.refine.least_squares import least_squares as least_squares
+from respike.refine.match_outputs import match_outputs as match_outputs
 from respike.refine.mixed_steps import mixed_steps as mixed_steps
 from respike.refine.read_late import read_late as read_late
 from respike.refine.refinement import Refinement as Refinement
@@ -49,6 +50,7 @@ ALL: tuple[Refinement[Any], ...] = (
     burst,
     mixed_steps,
     fit_digits,
+    match_outputs,
     read_late,
     encoder,
     spiking_output,

@@ -39,7 +39,7 @@ class SpikingModule(nn.Module):
     def __init__(self, network: Network, plan: Plan, surrogate: Surrogate) -> None:
         super().__init__()
         self._surrogate, self._plan = surrogate, plan
-        self._sites = _sites(plan)
+        self._sites = all_sites(plan)
         shared: dict[tuple[object, ...], nn.Parameter] = {}
         for node in network.nodes:
             for name, tensor in _tensors(node).items():
@@ -77,9 +77,7 @@ class SpikingModule(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Outputs in the units of the network's own, `[batch, *shape]`."""
-        forward = _Forward(self._skeleton, self._plan, images, self._filled, self._population)
-        forward.run(longest=self._plan.schedule.steps)
-        return torch.stack(forward.totals).sum(0) / self._plan.output_decoding
+        return Forward(self._skeleton, self._plan, images, self._filled, self._population).outputs()
 
     def _population(self, name: str) -> Population:
         """A population at the start of a forward pass."""
@@ -98,7 +96,7 @@ class SpikingModule(nn.Module):
         return value
 
 
-class _Forward(TensorWalk):
+class Forward(TensorWalk):
     """One forward pass: a chunk for each phase. `filled` gives nodes their tensors, `made` makes a population."""
 
     def __init__(
@@ -113,6 +111,11 @@ class _Forward(TensorWalk):
         self.filled, self.made = filled, made
         self.populations: dict[str, Population] = {}
         self.totals: list[Tensor] = []
+
+    def outputs(self) -> Tensor:
+        """The outputs after all steps, in the units of the network's own, `[batch, *shape]`."""
+        self.run(longest=self.plan.schedule.steps)
+        return torch.stack(self.totals).sum(0) / self.plan.output_decoding
 
     def value(self, node: Node, inputs: list[Tensor], phase: Phase, steps: int) -> Tensor:
         """The value of a node with its tensors."""
@@ -131,7 +134,7 @@ class _Forward(TensorWalk):
         self.totals.append(delivered[0] * (steps - late) if constant else delivered[late:].sum(0))
 
 
-def _sites(plan: Plan) -> dict[str, Site]:
+def all_sites(plan: Plan) -> dict[str, Site]:
     """The sites, that of the output among them where it spikes."""
     return {**plan.sites, OUTPUT: plan.readout.site} if isinstance(plan.readout, SpikeCount) else dict(plan.sites)
 

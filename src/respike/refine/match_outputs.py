@@ -1,0 +1,57 @@
+"""Thresholds, spike values and currents moved by gradient descent, until the outputs are the network's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from respike.bounds import Count, Positive
+from respike.calibrate import Calibration, first_images
+from respike.citations import HINTON_2015, LI_2021
+from respike.errors import InvalidPlan
+from respike.ir import Network
+from respike.plan import Plan
+from respike.refine.descent import descend
+from respike.refine.refinement import refinement
+
+
+@refinement(HINTON_2015, LI_2021)
+def match_outputs(
+    plan: Plan,
+    network: Network,
+    calibration: Calibration,
+    *,
+    images: Count = 4096,
+    rounds: Count = 400,
+    rate: Positive = 0.003,
+    seed: int = 0,
+) -> Plan:
+    """Moves the numbers of all populations together, by gradient descent on what the outputs of all layers lack.
+
+        KL(softmax(f(x)) ‖ softmax(f̂(x))) → min    over θ_c e^a, value_c e^b, b_c + θ_c d
+
+    with f the network and f̂ the spiking one. Weights stay as they are, and no labels are used. All other refinements
+    look at one layer at a time; this one lets an error of one layer undo that of another. Each of `rounds` steps (Adam,
+    with a rate that falls to zero as a cosine) takes 64 of the images. Spikes have the derivatives with which converted
+    networks are trained (`respike.training`).
+
+    *Source*: outputs as targets are Hinton et al.'s; Li et al. calibrate weights and potentials by gradients, layer by
+    layer. That only a plan's numbers move is ours.
+    Costs `rounds` passes forward and back, of as many steps as the plan has: minutes for few spikes, and for a rate
+    code in many steps a task for a GPU.
+
+    Args:
+        plan: the plan to refine, for the number of steps that it will run; other refinements come first.
+        network: the network that it is for.
+        calibration: images from the training set; thousands, or the numbers suit these images alone.
+        images: how many of them are used, at most.
+        rounds: steps of the descent.
+        rate: of the first steps; with 0.01 few steps get further, and many steps get worse.
+        seed: of the order in which images are taken.
+
+    Raises:
+        InvalidPlan: an output that is not one value for each class.
+    """
+    if len(network.shapes[network.outputs[0]]) != 1:
+        raise InvalidPlan("match_outputs compares classes, and this network has no such output: use fit_values")
+    moved = descend(plan, network, first_images(network, calibration, images), rounds, rate, seed)
+    return replace(plan, sites={**plan.sites, **moved})
