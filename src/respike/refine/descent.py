@@ -13,7 +13,9 @@ from torch.nn import functional
 from respike.ir import Network, ceiling
 from respike.plan import Plan, Site, SiteTensors
 from respike.progress import tell
-from respike.training import Forward, Population, Triangle, all_sites
+from respike.training import Triangle
+from respike.training.dynamics import Population
+from respike.training.module import Forward, all_sites
 
 _BATCH = 64
 _LONGEST = 1.0
