@@ -128,6 +128,9 @@ def _timm(name: str, **options: Any) -> Callable[[], nn.Module]:
         import timm
 
         module: nn.Module = timm.create_model(name, **options)
+        head = getattr(module, "head", None)
+        if isinstance(head, nn.Linear) and not bool(head.weight.any()):  # then all outputs would be 0
+            head.reset_parameters()
         return module
 
     return make
