@@ -114,3 +114,10 @@ def test_the_gpu_page_has_the_measured_times(monkeypatch: pytest.MonkeyPatch) ->
     program = importlib.import_module("gpu")
     written = program.PAGE.read_text(encoding="utf-8").partition(program.START)[2].partition(program.END)[0]
     assert written.strip() == program.page(json.loads(program.ROWS.read_text(encoding="utf-8"))).strip()
+
+
+def test_the_recommended_conversions_are_those_that_were_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    program = importlib.import_module("recommended")
+    written = program.PAGE.read_text(encoding="utf-8").partition(program.START)[2].partition(program.END)[0]
+    assert written.strip() == program.table(json.loads(program.ROWS.read_text(encoding="utf-8"))).strip()

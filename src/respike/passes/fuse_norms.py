@@ -57,7 +57,7 @@ def fuse_norms(network: Network) -> Network:
     return fused
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Squares:
     """`√(factor · mean(x²) + epsilon)`, the mean over some dimensions."""
 

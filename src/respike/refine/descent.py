@@ -22,7 +22,7 @@ _LONGEST = 1.0
 """The longest gradient: longer ones are shortened to it."""
 
 
-def descend(plan: Plan, network: Network, images: Tensor, rounds: int, rate: float, seed: int) -> dict[str, Site]:
+def descend(plan: Plan, network: Network, images: Tensor, rounds: int, rate: float) -> dict[str, Site]:
     """The sites whose numbers have moved, by name; those of fitted neurons are left out.
 
     Args:
@@ -31,7 +31,6 @@ def descend(plan: Plan, network: Network, images: Tensor, rounds: int, rate: flo
         images: what is looked at, `[images, *shape]`.
         rounds: steps of Adam, whose rate falls as a cosine.
         rate: the first one.
-        seed: of the order of the images.
     """
     (given,) = network.check_inputs((images,)).values()
     moving = {
@@ -41,7 +40,7 @@ def descend(plan: Plan, network: Network, images: Tensor, rounds: int, rate: flo
     }
     parameters = [number for one in moving.values() for number in one.numbers]
     descent = torch.optim.Adam(parameters, lr=rate)
-    for number, picked in zip(range(rounds), _drawn(len(given), seed), strict=False):
+    for number, picked in zip(range(rounds), _drawn(len(given)), strict=False):
         tell("matching outputs", number, rounds)
         descent.param_groups[0]["lr"] = rate * (1 + math.cos(math.pi * number / rounds)) / 2
         images_now = given[picked.to(given.device)]
@@ -57,9 +56,9 @@ def descend(plan: Plan, network: Network, images: Tensor, rounds: int, rate: flo
     return {name: one.site() for name, one in moving.items()}
 
 
-def _drawn(images: int, seed: int) -> Iterator[Tensor]:
-    """Numbers of images, batch by batch, each image once before any comes again."""
-    draw = torch.Generator().manual_seed(seed)
+def _drawn(images: int) -> Iterator[Tensor]:
+    """Numbers of images, batch by batch, each image once before any comes again; always in the same order."""
+    draw = torch.Generator().manual_seed(0)
     while True:
         yield from torch.split(torch.randperm(images, generator=draw), _BATCH)
 

@@ -23,7 +23,6 @@ def match_outputs(
     images: Count = 4096,
     rounds: Count = 400,
     rate: Positive = 0.003,
-    seed: int = 0,
 ) -> Plan:
     """Moves the numbers of all populations together, by gradient descent on what the outputs of all layers lack.
 
@@ -46,12 +45,11 @@ def match_outputs(
         images: how many of them are used, at most.
         rounds: steps of the descent.
         rate: of the first steps; with 0.01 few steps get further, and many steps get worse.
-        seed: of the order in which images are taken.
 
     Raises:
         InvalidPlan: an output that is not one value for each class.
     """
     if len(network.shapes[network.outputs[0]]) != 1:
         raise InvalidPlan("match_outputs compares classes, and this network has no such output: use fit_values")
-    moved = descend(plan, network, first_images(network, calibration, images), rounds, rate, seed)
+    moved = descend(plan, network, first_images(network, calibration, images), rounds, rate)
     return replace(plan, sites={**plan.sites, **moved})
