@@ -13,15 +13,16 @@ from respike.cli import console, networks
 from respike.ir import Network
 
 _weights = functools.cache(zoo.load)
-_networks: dict[nn.Module, Network] = {}
+_networks: dict[tuple[object, ...], Network] = {}
 
 
 def _load_once(source: nn.Module, *examples: Tensor) -> Network:
     if not isinstance(source, nn.Module):
         return load(source, *examples)
-    if source not in _networks:
-        _networks[source] = load(source, *examples)
-    return _networks[source]
+    key = (source, *(example.shape[1:] for example in examples))
+    if key not in _networks:
+        _networks[key] = load(source, *examples)
+    return _networks[key]
 
 
 @pytest.fixture(autouse=True)

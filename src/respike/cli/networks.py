@@ -130,8 +130,7 @@ def _found(name: str, source: Source) -> Subject:
 
 
 def _loaded(name: str, model: nn.Module, source: Source) -> Subject:
-    images = source.test() if source.own else source.calibration_images()
-    examples = images.take(_EXAMPLES).still.images
+    examples = _examples(name, source)
     kind = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
     if kind in _HALVES:
         model, kind = model.float(), torch.float32  # exact, and what every engine computes in
@@ -142,6 +141,15 @@ def _loaded(name: str, model: nn.Module, source: Source) -> Subject:
             raise
         flags = ", ".join(map(options.flag, ("size", "channels", "layout", "preprocess")))
         raise CannotRun(*error.args, f". The images can be changed by {flags}") from error
+
+
+def _examples(name: str, source: Source) -> Tensor:
+    """A few images as a network takes them: of the zoo's own shape, so that others can be told what to change."""
+    if not source.own:
+        return source.calibration_images().take(_EXAMPLES).still.images
+    if name not in _zoo():
+        return source.test().take(_EXAMPLES).still.images
+    return torch.rand(_EXAMPLES, *_zoo()[name].input_shape, generator=torch.Generator().manual_seed(0))
 
 
 def _zoo() -> dict[str, zoo.Entry]:
