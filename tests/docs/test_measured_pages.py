@@ -109,15 +109,9 @@ def test_the_network_trained_by_others_is_as_right_as_its_page_says() -> None:
     assert "== 8014" in test
 
 
-def test_the_gpu_page_has_the_measured_times(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "made"), [("gpu", "page"), ("recommended", "table")])
+def test_pages_have_the_measured_numbers(name: str, made: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    program = importlib.import_module("gpu")
+    program = importlib.import_module(name)
     written = program.PAGE.read_text(encoding="utf-8").partition(program.START)[2].partition(program.END)[0]
-    assert written.strip() == program.page(json.loads(program.ROWS.read_text(encoding="utf-8"))).strip()
-
-
-def test_the_recommended_conversions_are_those_that_were_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    program = importlib.import_module("recommended")
-    written = program.PAGE.read_text(encoding="utf-8").partition(program.START)[2].partition(program.END)[0]
-    assert written.strip() == program.table(json.loads(program.ROWS.read_text(encoding="utf-8"))).strip()
+    assert written.strip() == getattr(program, made)(json.loads(program.ROWS.read_text(encoding="utf-8"))).strip()
