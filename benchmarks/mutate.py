@@ -42,7 +42,7 @@ COPY = ROOT / "build" / "mutants"
 RESULTS = COPY / "results.json"
 TESTS = {
     "neurons": ("tests/neurons", "tests/laws/test_dynamics.py"),
-    "engines": ("tests/laws", "tests/engines"),
+    "engines": ("tests/laws", "tests/engines", "tests/lower/test_lower_fixed_point.py", "tests/calibrate/test_over_time.py"),
     "cost": ("tests/cost", "tests/measure/test_measure.py"),
     "metrics": ("tests/measure/test_scoring.py",),
     "methods": ("tests/methods", "tests/laws/test_few_spikes.py", "tests/laws/test_edges.py"),
