@@ -48,7 +48,9 @@ def test_layers_run_in_the_kernels_as_in_torch(network: Network, neuron: Neuron,
         channels = wanted.shape[2]
         threshold = wanted.abs().amax().double() * (0.4 + torch.rand(channels, dtype=torch.float64)) + 0.1
         site = Site(threshold, spike_value=0.9 * threshold, initial_potential=0.3 * threshold, neuron=neuron)
-        for tried in (site, replace(site, extra_current=0.01 * threshold), replace(site, threshold=0.9 * threshold)):
+        own = replace(site, extra_current=0.01 * threshold)
+        transient = wanted.abs().amax().double() * torch.rand(5, channels, dtype=torch.float64)
+        for tried in (site, own, replace(site, threshold=0.9 * threshold), replace(own, transient=transient)):
             # From the same currents, both send the same; what was sent last is what the next population gets.
             sent = [layers.run(node.name, wanted, tried) for layers in (fast, slow)]
             torch.testing.assert_close(sent[0], sent[1], rtol=1e-12, atol=1e-12)

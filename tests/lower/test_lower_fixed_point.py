@@ -16,6 +16,7 @@ import respike
 from networks import Builder, images, networks, perceptrons
 from respike import data, engines, refine, zoo
 from respike.coding import Bernoulli, IntegrateEncoder
+from respike.engines import integers
 from respike.engines.integers import bounds
 from respike.errors import InvalidOption, InvalidPlan
 from respike.ir import (
@@ -267,6 +268,22 @@ def test_no_value_exceeds_its_bound(network: Network, seed: int) -> None:
         assert bool((values[node.name].abs() <= most[node.name] * (1 + 1e-12)).all())
 
 
+def test_sums_run_up_to_where_floats_are_no_longer_whole() -> None:
+    """`2^51 · 2 + 2^52 = 2^53`: a weight beside weights of 0, in a layer between smaller ones."""
+    weight = torch.zeros(3, 1, dtype=torch.float64)
+    weight[1] = 2.0**51 - 1
+    last = Linear("last", ("a",), torch.ones(1, 3, dtype=torch.float64))
+    network, _ = _chain(Linear("first", ("x",), weight), Activation("a", ("first",), ReLU()), last, shape=(1,))
+    plan = Plan({"a": Site(2.0**51 - 1)}, Steady(1))
+    batch = torch.ones(1, 1, dtype=torch.float64)
+    found = integers.run(network, plan, batch, membrane_bits=52)
+    assert found.recording.spike_counts["a"].tolist() == [[0.0, 1.0, 0.0]]
+    assert not any(found.saturations.values())
+    weight[1] += 1
+    with pytest.raises(InvalidPlan, match="too large to be run exactly"):
+        integers.run(network, plan, batch, membrane_bits=52)
+
+
 @pytest.mark.parametrize("per_channel", [False, True])
 def test_the_threshold_scales_with_the_weights(per_channel: bool) -> None:
     """More bits: weights and thresholds grow by the same factor. The published tool divides where it must multiply."""
@@ -326,8 +343,9 @@ def test_a_narrow_membrane_saturates_and_says_so(mnist: tuple[Network, Plan, Ten
     assert not any(wide.run(batch[:50]).saturations.values())
     bits = 1 + int(max(int(t.max()) for t in wide.thresholds.values())).bit_length()
     narrow = replace(wide, membrane_bits=bits)
-    with pytest.warns(SaturationWarning, match=f"left {bits} bits.*use more membrane_bits"):
+    with pytest.warns(SaturationWarning, match=f"left {bits} bits.*use more membrane_bits") as said:
         run = narrow.run(batch[:50], Probe(potentials=tuple(plan.sites)))
+    assert [warning.filename for warning in said] == [__file__]
     assert sum(run.saturations.values()) > 0
     for potential in run.recording.potentials.values():
         assert -(2 ** (bits - 1)) <= float(potential.min())

@@ -11,7 +11,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from respike.errors import InvalidOption
 from respike.neurons import CanonicFewSpikes, FewSpikes
 
 
@@ -68,10 +67,3 @@ def test_a_spread_of_values_takes_a_tenth_fewer_spikes() -> None:
         for neuron in (CanonicFewSpikes(8), FewSpikes(8))
     ]
     assert sent[0] < 0.9 * sent[1]
-
-
-def test_it_has_1_to_24_steps() -> None:
-    with pytest.raises(InvalidOption, match="1 to 24 steps, not 25"):
-        CanonicFewSpikes(25)
-    assert CanonicFewSpikes(23).finer(1) == CanonicFewSpikes(24)
-    assert CanonicFewSpikes(24).finer(1) is None

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
 from neuron_samples import ALL, WINDOWED
-from respike.neurons import FewSpikes, Neuron
+from respike.errors import InvalidOption
+from respike.neurons import (
+    CanonicFewSpikes,
+    FewSpikes,
+    LevelSpikes,
+    MultiThreshold,
+    Neuron,
+    SignedDigits,
+    TimeToFirstSpike,
+)
 
 
 @pytest.mark.parametrize("neuron", ALL, ids=str)
@@ -37,6 +48,28 @@ def test_two_bits_more_leave_half_the_error_at_most(neuron: Neuron) -> None:
     assert _largest_error(finer, values, 0.25) <= 0.5 * _largest_error(neuron, values, 1.0)
 
 
-def test_few_spikes_have_24_steps_at_most() -> None:
-    assert FewSpikes(22).finer(2) == FewSpikes(24)
-    assert FewSpikes(23).finer(2) is None
+# The kinds that have one whole number from 1 on.
+MOST: dict[Callable[[int], Neuron], int] = {
+    FewSpikes: 24,
+    CanonicFewSpikes: 24,
+    SignedDigits: 24,
+    LevelSpikes: 2**24 - 1,
+    TimeToFirstSpike: 8,
+    MultiThreshold: 8,
+}
+
+
+@pytest.mark.parametrize(("kind", "most"), MOST.items())
+def test_its_number_is_from_1_to_the_most_that_the_message_says(kind: Callable[[int], Neuron], most: int) -> None:
+    for number in (1, most):
+        assert kind(number).describe()
+    for number in (0, most + 1):
+        with pytest.raises(InvalidOption, match=f"has 1 to {most:,} .* {number}$"):
+            kind(number)
+
+
+@pytest.mark.parametrize("kind", [FewSpikes, CanonicFewSpikes, SignedDigits, TimeToFirstSpike])
+def test_it_grows_finer_up_to_its_most(kind: Callable[[int], Neuron]) -> None:
+    most = MOST[kind]
+    assert kind(most - 2).finer(2) == kind(most)
+    assert kind(most - 1).finer(2) is None

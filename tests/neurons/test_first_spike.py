@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 from networks import images, networks
 from respike import SpikingNetwork, engines, measure
 from respike.cost import fan_outs
-from respike.errors import InvalidOption
 from respike.ir import Network
 from respike.neurons import TimeToFirstSpike
 from respike.plan import Plan, Site
@@ -49,10 +47,3 @@ def test_no_neuron_sends_more_than_one_spike(network: Network, bits: int) -> Non
         assert float(record.spikes_per_step[name].sum()) == float(counts.sum())
     report = measure(SpikingNetwork(network, plan), (images(network, 3), torch.zeros(3, dtype=torch.int64)))
     assert report.spikes_per_neuron <= 1
-
-
-def test_it_has_1_to_8_bits() -> None:
-    with pytest.raises(InvalidOption, match="1 to 8 bits, not 9"):
-        TimeToFirstSpike(9)
-    assert TimeToFirstSpike(7).finer(1) == TimeToFirstSpike(8)
-    assert TimeToFirstSpike(8).finer(1) is None

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from networks import images, networks
 from respike import SpikingNetwork, engines, measure
 from respike.cost import fan_outs
-from respike.errors import InvalidOption
 from respike.ir import Activation, Input, Linear, Network, ReLU
 from respike.lower import unit_spikes
 from respike.neurons import MultiThreshold, Neuron, SignedIntegrateFire, State
@@ -110,8 +109,3 @@ def test_lowered_to_units_not_a_spike_changes(network: Network) -> None:
     expected = engines.batched(network, given_plan, images(network, 3), Probe(spikes=names))
     found = engines.batched(lowered, unit_plan, images(network, 3), Probe(spikes=names))
     assert all(torch.equal(expected.spikes[name], found.spikes[name]) for name in names)
-
-
-def test_it_has_1_to_8_thresholds() -> None:
-    with pytest.raises(InvalidOption, match="1 to 8 thresholds, got 9"):
-        MultiThreshold(9)

@@ -9,7 +9,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from respike.errors import InvalidOption
 from respike.ir import Identity
 from respike.neurons import CanonicFewSpikes, SignedDigits
 
@@ -44,7 +43,4 @@ def test_what_it_is() -> None:
     assert neuron.computes == Identity()
     assert neuron.signed
     assert neuron.finer(2) == SignedDigits(6)
-    assert SignedDigits(24).finer(1) is None
     assert neuron.smooth(torch.tensor([-99.0, -3.5, 99.0])).tolist() == [-16.0, -3.5, 16.0]
-    with pytest.raises(InvalidOption, match="1 to 24 steps, not 0"):
-        SignedDigits(0)

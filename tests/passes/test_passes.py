@@ -114,8 +114,22 @@ def keeps() -> dict[str, Network]:
     """Networks in which the norm cannot be folded, because it would change what is computed."""
     torch.manual_seed(2)
     padded = conv("c", "n", (2, 3, 3, 3), padding=1)
+    shifts_one = dataclasses.replace(
+        batch_norm("n", "x", 3, shift=False), bias=torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64)
+    )
     return {
         "norm, padded conv": network((3, 4, 4), batch_norm("n", "x", 3), padded),
+        "norm, conv padded above and below": network(
+            (3, 4, 4), batch_norm("n", "x", 3), dataclasses.replace(padded, padding=(1, 0))
+        ),
+        "norm that shifts one channel, padded conv": network((3, 4, 4), shifts_one, padded),
+        "norm that shifts one channel, transposed conv": network((3, 4, 4), shifts_one, transposed("c", "n", 3, 2)),
+        "norm, pool padded left and right, conv": network(
+            (3, 4, 4),
+            batch_norm("n", "x", 3),
+            dataclasses.replace(avg_pool("p", "n"), padding=(0, 1)),
+            conv("c", "p", (2, 3, 2, 2)),
+        ),
         "norm, padded pool, conv": network(
             (3, 4, 4), batch_norm("n", "x", 3), avg_pool("p", "n", padding=1), conv("c", "p", (2, 3, 2, 2))
         ),
