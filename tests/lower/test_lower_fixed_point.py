@@ -27,6 +27,7 @@ from respike.ir import (
     BatchNorm,
     Concat,
     Conv,
+    ElementwiseAffine,
     Input,
     Linear,
     Network,
@@ -392,6 +393,19 @@ def test_a_batch_norm_alone_is_a_scale() -> None:
         float((fixed.run(batch).recording.outputs * float(torch.as_tensor(fixed.units[OUTPUT])) - exact).abs().mean())
         < 0.02
     )
+
+
+@pytest.mark.parametrize("scale", [(), (1,), (1, 1), (2, 1, 1), (1, 2, 3, 3)])
+def test_a_scale_may_be_written_with_fewer_dimensions(scale: tuple[int, ...]) -> None:
+    def lowered(shape: tuple[int, ...]) -> FixedPoint:
+        half = torch.full(shape, 0.5, dtype=torch.float64)
+        return fixed_point(
+            *_chain(ElementwiseAffine("s", ("x",), half, half / 4), Activation("a", ("s",), ReLU()), shape=(2, 3, 3))
+        )
+
+    written, full = lowered(scale), lowered((1, 2, 3, 3))
+    batch = images(full.network, 4)
+    assert torch.equal(written.run(batch).recording.outputs, full.run(batch).recording.outputs)
 
 
 @pytest.mark.parametrize("per_channel", [False, True])

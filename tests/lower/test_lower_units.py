@@ -51,6 +51,7 @@ CASES: list[tuple[Node, tuple[Shape, ...]]] = [
     (Add("n", ("a", "b")), (ONE, ONE)),
     (Add("n", ("a", "b", "c")), (ONE, ONE, ONE)),
     (Add("n", ("a", "b")), (ONE, (2, 1, 6))),
+    (Add("n", ("a", "b")), ((1, 4, 6), ONE)),
     (Concat("n", ("a", "b"), 1), (ONE, TWO)),
     (Concat("n", ("a", "b", "c"), 1), (TWO, ONE, TWO)),
     (Concat("n", ("a", "b"), 3), (ONE, ONE)),
@@ -122,6 +123,7 @@ def test_inputs_in_the_units_that_are_asked_for_give_the_unit_wanted(node: Node,
         kept = [one for one in units if one is not None]
         if len(kept) == len(shapes):
             given += 1
+            assert all(one.expand(1, *fits).ndim == one.ndim for one, fits in zip(kept, shapes, strict=True))
             back = handed_on(node, kept, shapes, shape)
             assert back is not None
             assert bool((back == unit).all())

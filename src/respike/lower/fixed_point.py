@@ -211,8 +211,7 @@ def _joined(node: Node, sizes: list[Tensor], shapes: list[tuple[int, ...]], shap
 
 def _row_sizes(node: Linear | Conv | ElementwiseAffine, shape: tuple[int, ...]) -> Tensor:
     if isinstance(node, ElementwiseAffine):
-        scale = node.scale.abs()
-        return scale.reshape((1,) * (len(shape) + 1 - scale.ndim) + scale.shape)
+        return node.scale.abs()  # which has all dimensions, as units have
     rows = node.weight.abs().flatten(1).amax(1)
     return rows.reshape((1,) * len(shape) + (-1,)) if isinstance(node, Linear) else uniform(rows, shape)
 
