@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from networks import images, networks
+from networks import Builder, images, networks
 from respike.calibrate import over_time
 from respike.calibrate.over_time import Currents, Part, behind, parts
 from respike.coding import Bernoulli, Coding, ConstantCurrent
@@ -31,7 +31,15 @@ def in_torch(network: Network, batch: Tensor, coding: Coding, steps: int) -> lis
         return parts(network, batch, coding, steps)
 
 
+def network_with_a_max_pool() -> Network:
+    builder = Builder((2, 6, 5), 1)
+    for kind in ("conv", "maxpool", "conv"):
+        builder.block(kind)
+    return builder.network()
+
+
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(network=network_with_a_max_pool(), neuron=SignedIntegrateFire(), steps=66, coding=Bernoulli())
 @given(
     network=networks(),
     neuron=st.sampled_from(NEURONS),

@@ -52,12 +52,12 @@ def derivatives(
 
     with torch.enable_grad():
         nodes = walk(network.nodes, value, network.check_inputs((images,)))
-        outputs = [found for node, found in nodes if node.name in network.outputs]
+        outputs = [found for node, found in nodes if node.name in network.outputs and found.requires_grad]
         found = []
-        for probe in range(probes):
+        for _ in range(probes):
             directions = [torch.randn(out.shape, generator=draw, dtype=out.dtype).to(out.device) for out in outputs]
-            more = probe + 1 < probes
-            found.append(torch.autograd.grad(outputs, list(values.values()), directions, more, allow_unused=True))
+            given = list(values.values())
+            found.append(torch.autograd.grad(outputs, given, directions, retain_graph=True, allow_unused=True))
     by = {
         name: [torch.zeros_like(values[name]) if each[number] is None else each[number] for each in found]
         for number, name in enumerate(values)
