@@ -150,6 +150,17 @@ def test_fit_says_when_no_schedule_holds_and_which_is_the_best() -> None:
         methods.fit(_network(), input_steps=3)
 
 
+def test_fit_looks_at_all_images_while_the_last_step_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In two steps all neurons send 2 spikes, and a tie goes to the first; while draining, 1.625 sends a third."""
+    network = _network(torch.eye(2))
+    network = replace(network, nodes=(*network.nodes[:-1], Linear("out", ("relu",), torch.eye(2).double())))
+    shown = torch.tensor([[1.25, 1.625], [1.25, 1.375]])
+    assert methods.fit(network, shown[:1], input_steps=2, longest=1, tolerance=0.0).schedule == InputThenDrain(2, 1)
+    monkeypatch.setitem(methods.fit.function.__globals__, "BATCH_SIZE", 1)
+    with pytest.raises(InvalidPlan, match="changes 1: take it with input_steps=2 and drain_steps=1"):
+        methods.fit(network, shown, input_steps=2, longest=1, tolerance=0.0)
+
+
 def test_fit_does_not_search_where_no_schedule_can_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     """While draining, a layer that clips would send more than its clip."""
     network = _network()
