@@ -379,6 +379,30 @@ def _cut(draw: Draw, shape: Shape) -> Step:
             return lambda x: x[:, ::count]
 
 
+def _fixed(draw: Draw, shape: Shape) -> Step:
+    """Places chosen by a fixed mask or written over, and operators that torch defines by others."""
+    dim = draw(st.integers(1, len(shape) - 1))
+    start = draw(st.integers(0, shape[dim] - 1))
+    mask = torch.randn(shape[draw(st.integers(1, len(shape) - 1)) :]) > 0
+    match draw(st.integers(0, 7)):
+        case 0:
+            return lambda x: x.masked_fill(mask, 0.7)
+        case 1:
+            return lambda x: torch.where(mask, x, -x)
+        case 2:
+            return lambda x: torch.hstack([x, x * 2])
+        case 3:
+            return lambda x: torch.einsum("b...c,c->b...", x, torch.arange(shape[-1], dtype=x.dtype))
+        case 4:
+            return lambda x: x.tril() if x.ndim > 2 else torch.diag_embed(x)
+        case 5:
+            return lambda x: torch.lerp(x, x.flip(dim), 0.3)
+        case 6:
+            return lambda x: x.index_select(dim, mask.flatten().nonzero()[:, 0].clamp(max=start))
+        case _:
+            return lambda x: torch.slice_scatter(x, -x.narrow(dim, start, 1), dim, start, start + 1)
+
+
 def _repeated(draw: Draw, shape: Shape) -> Step:
     """The whole signal several times along a dimension, and what has to know the new sizes behind it."""
     times = [1, *(draw(st.sampled_from([1, 1, 2, 3])) for _ in shape[1:])]
@@ -492,4 +516,5 @@ LAYERS: tuple[Callable[[Draw, Shape], Step], ...] = (
     _made,
     _linear_sums,
     _extreme,
+    _fixed,
 )

@@ -40,6 +40,7 @@ OPERATIONS: list[Callable[[Any], Any]] = [
     lambda x: x[:, ::2, -1] + x[:, :2, 1],
     lambda x: x @ O.transpose(x, (0, 2, 1)),
     lambda x: O.round(O.clip(x * 3, 0, 7)) / 3 + O.floor(O.clip(x, -2, 2)) + O.ceil(O.clip(x, 0, 3)),
+    lambda x: O.tril(x) + O.triu(x, 1) * 2 + O.tril(x, -1),
     lambda x: x + O.stop_gradient(O.round(O.clip(x, 0, 2), 1) - x),
 ]
 

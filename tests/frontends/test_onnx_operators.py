@@ -484,6 +484,19 @@ def test_recurrent_layers_that_pytorch_does_not_have_are_refused() -> None:
             onnx_network(recurrent(kind, "forward", gates, **attributes))
 
 
+def test_masks_choose_between_values() -> None:
+    mask = "i = Constant<value_floats = [0.0, 1.0, 2.0, 3.0]>() o = Constant<value_float = 1.5>() "
+    x = numbers(5, 4, seed=1)
+    for compared in ("Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Equal"):
+        check(written(f"{mask} m = {compared}(i, o) a = Neg(x) y = Where(m, x, a)", "float[N, 4] x"), x)
+        check(written(f"{mask} m = {compared}(i, o) n = Not(m) k = Xor(m, n) y = Where(k, x, o)", "float[N, 4] x"), x)
+        check(written(f"{mask} m = {compared}(i, o) y = Where(m, i, x)", "float[N, 4] x"), x)
+    for upper, place in ((0, 0), (1, 1), (0, -1)):
+        check(one("Trilu", (4, 3), torch.tensor(place), upper=upper), numbers(3, 4, 3, seed=1))
+    square = "s = Constant<value_ints = [4, 4]>() o = ConstantOfShape(s) t = Trilu<upper = 0>(o) "
+    check(written(f"{square} b = Trilu(o) c = Add(t, b) y = MatMul(x, c)", "float[N, 4] x"), x)
+
+
 def test_the_largest_and_smallest_of_any_number() -> None:
     x = numbers(5, 4, seed=1)
     check(written("a = Neg(x) b = Mul(x, x) y = Max(a, x, b, a)", "float[N, 4] x"), x)
@@ -506,6 +519,8 @@ def test_every_operator_that_is_read_is_tested() -> None:
         "Concat",
         "Shape",
         "Size",
+        "Where",
+        "Trilu",
         *RECURRENT,
     }
     assert tested == set(OPERATORS)

@@ -111,6 +111,27 @@ SHAPES: list[tuple[Case, tuple[int, ...]]] = [
     (nn.UpsamplingBilinear2d(scale_factor=2), (2, 3, 4)),
 ]
 
+
+def overwritten(m: nn.Module, x: Tensor) -> Tensor:
+    """Slices, single places and everything written over, by signals and by numbers."""
+    y = x.clone()
+    y[:, 1:3] = x[:, :2] * 2
+    y[:, -1] = 1.0
+    y[:, :, 0] = x[:, 0, 1:2]
+    y[:, 0, 1:] = torch.tensor([0.3, -0.7])
+    z = x.clone()
+    z[:] = 2.0
+    return y + z
+
+
+def padded_by_hand(m: nn.Module, x: Tensor) -> Tensor:
+    """Zeros with the input in their middle."""
+    y = torch.zeros(x.shape[0], 6, 5, dtype=x.dtype)
+    y[:, 1:-1, 2:] = x
+    y[:, 0, :3] = x[:, 2]
+    return y
+
+
 FUNCTIONS: list[tuple[Case, tuple[int, ...]]] = [
     (lambda m, x: F.linear(x, m.weight), (3,)),
     (lambda m, x: x @ m.weight.t(), (3,)),
@@ -187,6 +208,40 @@ FUNCTIONS: list[tuple[Case, tuple[int, ...]]] = [
     (lambda m, x: F.relu(x.reshape(-1, 3)).reshape(-1, 4, 6), (4, 6)),
     (lambda m, x: m.weight @ x, (3, 4)),
     (lambda m, x: {"logits": x * 2, "more": (F.relu(x), x[:, 0])}, (4,)),
+]
+
+# Operators that torch defines by others, and those that write over or leave out fixed places.
+MADE_OF_OTHERS: list[tuple[Case, tuple[int, ...]]] = [
+    (lambda m, x: torch.hstack([x, -x]), (4, 3)),
+    (lambda m, x: torch.dstack([x, -x]), (4, 3)),
+    (lambda m, x: torch.column_stack([x, -x]), (4,)),
+    (lambda m, x: torch.concatenate([x, -x], -1), (4, 3)),
+    (lambda m, x: x.rot90(1, (1, 2)) + torch.fliplr(x).mT, (4, 3)),
+    (lambda m, x: torch.kron(x, torch.ones(1, 2, 2)), (4, 3)),
+    (lambda m, x: torch.einsum("bchw->bwhc", x), (4, 2, 3)),
+    (lambda m, x: torch.einsum("...i,oi->...o", x, m.weight), (4, 3)),
+    (lambda m, x: torch.einsum("bchw->bh", x), (4, 2, 3)),
+    (lambda m, x: torch.tensordot(x, m.weight, dims=([2], [1])), (4, 3)),
+    (lambda m, x: torch.inner(x, m.weight), (4, 3)),
+    (lambda m, x: torch.linalg.multi_dot([x, m.weight.t(), m.weight]), (3,)),
+    (lambda m, x: torch.lerp(x, x.flip(1), 0.3), (4,)),
+    (lambda m, x: torch.addcmul(x, -x, torch.full((4,), 2.0), value=0.5), (4,)),
+    (lambda m, x: x.tril() + x.triu(1) * 2, (4, 4)),
+    (lambda m, x: torch.diag_embed(x), (4,)),
+    (lambda m, x: torch.diagonal(x, 1, 1, 3) + torch.diagonal(x, -2, -1, 1), (4, 2, 3)),
+    (lambda m, x: torch.einsum("bii->bi", x), (4, 4)),
+    (lambda m, x: x.masked_fill(m.constant[:, :, 0] > 0, 3.0), (4, 3)),
+    (lambda m, x: (x + 0).masked_fill_(torch.tensor([True, False, True]), -2.0), (4, 3)),
+    (lambda m, x: torch.where(m.constant[:, :, 0] > 0, x, 0.5), (4, 3)),
+    (lambda m, x: torch.where(torch.tensor([True, False, True]), m.weight[:4], x), (4, 3)),
+    (lambda m, x: torch.where(torch.tensor([True, False, True]), -x, x.flip(1)), (4, 3)),
+    (lambda m, x: torch.where(torch.ones(x.shape[0], 1, 3) > 0, x, 0.0), (4, 3)),
+    (lambda m, x: x[:, [True, False, True, True]].flatten(1), (4, 3)),
+    (lambda m, x: F.relu(x[:, :, m.constant.flatten()[:3] > 0].flatten(1) + 1), (4, 3)),
+    (lambda m, x: x.repeat_interleave(torch.tensor([2, 0, 1]), 2), (4, 3)),
+    (lambda m, x: x.repeat_interleave(torch.tensor([2]), 1), (4, 3)),
+    (overwritten, (4, 3)),
+    (padded_by_hand, (4, 3)),
 ]
 
 
@@ -315,8 +370,8 @@ def check(cases: Sequence[tuple[Case, tuple[int, ...]]]) -> Network:
 
 @pytest.mark.parametrize(
     "cases",
-    [WEIGHTED, NORMS, POOLS, SHAPES, FUNCTIONS, PRODUCTS],
-    ids=["weighted", "norms", "pools", "shapes", "functions", "products"],
+    [WEIGHTED, NORMS, POOLS, SHAPES, FUNCTIONS, MADE_OF_OTHERS, PRODUCTS],
+    ids=["weighted", "norms", "pools", "shapes", "functions", "made of others", "products"],
 )
 def test_operators(cases: Sequence[tuple[Case, tuple[int, ...]]]) -> None:
     check(cases)

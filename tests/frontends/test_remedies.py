@@ -55,7 +55,21 @@ TORCH: list[tuple[Spelling, str, Spelling]] = [
         lambda m, x: x * x.amax((1, 2), keepdim=True),
     ),
     (lambda m, x: x**4, "write it as products", lambda m, x: x * x * x * x),
-    (lambda m, x: torch.einsum("bij,bkj->bik", x, x), "permute and matmul", lambda m, x: x @ x.permute(0, 2, 1)),
+    (
+        lambda m, x: F.bilinear(x, x, torch.full((5, 4, 4), 0.3)),
+        "a linear layer of one, a product with the other, and a sum",
+        lambda m, x: (F.linear(x, torch.full((20, 4), 0.3)).reshape(-1, 3, 5, 4) * x.unsqueeze(-2)).sum(-1),
+    ),
+    (
+        lambda m, x: x.index_add(1, torch.tensor([0]), -x[:, :1]),
+        "choose by a fixed mask with torch.where",
+        lambda m, x: torch.where(torch.tensor([[True], [False], [False]]), torch.zeros_like(x), x),
+    ),
+    (
+        lambda m, x: x.gather(1, torch.zeros(x.shape[0], 1, 4, dtype=torch.long)),
+        "index_select",
+        lambda m, x: x.index_select(1, torch.tensor([0])),
+    ),
     (lambda m, x: F.threshold(x, 0.2, 0.0), "threshold = value", lambda m, x: F.threshold(x, 0.2, 0.2)),
     (lambda m, x: x.sort(-1)[0], "remove it", lambda m, x: x),
     (lambda m, x: F.pad(x, (1, 1), value=-1e999), "a finite number", lambda m, x: F.pad(x, (1, 1), value=-1e3)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,6 +117,39 @@ def test_signals_times_their_gates_are_one_activation(spelling: Spelling, functi
 def test_what_only_looks_like_a_gate_stays_a_product(other: Spelling) -> None:
     network = read(other, torch.randn(3, 5, 6))
     assert not any(isinstance(node.function, GELU | SiLU) for node in network.activations)
+
+
+FILLS: list[Callable[[Tensor, Tensor], Tensor]] = [
+    lambda scores, mask: scores.masked_fill(mask == 0, -math.inf),
+    lambda scores, mask: scores.masked_fill_(~mask.bool(), -1e9),
+    lambda scores, mask: torch.where(mask > 0, scores, -math.inf),
+    lambda scores, mask: torch.where(mask == 0, -1e9, scores),
+]
+
+
+class WrittenOut(nn.Module):
+    """Causal attention written out, as in nanoGPT and the courses that build on it."""
+
+    def __init__(self, fill: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.fill, self.qkv = fill, nn.Linear(8, 24)
+        self.register_buffer("mask", torch.tril(torch.ones(16, 16)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        length = x.shape[1]
+        q, k, v = self.qkv(x).split(8, 2)
+        scores = q @ k.transpose(-2, -1) / math.sqrt(8)
+        attention = self.fill(scores, self.get_buffer("mask")[:length, :length]).softmax(-1)
+        return torch.matmul(attention, v)
+
+
+@pytest.mark.parametrize("fill", FILLS)
+def test_masks_that_are_written_into_the_scores(fill: Callable[[Tensor, Tensor], Tensor], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, x = WrittenOut(fill).eval(), torch.randn(3, 6, 8)
+    torch.testing.assert_close(load(model, x)(x), model(x))
+    torch.onnx.export(model, (x,), tmp_path / "causal.onnx", dynamo=False, opset_version=17)
+    torch.testing.assert_close(load(tmp_path / "causal.onnx", x)(x), model(x))
 
 
 class Causal(nn.Module):

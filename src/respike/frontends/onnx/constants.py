@@ -233,6 +233,12 @@ def quantised_range(op: Operator) -> tuple[int, int]:
     return (0, 2 ** int(bits) - 1) if unsigned else (-(2 ** (int(bits) - 1)), 2 ** (int(bits) - 1) - 1)
 
 
+def triangle(op: Operator, x: Tensor, diagonal: Tensor | None = None) -> Tensor:
+    """Zeros above a diagonal, or below it."""
+    (place,) = (0,) if diagonal is None else whole_numbers(diagonal.reshape(1), "diagonal")
+    return x.triu(place) if op.integer("upper", 1) else x.tril(place)
+
+
 def _one(function: Callable[[Tensor], Tensor]) -> Fold:
     return lambda op, x: function(x)
 
@@ -263,6 +269,7 @@ FOLDS: dict[str, Fold] = {
     "Flatten": flatten,
     "Size": lambda op, x: torch.tensor(x.numel()),
     "Where": where,
+    "Trilu": triangle,
     "Shape": lambda op, x: torch.tensor(x.shape)[op.integer("start", 0) : op.attributes.get("end")],
     "Identity": _one(lambda x: x),
     "Neg": _one(torch.neg),
@@ -288,7 +295,10 @@ FOLDS: dict[str, Fold] = {
     "Max": _two(torch.maximum),
     "Equal": _two(torch.eq),
     "Less": _two(torch.lt),
+    "LessOrEqual": _two(torch.le),
     "Greater": _two(torch.gt),
+    "GreaterOrEqual": _two(torch.ge),
     "And": _two(torch.logical_and),
     "Or": _two(torch.logical_or),
+    "Xor": _two(torch.logical_xor),
 }

@@ -6,7 +6,7 @@ _UNFITTED = "is an activation without a fitted FS neuron; replace it by ReLU, Si
 _BOUNDED = "is an activation without a fitted FS neuron; replace it by Tanh, Sigmoid or Hardtanh and fine-tune"
 _RECURRENT = "is a recurrent layer in a form that is not supported; give it a padded tensor, not a packed sequence"
 _STATISTICS = "normalises in a way that is not supported; use BatchNorm, LayerNorm or GroupNorm"
-_SAMPLING = "samples at places that depend on the data; use an interpolation or a convolution"
+_SAMPLING = "takes each element from a place of its own; use an interpolation, a convolution, or index_select"
 _WINDOWS = "takes windows apart or puts them together; write it as a convolution, or with reshape and permute"
 _TRAINING = "is random: the network is in training mode; call model.eval() before loading or exporting it"
 BRANCHES = (
@@ -24,7 +24,8 @@ _RANDOM = (
 )
 _ITEM = "reads a number from the data to compute with; keep it a tensor, as x.amax((1, 2), keepdim=True)"
 _ORDER = "puts elements in an order that depends on the data; remove it: respike reads out the logits"
-_CONTRACTION = "is a sum of products in Einstein's notation; write it as permute and matmul, or as a linear layer"
+_BILINEAR = "multiplies two signals by weights; write it as a linear layer of one, a product with the other, and a sum"
+_WRITES = "writes elements by their numbers; write slices, or choose by a fixed mask with torch.where"
 
 ADVICE: dict[str, str] = {
     **dict.fromkeys(("mish", "softplus", "log_sigmoid"), _UNFITTED),
@@ -43,6 +44,7 @@ ADVICE: dict[str, str] = {
     **dict.fromkeys(("argmax", "argmin", "topk", "sort", "max", "min"), _ORDER),
     **dict.fromkeys(("item", "_local_scalar_dense", "nonzero"), _ITEM),
     **dict.fromkeys(("LPPool1d", "LPPool2d", "LPPool3d"), "use average pooling"),
-    **dict.fromkeys(("einsum", "bilinear", "baddbmm", "addbmm"), _CONTRACTION),
+    **dict.fromkeys(("bilinear", "_trilinear", "Bilinear"), _BILINEAR),
+    **dict.fromkeys(("index_put", "_unsafe_index_put", "scatter", "index_copy", "masked_scatter"), _WRITES),
 }
 DEFAULT = "is not supported; docs/networks/operators.md lists what is"

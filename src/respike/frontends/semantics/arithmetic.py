@@ -6,8 +6,21 @@ from collections.abc import Sequence
 
 import torch
 
-from respike.frontends.semantics.call import Call, Operand, Refused, Signal, alike, anywhere, broadcast, is_number
+from respike.frontends.semantics.call import (
+    Call,
+    Operand,
+    Refused,
+    Signal,
+    alike,
+    anywhere,
+    broadcast,
+    is_number,
+    weights,
+)
 from respike.ir import Activation, Add, Divide, ElementwiseAffine, Multiply, Root
+
+UNREACHED = 1e30
+"""What stands for infinity, where masks write it: finite, and the exponential of its negative is zero."""
 
 
 def add(call: Call, x: Operand, y: Operand, alpha: float = 1) -> Signal:
@@ -109,6 +122,27 @@ def inverse_root(call: Call, x: Operand) -> Signal:
     """`1 / √x`, which norms take; anywhere else it is refused."""
     source = anywhere(x)
     return reciprocal(call, call.like(source, Activation(call.part("root"), (source.name,), Root())))
+
+
+def chosen(call: Call, mask: Operand, x: Operand, y: Operand) -> Signal:
+    """`x` where a fixed mask is true, and `y` elsewhere."""
+    first = weights(mask).bool()
+    parts = [(x, first), (y, ~first)]
+    signals = [(value, place) for value, place in parts if isinstance(value, Signal)]
+    if len(signals) == 2:
+        kept_of_x, kept_of_y = (affine(call, value, place, 0.0, "chosen") for value, place in signals)
+        return add(call, kept_of_x, kept_of_y)
+    ((source, kept),) = signals
+    constant = next(value for value, _ in parts if not isinstance(value, Signal))
+    filled = call.constant(constant).clamp(-UNREACHED, UNREACHED)
+    return affine(call, source, kept, torch.where(kept, torch.zeros_like(filled), filled))
+
+
+def triangle(call: Call, x: Operand, diagonal: int = 0, *, upper: bool = False) -> Signal:
+    """The elements of the last two dimensions on a diagonal and below it, or above it; zeros elsewhere."""
+    source = anywhere(x)
+    ones = call.constant(torch.ones(source.layout.size(-2), source.layout.size(-1)))
+    return affine(call, source, ones.triu(diagonal) if upper else ones.tril(diagonal), 0.0)
 
 
 def affine(call: Call, x: Signal, scale: Operand, shift: Operand, part: str = "") -> Signal:

@@ -7,14 +7,11 @@ import math
 import torch
 from torch import Tensor
 
-from respike.frontends.semantics.arithmetic import affine
+from respike.frontends.semantics.arithmetic import UNREACHED, affine
 from respike.frontends.semantics.call import Call, Operand, Refused, Signal, alike, anywhere, weights
 from respike.frontends.semantics.layers import linear, transposed
 from respike.frontends.semantics.shaping import reshape
 from respike.ir import Add, Linear, MatMul, Permute, Softmax
-
-_MASKED = -1e30
-"""What is added to masked products in place of minus infinity: finite, and its exponential is zero."""
 
 
 def matmul(call: Call, x: Operand, y: Operand) -> Signal:
@@ -127,5 +124,5 @@ def _additive(mask: Tensor) -> Tensor:
     if mask.dtype == torch.bool:
         if not bool(mask.any(-1).all()):
             raise Refused("masks all keys of a query, whose result is then not defined")
-        return torch.zeros(mask.shape).masked_fill(~mask, _MASKED)
-    return mask.clamp(min=_MASKED)
+        return torch.zeros(mask.shape).masked_fill(~mask, -UNREACHED)
+    return mask.clamp(min=-UNREACHED)

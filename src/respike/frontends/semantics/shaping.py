@@ -21,6 +21,7 @@ from respike.frontends.semantics.call import (
     any_numbers,
     broadcast,
     signal,
+    weights,
 )
 from respike.frontends.semantics.matrices import along
 from respike.ir import Concat, ElementwiseAffine, Pad, Permute, Reshape, Slice
@@ -167,6 +168,17 @@ def gather(call: Call, x: Operand, dim: int, places: Sequence[int]) -> Signal:
     return along(call, source, dim, torch.eye(size, dtype=torch.float64)[wanted])
 
 
+def diagonal(call: Call, x: Operand, offset: int = 0, first: int = 0, second: int = 1) -> Signal:
+    """The elements whose places along two dimensions are the same, or differ by `offset`, behind the others."""
+    source = any_numbers(x)
+    rows, columns = source.layout.size(first), source.layout.size(second)
+    ends = [d % source.ndim for d in (first, second)]
+    turned = permute(call, source, [*(d for d in range(source.ndim) if d not in ends), *ends])
+    layout = replace(turned.layout, shape=(*turned.shape[:-2], rows * columns))
+    places = [r * columns + r + offset for r in range(rows) if 0 <= r + offset < columns]
+    return gather(call, _reshaped(call, turned, layout), -1, places)
+
+
 def concat(call: Call, parts: Sequence[Operand], dim: int = 0) -> Signal:
     """Signals one behind the other; constants among them are added where zeros have been put for them."""
     sources = alike((part for part in parts if isinstance(part, Signal)), whole=True)
@@ -207,6 +219,18 @@ def _zeros_beside(call: Call, name: str, dims: int, before: int, after: int) -> 
     """Zeros in front of and behind a value, along the first of its last `dims` dimensions."""
     amounts = (*(0, 0) * (dims - 1), before, after)
     return call.emit(Pad(call.part("pad"), (name,), amounts)) if before or after else name
+
+
+def written(call: Call, x: Operand, part: Operand, dim: int, start: int, stop: int) -> Signal:
+    """`x` with a part of it, along a dimension, in the place of its elements `start` … `stop - 1`."""
+    size = x.layout.size(dim) if isinstance(x, Signal) else weights(x).shape[dim]
+    parts = [_piece(call, x, dim, *side) for side in ((0, start), (stop, size)) if side[0] < side[1]]
+    parts.insert(start > 0, part)
+    return concat(call, parts, dim) if len(parts) > 1 else any_numbers(part)
+
+
+def _piece(call: Call, x: Operand, dim: int, start: int, stop: int) -> Operand:
+    return slice_(call, x, dim, start, stop) if isinstance(x, Signal) else weights(x).narrow(dim, start, stop - start)
 
 
 def stack(call: Call, parts: Sequence[Operand], dim: int = 0) -> Signal:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import fx
 from torch._ops import OpOverload
-from torch.export import ExportedProgram
+from torch.export import ExportedProgram, default_decompositions
 
 _MAY_RETURN_ITS_INPUT = frozenset(
     ("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "contiguous", "to", "type_as", "getitem")
@@ -20,8 +20,8 @@ def functional(
 ) -> ExportedProgram:
     """The program itself where every operator is known, else the same one decomposed by `torch.export`.
 
-    Decomposing traces the graph anew, which takes longer than all the rest of loading. It replaces operators that only
-    rearrange others (`expand_as`), and in-place operators, also those that change a view.
+    Decomposing traces the graph anew, which takes longer than all the rest of loading. It replaces operators that are
+    made of others (`expand_as`, `hstack`, `einsum`), and in-place operators, also those that change a view.
 
     Args:
         program: what `torch.export` gave; layers are kept whole.
@@ -30,24 +30,33 @@ def functional(
     """
     if _is_known(program, known):
         return program
-    with quiet(), torch.no_grad():  # type: ignore[attr-defined]
-        decomposed: ExportedProgram = program.run_decompositions({})
-    return decomposed
+    made_of_others = default_decompositions()
+    taken_apart: set[object] = set()
+    while True:
+        unknown = {node.target for node in _unknown(program, known)} - taken_apart
+        table = {operator: made_of_others[operator] for operator in unknown if operator in made_of_others}
+        with quiet(), torch.no_grad():  # type: ignore[attr-defined]
+            program = program.run_decompositions(table)
+        if not table:
+            return program
+        taken_apart |= table.keys()
 
 
 def _is_known(program: ExportedProgram, known: Callable[[fx.Node, bool], bool]) -> bool:
+    calls = (node for node in program.graph.nodes if node.op == "call_function")
+    changes = (is_in_place(node) and not _changes_only_its_own(node) for node in calls)
+    return not any(changes) and not any(True for _ in _unknown(program, known))
+
+
+def _unknown(program: ExportedProgram, known: Callable[[fx.Node, bool], bool]) -> Iterator[fx.Node]:
+    """The calls of operators that are not known."""
     inputs = set(program.graph_signature.user_inputs)
     dependent: set[fx.Node] = set()
     for node in program.graph.nodes:
         if node.name in inputs or any(source in dependent for source in node.all_input_nodes):
             dependent.add(node)
-        if node.op != "call_function":
-            continue
-        if is_in_place(node) and not _changes_only_its_own(node):
-            return False
-        if not known(node, node in dependent):
-            return False
-    return True
+        if node.op == "call_function" and not known(node, node in dependent):
+            yield node
 
 
 def is_in_place(node: fx.Node) -> bool:

@@ -70,7 +70,7 @@ def is_known(node: fx.Node, depends_on_input: bool) -> bool:
     if not isinstance(node.target, OpOverload):
         return getattr(node.target, "__module__", None) == "_operator"
     name = operator_name(node).rstrip("_")
-    if isinstance(node.meta.get("val"), torch.SymInt):
+    if isinstance(node.meta.get("val"), torch.SymInt) or name in ADVICE:
         return True
     return name in _COMPARISONS or _translator(node) is not None if depends_on_input else name in EVALUATED
 
@@ -100,6 +100,7 @@ class _Walk:
         self.refused: dict[str, str] = {}
         self.values: dict[fx.Node, Any] = {}
         self.batch_sizes: set[object] = set()  # torch.export knows a size for each input
+        self.found: dict[object, int] = {}  # the sizes that the graph leaves open
         placeholders = [node for node in program.graph.nodes if node.op == "placeholder"]
         self.dtype = _number_type(placeholders)
         self.allowance = Allowance(sum(t.numel() for t in program.state_dict.values() if isinstance(t, Tensor)))
@@ -129,7 +130,7 @@ class _Walk:
         """Find the value of one operator call, or note why it cannot be converted."""
         value = node.meta.get("val")
         operands = [self.values.get(n) for n in node.all_input_nodes]
-        if isinstance(value, torch.SymInt) and value.node.hint is not None:
+        if isinstance(value, torch.SymInt | torch.SymBool):
             self.values[node] = value.node.hint  # a batch size; shapes are read off the results instead
             return
         try:
@@ -189,6 +190,9 @@ class _Walk:
         """A result with the layout that the graph knows, so that no operator can hand on an old one."""
         if not isinstance(part, Signal):
             return part
+        for dim, size in enumerate(meta.shape[: part.ndim]):
+            if isinstance(size, torch.SymInt) and dim != part.layout.batch:
+                self.found[_size(size)] = part.layout.size(dim)
         layout = replace(self.layout(meta), slower=part.layout.slower)
         if layout.shape != part.shape:
             raise Refused(f"gives {list(part.shape)} for each sample where the graph says {list(layout.shape)}")
@@ -212,17 +216,26 @@ class _Walk:
             raise Refused(f"changes the number type from {self.dtype} to {value.dtype}")
         if value.dtype == torch.bool:
             raise Refused(MASKS)
-        if value.ndim and all(type(n) is int for n in value.shape) and value.shape[0] in self.batch_sizes:
-            return Layout(tuple(value.shape[1:]))  # exported for one batch size
-        open_sizes = [dim for dim, size in enumerate(value.shape) if type(size) is not int]
+        shape = tuple(self.size(n) for n in value.shape)
+        if shape and all(type(n) is int for n in shape) and shape[0] in self.batch_sizes:
+            return Layout(shape[1:])  # exported for one batch size
+        open_sizes = [dim for dim, size in enumerate(shape) if type(size) is not int]
         if len(open_sizes) != 1:
             raise Refused(MIXES)
         (batch,) = open_sizes
-        merged, symbol = _size(value.shape[batch]).as_coeff_Mul()  # type: ignore[attr-defined]
+        merged, symbol = shape[batch].as_coeff_Mul()
         if symbol not in self.batch_sizes or not merged.is_Integer:
             raise Refused(MIXES)
         inside = (int(merged),) if merged != 1 else ()
-        return Layout((*value.shape[:batch], *inside, *value.shape[batch + 1 :]), batch, int(merged))
+        return Layout((*shape[:batch], *inside, *shape[batch + 1 :]), batch, int(merged))
+
+    def size(self, size: int | torch.SymInt) -> Any:
+        """A size as a number, also where the graph leaves open what the values of a constant decide."""
+        expression = _size(size)
+        if isinstance(expression, int):
+            return expression
+        filled = expression.subs(self.found)  # type: ignore[attr-defined]
+        return int(filled) if filled.is_Integer else filled
 
     def outputs(self) -> tuple[str, ...]:
         """The names of the outputs, in order."""

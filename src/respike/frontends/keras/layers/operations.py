@@ -173,6 +173,13 @@ def squeeze(call: LayerCall, x: Signal) -> Signal:
     return shaping.squeeze(call, call.plain(x), None if axis is None else several(axis))
 
 
+def triangle(*, upper: bool) -> Translator:
+    """Zeros above a diagonal, or below it."""
+    return means(arithmetic.triangle)(
+        lambda call, x: arithmetic.triangle(call, call.plain(x), call.option("k", 0), upper=upper)
+    )
+
+
 def filled(value: float) -> Translator:
     """One number in the shape of a signal."""
     return means(shaping.filled_like)(lambda call, x: shaping.filled_like(call, call.plain(x), value))
@@ -208,6 +215,8 @@ OPERATIONS: dict[str, Translator] = {
     "Maximum": broadcasting(activations.maximum),
     "Minimum": broadcasting(activations.minimum),
     "Square": arithmetic.square,
+    "Tril": triangle(upper=False),
+    "Triu": triangle(upper=True),
     "Power": arithmetic.power,
     "Sqrt": arithmetic.root,
     "Rsqrt": arithmetic.inverse_root,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from respike.frontends.onnx.call import Operator
 from respike.frontends.semantics import Signal, arithmetic, products
-from respike.frontends.semantics.call import Operand, Translator
+from respike.frontends.semantics.call import Operand, Translator, number
 from respike.frontends.semantics.meaning import means
 
 
@@ -20,6 +20,12 @@ def sum_(op: Operator, *parts: Operand) -> Signal:
 def mean(op: Operator, *parts: Operand) -> Signal:
     """The mean of any number of values."""
     return arithmetic.average(op, parts)
+
+
+@means(arithmetic.triangle)
+def triangle(op: Operator, x: Operand, diagonal: Operand = 0) -> Signal:
+    """Zeros above a diagonal, or below it."""
+    return arithmetic.triangle(op, x, int(number(diagonal)), upper=bool(op.integer("upper", 1)))
 
 
 def along_axis(function: Callable[..., Signal], *, log: bool) -> Translator:
@@ -43,6 +49,8 @@ ARITHMETIC: dict[str, Translator] = {
     "Reciprocal": arithmetic.reciprocal,
     "Pow": arithmetic.power,
     "Sqrt": arithmetic.root,
+    "Where": arithmetic.chosen,
+    "Trilu": triangle,
     "Sum": sum_,
     "Mean": mean,
     "MatMul": products.matmul,

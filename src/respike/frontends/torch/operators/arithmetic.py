@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from respike.frontends.semantics import activations, arithmetic
+from respike.frontends.semantics import ADVICE, activations, arithmetic
 from respike.frontends.semantics.call import Call, Operand, Refused, Signal, Translator
 from respike.frontends.semantics.meaning import means
 
@@ -24,6 +24,26 @@ def div(call: Call, x: Operand, y: Operand, rounding_mode: str | None = None) ->
     return quotient if rounding_mode is None else activations.floor(call, quotient, "floor")
 
 
+@means(arithmetic.chosen)
+def where(call: Call, mask: Operand, x: Operand | None = None, y: Operand | None = None) -> Signal:
+    """One value where a fixed mask is true, and another one elsewhere."""
+    if x is None or y is None:
+        raise Refused(ADVICE["nonzero"])
+    return arithmetic.chosen(call, mask, x, y)
+
+
+@means(arithmetic.chosen)
+def masked_fill(call: Call, x: Operand, mask: Operand, value: Operand) -> Signal:
+    """A constant where a fixed mask is true."""
+    return arithmetic.chosen(call, mask, value, x)
+
+
+@means(arithmetic.triangle)
+def upper_triangle(call: Call, x: Operand, diagonal: int = 0) -> Signal:
+    """Zeros below a diagonal."""
+    return arithmetic.triangle(call, x, diagonal, upper=True)
+
+
 aten = torch.ops.aten
 
 ARITHMETIC: dict[object, Translator] = {
@@ -38,4 +58,8 @@ ARITHMETIC: dict[object, Translator] = {
     aten.pow: arithmetic.power,
     aten.sqrt: arithmetic.root,
     aten.rsqrt: arithmetic.inverse_root,
+    aten.where: where,
+    aten.masked_fill: masked_fill,
+    aten.tril: arithmetic.triangle,
+    aten.triu: upper_triangle,
 }

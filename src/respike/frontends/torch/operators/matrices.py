@@ -8,7 +8,17 @@ import torch
 from torch import Tensor
 
 from respike.frontends.semantics import matrices, shaping
-from respike.frontends.semantics.call import Call, Operand, Refused, Result, Signal, Translator, anywhere, signal
+from respike.frontends.semantics.call import (
+    Call,
+    Operand,
+    Refused,
+    Result,
+    Signal,
+    Translator,
+    anywhere,
+    signal,
+    weights,
+)
 from respike.frontends.semantics.meaning import means
 from respike.frontends.torch.call import Ints, TorchCall, reduced, several
 
@@ -57,11 +67,16 @@ def expand(call: TorchCall, x: Operand, *_: object, **__: object) -> Signal:
 
 
 @means(matrices.repeat_interleave)
-def repeat_interleave(call: Call, x: Operand, times: int, dim: int | None = None, **_: object) -> Signal:
-    """Each element along a dimension so and so often."""
-    if dim is None or not isinstance(times, int):
-        raise Refused("repeats the flattened batch, or elements by different numbers; name the dimension, one number")
-    return matrices.repeat_interleave(call, x, times, dim)
+def repeat_interleave(call: Call, x: Operand, times: int | Tensor, dim: int | None = None, **_: object) -> Signal:
+    """Each element along a dimension so and so often, or by a number for each."""
+    if dim is None:
+        raise Refused("repeats the flattened batch; name the dimension")
+    if isinstance(times, int):
+        return matrices.repeat_interleave(call, x, times, dim)
+    counts = weights(times)
+    if counts.numel() == 1:
+        return matrices.repeat_interleave(call, x, int(counts), dim)
+    return shaping.gather(call, x, dim, torch.arange(len(counts)).repeat_interleave(counts).tolist())
 
 
 @means(matrices.cumulative_sum)
@@ -80,10 +95,10 @@ def index_select(call: Call, x: Operand, dim: int, index: Operand) -> Signal:
 
 @means(shaping.gather)
 def index(call: Call, x: Operand, indices: Sequence[Operand | None]) -> Signal:
-    """Elements along one dimension by a fixed list of numbers, `x[:, [2, 0, 1]]`."""
+    """Elements along one dimension by a fixed list of numbers or of truth values, `x[:, [2, 0, 1]]`."""
     match [(dim, numbers) for dim, numbers in enumerate(indices) if numbers is not None]:
         case [(dim, Tensor(ndim=1) as numbers)]:
-            return index_select(call, x, dim, numbers.nonzero() if numbers.dtype == torch.bool else numbers)
+            return index_select(call, x, dim, numbers.nonzero()[:, 0] if numbers.dtype == torch.bool else numbers)
         case _:
             raise Refused("picks elements along several dimensions at once, or by numbers that depend on the input")
 

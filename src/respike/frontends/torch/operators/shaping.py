@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from respike.frontends.semantics import shaping
+from respike.frontends.semantics import matrices, shaping
 from respike.frontends.semantics.advice import MASKS
-from respike.frontends.semantics.call import Call, Operand, Refused, Result, Signal, Translator, any_numbers
+from respike.frontends.semantics.call import (
+    MIXES,
+    Call,
+    Operand,
+    Refused,
+    Result,
+    Signal,
+    Translator,
+    any_numbers,
+    broadcast,
+    weights,
+)
 from respike.frontends.semantics.meaning import means
 from respike.frontends.torch.call import UNUSED, Ints, TorchCall, several
+from respike.frontends.torch.operators.matrices import expand
 
 
 def getitem(call: Call, items: Sequence[Signal | Tensor], index: int) -> Result:
@@ -44,6 +57,47 @@ def slice_(
 def narrow(call: TorchCall, x: Operand, dim: int, start: int, length: int) -> Signal:
     """`length` elements from `start` on."""
     return slice_(call, x, dim, start, start + length)
+
+
+@means(shaping.written)
+def slice_scatter(
+    call: TorchCall,
+    x: Operand,
+    part: Operand,
+    dim: int = 0,
+    start: int | None = None,
+    stop: int | None = None,
+    step: int = 1,
+) -> Signal | Tensor:
+    """A slice written over, as `x[:, 1:3] = part` does."""
+    size = call.meta.shape[dim]
+    if step != 1:
+        raise Refused("writes to elements that are not next to each other; choose by a fixed mask with torch.where")
+    if not start and stop in (None, sys.maxsize):
+        return part if isinstance(part, Signal) else weights(part)  # x[:], which is part of x[:, 1:3]
+    if not isinstance(size, int):
+        raise Refused(MIXES)
+    first, last, _ = slice(start, stop).indices(size)
+    return shaping.written(call, x, part, dim, first, last)
+
+
+@means(shaping.written)
+def select_scatter(call: TorchCall, x: Operand, part: Operand, dim: int, index: int) -> Signal:
+    """One element along a dimension written over, as `x[:, 0] = part` does."""
+    size = call.meta.shape[dim]
+    if not isinstance(size, int):
+        raise Refused(MIXES)
+    row = shaping.unsqueeze(call, part, (dim,)) if isinstance(part, Signal) else weights(part).unsqueeze(dim)
+    return shaping.written(call, x, row, dim, index % size, index % size + 1)
+
+
+@means(matrices.expand)
+def copy(call: TorchCall, x: Operand, source: Operand, *_: object, **__: object) -> Signal | Tensor:
+    """What is written to a part, in that part's shape."""
+    if isinstance(source, Signal):
+        return expand(call, source)
+    part = any_numbers(x)
+    return broadcast(call, source, part).expand(1, *part.shape)
 
 
 @means(shaping.roll)
@@ -111,6 +165,10 @@ SHAPING: dict[object, Translator] = {
     aten.slice: slice_,
     aten.narrow: narrow,
     aten.select: shaping.select,
+    aten.diagonal: shaping.diagonal,
+    aten.slice_scatter: slice_scatter,
+    aten.select_scatter: select_scatter,
+    **dict.fromkeys((aten.copy, aten.fill), copy),
     **dict.fromkeys((aten.split, aten.split_with_sizes), shaping.split),
     aten.chunk: shaping.chunk,
     aten.tensor_split: shaping.tensor_split,
