@@ -94,9 +94,10 @@ def test_weights_that_change_in_place_are_seen() -> None:
 
 
 @torch.no_grad()
-def test_large_batches_are_not_repeated() -> None:
+@pytest.mark.parametrize("count", [FEW_IMAGES, FEW_IMAGES + 1])
+def test_large_batches_are_not_repeated(count: int) -> None:
     network = network_of(3)
     plan, probe = setting(network, IntegrateFire())
     for _ in range(3):
-        engines.event(network, plan, images(network, FEW_IMAGES + 1), probe)
-    assert not scripts(network, plan)
+        engines.event(network, plan, images(network, count), probe)
+    assert len(scripts(network, plan)) == (count <= FEW_IMAGES)
