@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from frontends.torch_models import Function
 from respike import SpikingNetwork, load, methods
 from respike.errors import InvalidData, UnsupportedOperator
-from respike.ir import GELU, Activation, Analog, MatMul, Network, RMSNorm, SiLU, Softmax
+from respike.ir import GELU, Activation, Analog, Hardswish, MatMul, Network, RMSNorm, SiLU, Softmax
 from respike.passes import join_inputs
 
 Spelling = Callable[[Any, Tensor], Tensor]
@@ -112,11 +112,14 @@ def test_signals_times_their_gates_are_one_activation(spelling: Spelling, functi
         lambda m, x: x * torch.sigmoid(x + 1),
         lambda m, x: x * (torch.sigmoid(x) + 1),
         lambda m, x: (x + 1) * torch.sigmoid(x),
+        lambda m, x: x * torch.sigmoid(x * torch.linspace(1, 2, 6)),
+        lambda m, x: x * (x / 6 + 0.4).clamp(0, 1),
+        lambda m, x: x * (x / 5 + 0.5).clamp(0, 1),
     ],
 )
 def test_what_only_looks_like_a_gate_stays_a_product(other: Spelling) -> None:
     network = read(other, torch.randn(3, 5, 6))
-    assert not any(isinstance(node.function, GELU | SiLU) for node in network.activations)
+    assert not any(isinstance(node.function, GELU | SiLU | Hardswish) for node in network.activations)
 
 
 FILLS: list[Callable[[Tensor, Tensor], Tensor]] = [

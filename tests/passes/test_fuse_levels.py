@@ -94,7 +94,21 @@ def test_any_evenly_spaced_values(
 def test_scales_of_each_channel() -> None:
     scale = torch.tensor([0.1, 0.25, 0.7]).double().reshape(3, 1)
     network = read(lambda x: (x / scale).clamp(0, 15).round() * scale, torch.randn(40, 3, 2).double() * 5)
-    assert activation(network).levels == 15
+    assert activation(network) == QuantisedReLU(15.0, 15)  # the channels' scales stay beside it
+
+
+@pytest.mark.parametrize("channel", [0, 1])
+def test_what_is_added_or_multiplied_in_one_channel_alone_stays(channel: int) -> None:
+    one = torch.zeros(2).double()
+    one[channel] = 1.0
+    x = torch.linspace(-1.03, 9.51, 80).double().reshape(40, 2)
+    for written in (
+        lambda x: x.clamp(0, 8).round() + one,
+        lambda x: x.clamp(0, 8).round() * (1 + one),
+        lambda x: (x + one).clamp(0, 8).round(),
+        lambda x: (x * (1 + one)).clamp(0, 8).round(),
+    ):
+        assert activation(read(written, x)).levels == 8
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,14 @@ def keeps() -> dict[str, Network]:
         "norm, transposed conv": network((3, 4, 4), batch_norm("n", "x", 3), transposed("c", "n", 3, 2)),
         "norm, relu": network((3, 4, 4), batch_norm("n", "x", 3), relu("r", "n"), conv("c", "r", (2, 3, 1, 1))),
         "affine that broadcasts": network((3, 1), affine("a", "x", 3, 4), linear("l", "a", 2, 4)),
+        "affine that varies from row to row, pool, flatten, linear": network(
+            (3, 4, 4),
+            relu("r", "x"),
+            affine("a", "r", 3, 4, 1),
+            avg_pool("p", "a"),
+            Reshape("f", ("p",), (12,)),
+            linear("l", "f", 2, 12),
+        ),
         "affine that varies in space": network((3, 2, 2), affine("a", "x", 3, 2, 2), conv("c", "a", (2, 3, 1, 1))),
     }
 
