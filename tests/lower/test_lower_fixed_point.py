@@ -300,6 +300,14 @@ def test_the_threshold_scales_with_the_weights(per_channel: bool) -> None:
         assert int(fixed.weights["first"].abs().max()) == 2 ** (bits - 1) - 1
 
 
+@pytest.mark.parametrize(("largest", "sizes"), [([0.0, 0.5, 2.0], [2.0, 0.5, 2.0]), ([0.0] * 3, [1.0] * 3)])
+def test_a_channel_without_weights_takes_the_layer_s_largest(largest: list[float], sizes: list[float]) -> None:
+    weight = torch.tensor(largest, dtype=torch.float64).reshape(3, 1)
+    network, plan = _chain(Linear("l", ("x",), weight), Activation("a", ("l",), ReLU()), shape=(1,))
+    thresholds = fixed_point(network, plan, per_channel=True, input_unit=1.0).thresholds["a"]
+    assert thresholds.expand(3).tolist() == [round(127 / size) for size in sizes]
+
+
 @pytest.fixture(scope="module")
 def mnist() -> tuple[Network, Plan, Tensor]:
     calibration = data.load("mnist", "calibration").images[:256]
@@ -376,6 +384,11 @@ def test_two_weights_in_a_row() -> None:
     eye = torch.eye(2, dtype=torch.float64)
     with pytest.raises(InvalidPlan, match=r"'two' reads 'one', which has weights too.*fold"):
         fixed_point(*_chain(Linear("one", ("x",), eye), Linear("two", ("one",), eye), shape=(2,)))
+    for scale in ([1.0, 2.0], [2.0, 1.0]):
+        numbers = torch.tensor([scale], dtype=torch.float64)
+        scaled = ElementwiseAffine("two", ("one",), numbers, torch.zeros_like(numbers))
+        with pytest.raises(InvalidPlan, match="'two' reads 'one'"):
+            fixed_point(*_chain(Linear("one", ("x",), eye), scaled, shape=(2,)))
     norm = BatchNorm("bn", ("conv",), eye[0], eye[0], None, None, 1e-5)
     conv = Conv("conv", ("x",), torch.ones(2, 1, 1, 1, dtype=torch.float64), None, (1, 1), (0, 0), (1, 1))
     with pytest.raises(InvalidPlan, match="'bn' reads 'conv'"):
