@@ -1,4 +1,4 @@
-"""The five verbs given something else altogether: each says what it takes, and how one gets it."""
+"""Verbs given something else altogether: each says what it takes, and how one gets it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from respike import SpikingNetwork, compare, load, measure, methods, prepare, refine, simulate
+import respike
+from respike import SpikingNetwork, compare, hardware, load, measure, methods, prepare, refine, simulate
 from respike.errors import InvalidData, InvalidOption, RespikeError
 
 MODEL = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3)).eval()
@@ -17,6 +18,7 @@ IMAGES, LABELS = torch.rand(8, 4), torch.arange(8) % 3
 NET = load(MODEL, IMAGES)
 PLAN = methods.max_norm(NET, IMAGES, steps=3)
 SPIKING = SpikingNetwork(NET, PLAN)
+anything: Any = respike
 any_measure: Any = measure
 any_method: Any = methods.max_norm
 any_network: Any = SpikingNetwork
@@ -48,6 +50,25 @@ CASES: list[tuple[Callable[[], object], type[RespikeError], str]] = [
     (lambda: any_measure(SPIKING, 3), InvalidData, "two tensors.*got int"),
     (lambda: any_method(NET, 3), InvalidData, "a tensor, or batches of them, not a int"),
     (lambda: any_method(NET, IMAGES.numpy()), InvalidData, "calibration set.*got ndarray"),
+    (lambda: any_compare(MODEL, ["fit"], (IMAGES, LABELS)), InvalidOption, "network must be a Network, not a Seq"),
+    (lambda: anything.diagnose(NET, IMAGES, LABELS), InvalidOption, "spiking must be a SpikingNetwork, not a Network"),
+    (lambda: anything.recommend(MODEL, IMAGES, (IMAGES, LABELS)), InvalidOption, "network must be a Network, not a S"),
+    (lambda: anything.tuning.tune(SPIKING, IMAGES, (IMAGES, LABELS), storage="s"), InvalidOption, "must be a Network"),
+    (lambda: anything.report.observe(NET, (IMAGES, LABELS)), InvalidOption, "spiking must be a SpikingNetwork"),
+    (lambda: anything.hardware.check(NET, hardware.ALL[0]), InvalidOption, "spiking must be a SpikingNetwork"),
+    (lambda: anything.hardware.check(SPIKING, "loihi2"), InvalidOption, r"chip must be a Chip.*respike\.hardware\.ALL"),
+    (lambda: anything.export.to_nir(NET), InvalidOption, "converted must be a SpikingNetwork, not a Network"),
+    (
+        lambda: anything.export.write_nir(SPIKING, "net.nir"),
+        InvalidOption,
+        "must be a SpikingNetwork, not a str",
+    ),
+    (lambda: anything.export.write_folder("net", MODEL), InvalidOption, "converted must be a SpikingNetwork"),
+    (lambda: anything.export.to_program(NET), InvalidOption, "spiking must be a SpikingNetwork"),
+    (lambda: anything.export.write_torch_archive("a.pt2", None), InvalidOption, "must be a SpikingNetwork, not a None"),
+    (lambda: anything.lower.fixed_point(SPIKING, PLAN), InvalidOption, "network must be a Network, not a SpikingNet"),
+    (lambda: anything.lower.fixed_point(NET, SPIKING), InvalidOption, "plan must be a Plan, not a SpikingNetwork"),
+    (lambda: anything.lower.unit_spikes(NET, None), InvalidOption, "plan must be a Plan"),
     (lambda: any_compare(NET, IMAGES, (IMAGES, LABELS), ["fit"]), InvalidOption, "methods is a list"),
 ]
 

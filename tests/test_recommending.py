@@ -16,7 +16,7 @@ from respike.export import to_nir
 from respike.export.targets import SINABS
 from respike.ir import Activation, Linear, Network, Sigmoid
 from respike.neurons import IntegrateFire
-from respike.recommending import PREFERENCES, Recommendation
+from respike.recommending import PREFERENCES, LosesMore, Recommendation
 
 
 def network(*, gate: bool = False) -> Network:
@@ -102,8 +102,11 @@ def test_bad_input() -> None:
 
 
 def test_what_cannot_be_had_says_what_can() -> None:
-    with pytest.raises(InvalidOption, match="no conversion that was tried loses at most 0 points") as refusal:
+    with pytest.raises(LosesMore, match="no conversion that was tried loses at most 0 points") as refusal:
         found(lose=0.0, binary=True)
+    losses = [one.loss + one.error for one in refusal.value.tried]
+    assert losses == sorted(losses)
+    assert not any(one.accepted for one in refusal.value.tried)
     (advice,) = (part for part in refusal.value.args if isinstance(part, Argument))
     assert isinstance(advice.value, float)
     again = found(lose=advice.value, binary=True)

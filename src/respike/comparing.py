@@ -22,6 +22,7 @@ from respike.progress import Progress, shown, silent
 from respike.report.page_data import names
 from respike.spiking import SpikingNetwork
 from respike.summarised import Summarised, called, counted
+from respike.typed import NETWORK, check_kind
 
 T = TypeVar("T")
 Named: TypeAlias = str | Method[Any]
@@ -192,6 +193,7 @@ def compare(
             calibration images too.
         RespikeError: no method converts the network; the error is the first one's.
     """
+    check_kind("network", network, Network, NETWORK)
     wanted = [_chosen(one) for one in _listed(methods)]
     needing = [one.method.name for one in wanted if one.method.needs_calibration]
     if needing and calibration is None:

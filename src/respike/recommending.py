@@ -22,6 +22,7 @@ from respike.methods import Method
 from respike.progress import Progress, shown, silent
 from respike.refine import Step
 from respike.spiking import SpikingNetwork
+from respike.typed import NETWORK, check_kind
 
 PREFERENCES: Mapping[str, Callable[[Report], float]] = {
     "energy": lambda report: report.energy_ratio,
@@ -124,6 +125,21 @@ class Recommendation:
         return json.dumps(plain(self), indent=1, default=lambda value: vars(value) or str(value)) + "\n"
 
 
+class LosesMore(InvalidOption):
+    """Nothing that was tried loses as little as is allowed; the message says what may be lost instead.
+
+    Args:
+        parts: of the message.
+        tried: the conversions, the one that loses least first.
+        left_out: why families of conversions were not tried to the end, by their names.
+    """
+
+    def __init__(self, *parts: str | Argument, tried: tuple[Candidate, ...], left_out: Mapping[str, str]) -> None:
+        super().__init__(*parts)
+        self.tried = tried
+        self.left_out = left_out
+
+
 def recommend(
     network: Network,
     calibration: Tensor,
@@ -157,11 +173,12 @@ def recommend(
         The conversion, with the others that were tried.
 
     Raises:
-        InvalidOption: nothing loses so little; the message says what would.
+        LosesMore: nothing loses so little; the message says what would, and it holds what was tried.
         InvalidData: held-out images that the methods see.
         InvalidNetwork: a network in which nothing would spike.
         InvalidPlan: the network has layers that none of the methods converts.
     """
+    check_kind("network", network, Network, NETWORK)
     Bounds(0, 100).check("lose", lose)
     if prefer not in PREFERENCES:
         raise UnknownName("preference", prefer, PREFERENCES)
@@ -218,12 +235,14 @@ class _Search:
             return
         if not self.rejected:
             raise self.refused[0]
-        best = min(self.rejected, key=lambda one: one.loss + one.error)
+        best, *_ = tried = tuple(sorted(self.rejected, key=lambda one: one.loss + one.error))
         enough = math.ceil(100 * (best.loss + best.error)) / 100
-        raise InvalidOption(
+        raise LosesMore(
             f"no conversion that was tried loses at most {self.lose:g} points; {best.method} of "
             f"{best.report.latency} steps loses {best.loss:.2f} ± {best.error:.2f}: allow ",
             Argument("lose", enough),
+            tried=tried,
+            left_out=self.left_out,
         )
 
     def _too_dear(self, family: Family, steps: int) -> bool:

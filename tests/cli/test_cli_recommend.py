@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from cli.running import Runner
-from respike import SpikingNetwork, data
+from respike import SpikingNetwork, data, methods, recommending
 from respike.cli.sources import Source
 from respike.data import Dataset
+from respike.recommending import Family
 
 _SMALL = """
 import torch
@@ -52,6 +53,19 @@ def test_the_command_that_it_ends_with_converts(
     assert respike(*shlex.split(command)[1:]).code == 0
     plan = SpikingNetwork.load("small_net-net.respike").plan
     assert (plan.method, plan.options["steps"]) == (tree["chosen"]["method"], tree["chosen"]["options"]["steps"])
+
+
+@pytest.mark.usefixtures("_training_images")
+def test_where_nothing_is_found_the_table_shows_what_was_tried(
+    respike: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recommending, "FAMILIES", (Family(methods.max_norm, (2, 3), binary=True),))
+    run = respike("recommend", "mnist-mlp", "--images", 200, "--calibration", 50, "--lose", 0, "--binary")
+    assert run.code == 2
+    assert "no conversion that was tried loses at most 0 points" in " ".join(run.err.split())
+    rows = [line for line in run.out.splitlines() if line.startswith("max_norm")]
+    assert rows
+    assert all("loses more" in line for line in rows)
 
 
 def test_bad_input(respike: Runner, tmp_path: Path) -> None:

@@ -69,6 +69,17 @@ def test_a_narrow_terminal_cuts_no_number(width: int) -> None:
         assert number in text
 
 
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_further_lines_of_what_stands_below_a_table_are_indented(width: int) -> None:
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(summary([replace(REPORT, steps_to_network_accuracy=None)]))
+    _, _, below = capture.get().partition("net, not spiking")
+    starts = [line.split(":")[0] for line in below.splitlines()[1:] if not line.startswith("  ")]
+    assert starts == ["from step", "never", "all steps, then", "synaptic ops", "energy ratio"]
+    assert max(map(len, below.splitlines())) <= width
+
+
 @pytest.mark.parametrize(
     ("number", "written"),
     [

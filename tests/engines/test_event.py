@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -202,6 +203,44 @@ def test_currents_of_steps_reach_neurons_that_take_gathered_sums(nodes: str) -> 
     assert_same(
         engines.batched(network, plan, given, everything(network)), engine(network, plan, given, everything(network))
     )
+
+
+def half(name: str, source: str) -> ElementwiseAffine:
+    return ElementwiseAffine(name, (source,), torch.full((1,), 0.5).double(), torch.zeros(1).double())
+
+
+LINEAR_BLOCKS: dict[str, Callable[[str, str], list[Node]]] = {
+    "itself": lambda before, name: [half(f"{name}h", before), Add(name, (f"{name}h", f"{name}h"))],
+    "scaled": lambda before, name: [
+        half(f"{name}h", before),
+        half(f"{name}q", f"{name}h"),
+        Add(name, (f"{name}h", f"{name}q", f"{name}q")),
+    ],
+    "pooled": lambda before, name: [
+        half(f"{name}h", before),
+        AvgPool(f"{name}p", (f"{name}h",), (1, 1), (1, 1), (0, 0)),
+        Add(name, (f"{name}h", f"{name}p")),
+    ],
+    "moved": lambda before, name: [
+        half(f"{name}h", before),
+        Permute(f"{name}p", (f"{name}h",), (0, 1, 2, 3)),
+        Add(name, (f"{name}h", f"{name}p")),
+    ],
+}
+
+
+@needs_compiler
+@pytest.mark.parametrize("block", LINEAR_BLOCKS.values(), ids=LINEAR_BLOCKS.keys())
+def test_chains_of_additions_do_not_double_the_work(block: Callable[[str, str], list[Node]]) -> None:
+    """Each of 40 additions reads the one before twice, so that spikes come to the last one on 2^40 ways."""
+    nodes, before = [], "r"
+    for name in (*(f"block{n}" for n in range(39)), "a"):
+        nodes += block(before, name)
+        before = name
+    network, given = network_through(nodes), dyadic(5, *IMAGE, seed=1).abs()
+    plan = Plan({node.name: Site(1.0) for node in network.activations}, Steady(20))
+    probe = Probe(fan_out=fan_outs(network))
+    assert_same(engines.batched(network, plan, given, probe), engine(network, plan, given, probe))
 
 
 @needs_compiler

@@ -244,6 +244,11 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     words = ("--coding", "integrate", "--refine", "spiking_output")
     fits = respike("check", "mnist-cnn", "--method", "model_norm", "--steps", 8, "--target", "speck", *words)
     assert fits.code == 0, fits.out
+    given = ("check", "mnist-mlp", "--method", "calibrated", "--steps", 8, "--calibration", 20, "--target", "loihi2")
+    broken = respike(*given)
+    assert (broken.code, "1 limit is broken" in broken.out) == (1, True)
+    assert "the method calibrated does so with --no-each-step" in " ".join(broken.out.split())
+    assert respike(*given, "--no-each-step").code == 0
     assert "did you mean 'speck'" in respike.refused("check", "mnist-cnn", "--method", "model_norm", "--target", "spek")
 
 

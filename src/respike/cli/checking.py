@@ -15,11 +15,13 @@ from respike.cli.evaluating import spiking_network
 from respike.cli.networks import find
 from respike.cli.sources import Source
 from respike.cli.tables.grid import Column, Grid, Kind, Row
+from respike.cli.tables.notes import Notes
 from respike.cli.wording import joined
 from respike.hardware import ALL, Fit
 from respike.hardware import check as fit_of
 from respike.hardware import find as chip_named
 from respike.lower.fixed_point import BITS
+from respike.summarised import counted
 
 DOES_NOT_FIT = 1
 """The exit code where a limit is broken."""
@@ -66,8 +68,8 @@ def check(
     OUT.print(Text(fit.chip.title, "bold"), "")
     OUT.print(_grid(fit))
     OUT.print()
-    for line in _lines(fit):
-        OUT.print(line)
+    OUT.print(Notes([_verdict(fit), *(joined(one.parts) for one in fit.broken), fit.chip.notes, "Sources:"], ""))
+    OUT.print(Notes(fit.chip.sources, "", indent=2))
     if not fit.fits:
         raise typer.Exit(DOES_NOT_FIT)
 
@@ -81,16 +83,11 @@ def _grid(fit: Fit) -> Grid:
     return Grid(columns, rows, gap=2)
 
 
-def _lines(fit: Fit) -> list[str]:
+def _verdict(fit: Fit) -> str:
     widths = f"weights of {fit.weight_bits} bits" + (
         f", potentials of {fit.membrane_bits}" if fit.membrane_bits is not None else ""
     )
-    verdict = (
-        [f"it fits: {fit.cores:,} of {fit.chip.cores:,} cores, {widths}"]
-        if fit.fits
-        else [
-            f"it does not fit ({widths}): {len(fit.broken)} limits are broken",
-            *(joined(one.parts) for one in fit.broken),
-        ]
-    )
-    return [*verdict, fit.chip.notes, "Sources:", *(f"  {source}" for source in fit.chip.sources)]
+    if fit.fits:
+        return f"it fits: {fit.cores:,} of {fit.chip.cores:,} cores, {widths}"
+    broken = f"{counted(len(fit.broken), 'limit')} {'is' if len(fit.broken) == 1 else 'are'} broken"
+    return f"it does not fit ({widths}): {broken}"

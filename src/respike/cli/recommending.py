@@ -12,8 +12,9 @@ from respike.cli.arguments import Force, JsonFile, NetworkName
 from respike.cli.networks import find
 from respike.cli.outputs import Outputs
 from respike.cli.sources import Source
-from respike.cli.tables.recommended import convert_command, recommended
+from respike.cli.tables.recommended import convert_command, recommended, tried
 from respike.export import targets
+from respike.recommending import LosesMore
 
 
 def recommend(
@@ -63,17 +64,21 @@ def recommend(
     simulator = targets.find(target) if target is not None else None
     subject = find(network, source).unconverted()
     scored = subject.held_out(images)
-    with console.progress() as progress:
-        found = respike.recommend(
-            subject.network,
-            subject.calibration,
-            (scored.images, subject.labels(scored)),
-            lose=lose,
-            prefer=prefer,
-            binary=binary,
-            target=simulator,
-            progress=progress,
-        )
+    try:
+        with console.progress() as progress:
+            found = respike.recommend(
+                subject.network,
+                subject.calibration,
+                (scored.images, subject.labels(scored)),
+                lose=lose,
+                prefer=prefer,
+                binary=binary,
+                target=simulator,
+                progress=progress,
+            )
+    except LosesMore as error:
+        outputs.console.print(tried(error.tried, error.left_out))
+        raise
     outputs.console.print(recommended(found, f"{len(scored):,} training images of {scored.name}"))
     outputs.console.print(convert_command(found, network, source, target), soft_wrap=True)
     outputs.write("--json", found.to_json().encode())

@@ -28,6 +28,7 @@ from respike.progress import Progress, shown, silent
 from respike.record import Probe, Recording, decoded
 from respike.simulate import simulate
 from respike.spiking import SpikingNetwork
+from respike.typed import SPIKING, check_kind
 from respike.version import __version__
 
 BATCH_SIZE = 64
@@ -77,6 +78,7 @@ def diagnose(
     Raises:
         InvalidData: no images, wrong shapes, outputs that are not classes, labels that do not fit.
     """
+    check_kind("spiking", spiking, SpikingNetwork, SPIKING)
     if not 0 <= tolerance < 1:
         raise InvalidOption(f"tolerance must be in [0, 1), got {tolerance:g}")
     _check(spiking.network, images, labels)

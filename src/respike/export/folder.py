@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from respike.engines import integers, reference
-from respike.export.portable import CannotExport, Converted, Portable, portable
+from respike.export.portable import CannotExport, Converted, Portable, check_converted, portable
 from respike.export.program import NONE, Save, program_of
 from respike.files import check_new, new
 from respike.ir import Activation, Node
@@ -63,6 +63,7 @@ def write_folder(
         CannotExport: a layer that is not portable.
         InvalidFile: a folder that is there (unless `force`), or cannot be written.
     """
+    check_converted(converted)
     target = Path(path)
     check_new(target, force=force, folder=True)
     lowered = portable(converted, shifts=True)

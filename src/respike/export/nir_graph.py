@@ -22,7 +22,7 @@ import torch
 
 from respike.errors import Argument, RespikeError
 from respike.export.nir_nodes import Wiring, nir_name
-from respike.export.portable import CannotExport, Converted, Pooling, Portable, portable
+from respike.export.portable import CannotExport, Converted, Pooling, Portable, check_converted, portable
 from respike.files import check_new, write
 from respike.plan import Membrane, Quantity, Site, SpikeCount
 from respike.record import OUTPUT
@@ -58,6 +58,7 @@ def write_nir(
         CannotExport: what NIR cannot say, all at once; a layer that is not portable.
         InvalidFile: a file that is there, or cannot be written.
     """
+    check_converted(converted)
     target = Path(path)
     check_new(target, force=force)
     nir = _nir()
@@ -85,6 +86,7 @@ def to_nir(converted: Converted, *, pooling: Pooling = Pooling.SUM, allow_metada
     Raises:
         CannotExport: something that NIR cannot say, without `allow_metadata`.
     """
+    check_converted(converted)
     _nir()
     lowered = portable(converted, pooling)
     _check_neurons(lowered)

@@ -34,6 +34,7 @@ from respike.lower.unit_spikes import thresholds
 from respike.plan import Plan, Quantity, Site, SpikeCount
 from respike.record import OUTPUT
 from respike.spiking import SpikingNetwork
+from respike.typed import SPIKING, check_kind
 
 Converted: TypeAlias = SpikingNetwork | FixedPoint
 """What can be exported: a converted network, in floats or in integers."""
@@ -84,6 +85,12 @@ class Portable:
         """
         scaled = images.double() / self.input_unit
         return scaled.round() if self.bits is not None and not self.plan.coding.spiking else scaled
+
+
+def check_converted(converted: object) -> None:
+    """Refuses what is no conversion, in floats or in integers."""
+    if not isinstance(converted, FixedPoint):
+        check_kind("converted", converted, SpikingNetwork, SPIKING)
 
 
 def portable(converted: Converted, pooling: Pooling = Pooling.SUM, *, shifts: bool = False) -> Portable:

@@ -14,6 +14,7 @@ from respike.errors import Argument
 from respike.export.portable import CannotExport
 from respike.files import check_new, write
 from respike.spiking import SpikingNetwork
+from respike.typed import SPIKING, check_kind
 
 
 def write_torch_archive(path: str | Path, spiking: SpikingNetwork, *, force: bool = False) -> None:
@@ -31,6 +32,7 @@ def write_torch_archive(path: str | Path, spiking: SpikingNetwork, *, force: boo
         CannotExport: an input coding other than `ConstantCurrent`, which looks at the images' values.
         InvalidFile: a file that is there (unless `force`), or cannot be written.
     """
+    check_kind("spiking", spiking, SpikingNetwork, SPIKING)
     target = Path(path)
     check_new(target, force=force)
     program = to_program(spiking)
@@ -42,6 +44,7 @@ def write_torch_archive(path: str | Path, spiking: SpikingNetwork, *, force: boo
 
 def to_program(spiking: SpikingNetwork) -> torch.export.ExportedProgram:
     """The spiking network as an exported program; see `write_torch_archive`."""
+    check_kind("spiking", spiking, SpikingNetwork, SPIKING)
     if spiking.plan.coding != ConstantCurrent():
         raise CannotExport(
             f"{type(spiking.plan.coding).__name__} input checks the values of the images, which no exported program "

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from respike.errors import InvalidOption, InvalidPlan
+from respike.errors import Argument, InvalidOption, InvalidPlan, RespikeError
 from respike.export.portable import CannotExport, Portable, portable
 from respike.hardware.chip import Broken, Chip, Fit, Need
 from respike.hardware.layers import layers_of
 from respike.lower import fixed_point
 from respike.spiking import SpikingNetwork
+from respike.typed import SPIKING, check_kind
 
 _WIDEST = 32
 _LEAST_BITS, _MOST_BITS = 4, 16
@@ -27,6 +28,8 @@ def check(spiking: SpikingNetwork, chip: Chip, *, bits: int | None = None) -> Fi
     Raises:
         InvalidOption: bits out of range.
     """
+    check_kind("spiking", spiking, SpikingNetwork, SPIKING)
+    check_kind("chip", chip, Chip, "respike.hardware.ALL has them")
     wanted = min(bits or chip.weight_bits, _MOST_BITS)
     if wanted < _LEAST_BITS:
         raise InvalidOption(f"weights are lowered to {_LEAST_BITS} to {_MOST_BITS} bits, not to {wanted}")
@@ -53,7 +56,9 @@ def _lowered(spiking: SpikingNetwork, chip: Chip, bits: int, broken: list[Broken
             reason = reason or str(error)
             continue
         except (InvalidPlan, CannotExport) as error:
-            broken.append(Broken("", "integers", "numbers that cannot be whole", "whole numbers alone", str(error)))
+            fix, option = _advice(error)
+            what = "numbers that cannot be whole", "whole numbers alone"
+            broken.append(Broken("", "integers", *what, fix, option))
             return _in_floats(spiking), None
         if width > chip.membrane_bits:
             fix = f"use fewer bits for weights; with {bits} bits a potential needs {width}"
@@ -61,6 +66,12 @@ def _lowered(spiking: SpikingNetwork, chip: Chip, bits: int, broken: list[Broken
         return lowered, width
     broken.append(Broken("", "membrane bits", f"more than {_WIDEST}", str(chip.membrane_bits), "use fewer bits"))
     return _in_floats(spiking), None
+
+
+def _advice(error: RespikeError) -> tuple[str, Argument | None]:
+    """The message of an error, and the argument that it ends with."""
+    *texts, last = error.args
+    return ("".join(map(str, texts)), last) if isinstance(last, Argument) else (str(error), None)
 
 
 def _in_floats(spiking: SpikingNetwork) -> Portable:

@@ -33,6 +33,7 @@ from respike.lower.units import handed_on, shifts_only, uniform
 from respike.passes import move_shifts
 from respike.plan import Plan, Quantity, Site, SpikeCount
 from respike.record import OUTPUT, Probe
+from respike.typed import NETWORK, PLAN, check_kind
 
 BITS = range(4, 17)
 MEMBRANE_BITS = 24
@@ -139,6 +140,8 @@ def fixed_point(
         raise InvalidOption(f"weights can have {BITS[0]} to {BITS[-1]} bits, got {bits}")
     if not 2 <= membrane_bits <= 32:
         raise InvalidOption(f"potentials can have 2 to 32 bits, got {membrane_bits}")
+    check_kind("network", network, Network, NETWORK)
+    check_kind("plan", plan, Plan, PLAN)
     plan.check(network)
     unit = input_unit or _input_unit(plan.coding)
     whole = move_shifts(network.to("cpu").to(torch.float64))

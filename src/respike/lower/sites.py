@@ -53,9 +53,8 @@ def check_units(plan: Plan) -> None:
     if changing := [name for name, site in plan.sites.items() if site.transient is not None]:
         raise InvalidPlan(
             f"layer {changing[0]!r} has a transient, which cannot be lowered yet: refine the plan by correct_biases, "
-            "which gives it a constant extra current instead (for the method calibrated: ",
+            "which gives it a constant extra current instead; the method calibrated does so with ",
             Argument("each_step", False),
-            ")",
         )
     if not isinstance(plan.readout, Membrane | SpikeCount):
         raise InvalidPlan(f"a {type(plan.readout).__name__} readout cannot be lowered yet")

@@ -6,6 +6,7 @@ from respike.ir import Network
 from respike.lower.regauge import Gauge, regauge
 from respike.plan import Plan, Quantity, SpikeCount
 from respike.record import OUTPUT
+from respike.typed import NETWORK, PLAN, check_kind
 
 
 def unit_spikes(network: Network, plan: Plan, *, input_unit: float = 1.0) -> tuple[Network, Plan]:
@@ -31,6 +32,8 @@ def unit_spikes(network: Network, plan: Plan, *, input_unit: float = 1.0) -> tup
     Raises:
         InvalidPlan: for a plan that does not fit, or has no units: naming the layer.
     """
+    check_kind("network", network, Network, NETWORK)
+    check_kind("plan", plan, Plan, PLAN)
     plan.check(network)
     return regauge(network, plan, Gauge(thresholds(plan), input_unit))
 

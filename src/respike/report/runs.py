@@ -17,6 +17,7 @@ from respike.measure.batches import Labelled
 from respike.plan import Plan
 from respike.record import INPUT, Probe, Recording
 from respike.spiking import SpikingNetwork
+from respike.typed import SPIKING, check_kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +174,7 @@ def observe(
 
     Raises what `measure` raises.
     """
+    check_kind("spiking", spiking, SpikingNetwork, SPIKING)
     witness = Witness(engine or fastest(spiking.network, spiking.plan))
     return witness.run(spiking, measure(spiking, dataset, engine=witness, energy=energy, **options), energy)
 

@@ -23,6 +23,7 @@ from respike.spiking import SpikingNetwork
 from respike.tuning.objectives import ENERGY, MARGIN, Objective
 from respike.tuning.spaces import Space, plain, spaces
 from respike.tuning.study import Study, Trial
+from respike.typed import NETWORK, check_kind
 from respike.version import __version__
 
 _LOSS = "allowed loss"
@@ -114,6 +115,7 @@ def tune(
         InvalidOption: a study of that name that is of another network, version, data or search.
         InvalidFile: a database that cannot be opened, or went away in the middle.
     """
+    check_kind("network", network, Network, NETWORK)
     if trials < 1 or longest < 2:
         raise InvalidOption("a search needs at least one trial, of two steps or more")
     Bounds(0, 1).check("allowed_loss", allowed_loss)

@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from respike.cli.tables.grid import Column, Grid, Kind, Row
+from respike.cli.tables.notes import Notes
 from respike.diagnosis.result import READOUT, Diagnosis, Finding, Layer
 from respike.methods.remedy import Remedy
 from respike.summarised import counted
@@ -65,7 +66,7 @@ def diagnosed(diagnosis: Diagnosis, written: Written = str) -> Group:
         "",
         _table(diagnosis),
         "",
-        Text(_legend(diagnosis), "dim"),
+        Notes(_legend(diagnosis)),
         "",
         *_words(diagnosis, written),
     )
@@ -111,15 +112,13 @@ def _figures(layer: Layer, diagnosis: Diagnosis) -> Iterator[Text]:
         yield Text(cell, "yellow" if place in marked else "")
 
 
-def _legend(diagnosis: Diagnosis) -> str:
-    return "\n".join(
-        (
-            "correlation, error: decoded spikes against the network's activations",
-            "own, bias: error and mean error of what the layer does alone, given the same inputs",
-            "saturated: activations above the largest value that spikes can send",
-            "silent: neurons that never spike and should; dead: zero in the network itself",
-            f"so far: {_measured(diagnosis)} with the layers down to this one spiking, the rest as it was",
-        )
+def _legend(diagnosis: Diagnosis) -> tuple[str, ...]:
+    return (
+        "correlation, error: decoded spikes against the network's activations",
+        "own, bias: error and mean error of what the layer does alone, given the same inputs",
+        "saturated: activations above the largest value that spikes can send",
+        "silent: neurons that never spike and should; dead: zero in the network itself",
+        f"so far: {_measured(diagnosis)} with the layers down to this one spiking, the rest as it was",
     )
 
 

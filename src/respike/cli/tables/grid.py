@@ -49,7 +49,7 @@ class Column:
     @property
     def label(self) -> str:
         """The heading in one line."""
-        return self.words or " ".join(self.heading.split())
+        return self.words or " ".join(self.heading.split()).replace("/ ", "/")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.text import Text
 
 from respike.cli.tables.grid import Column, Grid, Kind, Row
+from respike.cli.tables.notes import Notes
 from respike.cli.tables.numbers import human
 from respike.measure import Report
 from respike.report.page_data import names
@@ -50,7 +51,7 @@ class Summary:
         yield self._grid()
         yield ""
         yield from self._rounded()
-        yield Text(_legend(self.reports), "dim")
+        yield Notes(_legend(self.reports))
 
     def _grid(self) -> Grid:
         columns = [
@@ -70,7 +71,7 @@ class Summary:
             found = [(name, report.rounded_accuracy) for name, report in rows if report.rounded_accuracy is not None]
             if found:
                 listed = ", ".join(f"{name} {100 * accuracy:.2f} %" for name, accuracy in found)
-                yield Text(f"{network[0].network}, not spiking, rounded to as many levels: {listed}", "dim")
+                yield Notes([f"{network[0].network}, not spiking, rounded to as many levels: {listed}"])
 
     def _by_network(self) -> Iterator[tuple[list[Report], list[tuple[str, Report]]]]:
         for network in dict.fromkeys(report.network for report in self.reports):
@@ -113,24 +114,24 @@ def _title(reports: Sequence[Report]) -> str:
     return ", ".join([*networks, *images] if len(networks) == 1 else images)
 
 
-def _legend(reports: Sequence[Report]) -> str:
+def _legend(reports: Sequence[Report]) -> list[str]:
     lines = [
         *(
             ()
             if all(report.labelled for report in reports)
             else ("spiking: images without labels on which it decides as the network",)
         ),
-        f"from step: the first from which the accuracy stays within {_tolerance(reports)}",
-        "  of the network's; spikes, operations and energy are those until then",
+        f"from step: the first from which the accuracy stays within {_tolerance(reports)} of the network's; spikes, "
+        "operations and energy are those until then",
         "never: it does not; they are those of all steps",
-        "all steps, then: until the output is complete (few-spikes networks: K for each",
-        "  layer), and accuracy and energy after them",
+        "all steps, then: until the output is complete (few-spikes networks: K for each layer), and accuracy and "
+        "energy after them",
         "synaptic ops: per image, every spike times its real fan-out (network: MACs)",
         "energy ratio: spiking / network, arithmetic alone",
     ]
     if not all(report.complete for report in reports):
         lines.append("* interrupted: over the images that were finished")
-    return "\n".join(lines)
+    return lines
 
 
 def _tolerance(reports: Sequence[Report]) -> str:

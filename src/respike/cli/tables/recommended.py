@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rich.console import Group
@@ -11,20 +12,28 @@ from rich.text import Text
 from respike.cli import options
 from respike.cli.sources import Source
 from respike.cli.tables.grid import Column, Grid, Kind, Row
+from respike.cli.tables.notes import Notes
 from respike.recommending import Candidate, Recommendation
 
 
 def recommended(found: Recommendation, images: str) -> Group:
     """A sentence on the chosen conversion, and a table of all that were tried."""
+    return Group(_sentence(found, images), "", tried((found.chosen, *found.others), found.left_out, found.chosen))
+
+
+def tried(conversions: Iterable[Candidate], left_out: Mapping[str, str], chosen: Candidate | None = None) -> Group:
+    """The table of conversions, and why others are not in it."""
     headings = ("loses\npoints", "latency\nsteps", "spikes/\nneuron", "energy\nratio", "")
     rows = [
-        Row((*_row(one), "chosen" if one is found.chosen else "" if one.accepted else "loses more"))
-        for one in (found.chosen, *found.others)
+        Row((*_row(one), "chosen" if one is chosen else "" if one.accepted else "loses more")) for one in conversions
     ]
     table = Grid([Column("conversion", Kind.TEXT), *map(Column, headings)], rows)
-    left_out = [Text(f"{family}: {reason}", "dim") for family, reason in found.left_out.items()]
-    foot = "loses: against the network, ± one standard error; energy ratio: spiking / network, arithmetic alone"
-    return Group(_sentence(found, images), "", table, "", Text(foot, "dim"), *left_out, "")
+    notes = (
+        "loses: against the network, ± one standard error",
+        "energy ratio: spiking / network, arithmetic alone",
+        *(f"{family}: {reason}" for family, reason in left_out.items()),
+    )
+    return Group(table, "", Notes(notes), "")
 
 
 def convert_command(found: Recommendation, network: str, source: Source, target: str | None) -> str:

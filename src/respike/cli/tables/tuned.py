@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.text import Text
 
 from respike.cli.tables.grid import Column, Grid, Kind, Row
+from respike.cli.tables.notes import Notes
 from respike.cli.tables.numbers import human
 from respike.tuning import Tuned
 from respike.tuning.spaces import plain
@@ -43,11 +44,11 @@ def front(found: Tuned, title: str) -> Group:
     names = ", ".join(objective.name for objective in found.objectives)
     foot = (
         f"{counted}; on the front is what no other beats in {names}, of those that lose at most "
-        f"{100 * found.allowed_loss:g} points. The network itself: {', '.join(networks)}\n"
+        f"{100 * found.allowed_loss:g} points. The network itself: {', '.join(networks)}",
         "margin: how much of the network's lead of one class over the others is left; it tells apart conversions whose "
-        "decisions are the same"
+        "decisions are the same",
     )
-    return Group(Text(title, "bold"), "", Grid(columns, rows), "", Text(foot, "dim"))
+    return Group(Text(title, "bold"), "", Grid(columns, rows), "", Notes(foot))
 
 
 def written(options: Mapping[str, Any]) -> str:

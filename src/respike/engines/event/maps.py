@@ -37,6 +37,8 @@ from respike.ir import (
     channelwise,
 )
 
+MOST_PARTS = 8
+"""So many parts may be added up as spikes; chains of additions double them, so more of them are made dense."""
 _FEW_IMAGES = 8
 """So many dense images at most go through a matrix one by one."""
 
@@ -175,7 +177,7 @@ def _added(inputs: Sequence[Value], shape: tuple[int, ...]) -> Value:
     for value in inputs:
         whole = value if value.shape == shape else value.settled(maps_only=False)
         result = replace(result, parts=(*result.parts, *whole.parts)).plus(whole.rest)
-    return result
+    return result if len(result.parts) <= MOST_PARTS else result.settled(maps_only=False)
 
 
 def _moved(node: Reshape | Permute | Slice | Pad, value: Value, shape: tuple[int, ...], bias: bool) -> Value:
