@@ -40,6 +40,11 @@ SHOHAM_1988 = (
     "Acoustics, Speech, and Signal Processing 36(9), 1988"
 )
 HINTON_2015 = "G. Hinton, O. Vinyals, J. Dean. Distilling the knowledge in a neural network. arXiv:1503.02531, 2015"
+ZHANG_2018 = "H. Zhang, M. Cisse, Y. Dauphin, D. Lopez-Paz. mixup: beyond empirical risk minimization. ICLR 2018"
+YU_2024 = (
+    "C. Yu, L. Liu, G. Wang, E. Li, A. Wang. Advancing training efficiency of deep spiking neural networks through "
+    "rate-based backpropagation. NeurIPS 2024. arXiv:2410.11488"
+)
 LI_2021 = (
     "Y. Li, S. Deng, X. Dong, R. Gong, S. Gu. A free lunch from ANN: towards efficient, accurate spiking neural "
     "networks calibration. ICML 2021. arXiv:2106.06984"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -16,6 +18,7 @@ from respike import SpikingNetwork, data, methods, refine, zoo
 from respike.errors import InvalidPlan
 from respike.ir import Conv, Network, ReLU
 from respike.plan import Plan
+from respike.refine import descent
 
 NETWORK = respike.load(zoo.load("mnist-cnn"), data.load("mnist", "test").take(2).images)
 CALIBRATION = data.load("mnist", "calibration").images[:320]
@@ -29,11 +32,71 @@ def divergence(plan: Plan, given: Tensor) -> float:
     return float((wanted.exp() * (wanted - found)).sum(1).mean())
 
 
-@pytest.mark.parametrize(("neurons", "steps"), [("few_spikes", 1), ("canonic_spikes", 1), ("signed", 2), ("opi", 3)])
+@pytest.mark.parametrize(("neurons", "steps"), [("few_spikes", 1), ("canonic_spikes", 1), ("signed", 2), ("burst", 4)])
 def test_outputs_come_nearer_on_other_images(neurons: str, steps: int) -> None:
     before = methods.find(neurons).plan(NETWORK, CALIBRATION, steps=steps)
-    after = refine.match_outputs(before, NETWORK, CALIBRATION, rounds=25)
+    after = refine.match_outputs(before, NETWORK, CALIBRATION, rounds=50)
     assert divergence(after, TEST) < 0.9 * divergence(before, TEST)
+
+
+def made(*kinds: str) -> Network:
+    builder = Builder((2, 6, 6), seed=2)
+    builder.conv(3)
+    builder.relu()
+    for kind in kinds:
+        builder.block(kind)
+    return builder.network()
+
+
+PLANS: dict[str, Callable[[Network, Tensor], Plan]] = {
+    "few spikes": lambda network, given: methods.few_spikes(network, given, steps=3),
+    "in time": lambda network, given: methods.opi(network, given, steps=5),
+    "read late, with transients": lambda network, given: methods.calibrated(network, given, steps=8),
+    "signed": lambda network, given: methods.signed(network, given, steps=4),
+    "draining": lambda network, given: methods.fit(network, given, input_steps=6, drain_steps=4, tolerance=1.0),
+    "spiking output": lambda network, given: refine.spiking_output(methods.opi(network, given), network, given),
+    "hard reset": lambda network, given: methods.data_norm(network, given, steps=6),
+}
+
+
+def moving(network: Network, plan: Plan, given: Tensor) -> dict[str, descent.Moving]:
+    return {name: descent.Moving.of(site, given, math.inf) for name, site in plan.sites.items()}
+
+
+@pytest.mark.parametrize("kind", PLANS)
+def test_what_is_derived_is_the_output_of_the_engines(kind: str) -> None:
+    network = made("residual", "maxpool")
+    given = images(network, 6)
+    plan = PLANS[kind](network, given)
+    found = descent.outputs(network, plan, given, moving(network, plan, given))
+    wanted = respike.simulate(SpikingNetwork(network, plan), given).outputs_over_time[-1] / plan.output_decoding
+    assert found.requires_grad
+    torch.testing.assert_close(found.detach(), wanted, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["in time", "read late"])
+def test_in_many_steps_derivatives_are_those_of_the_simulation(kind: str) -> None:
+    """By the definition: outputs with currents, thresholds and spike values that are a little larger and smaller."""
+    network = made("residual")
+    given = images(network, 2)
+    plan = methods.opi(network, given, steps=20_000)
+    wide = {name: replace(site, threshold=2 * site.threshold, spike_value=None) for name, site in plan.sites.items()}
+    plan = replace(plan, sites=wide)  # so that none saturates
+    if kind == "read late":
+        plan = refine.read_late(plan, after=5000)
+    weights = torch.linspace(-1, 1, 4, dtype=torch.float64)
+    for name in plan.sites:
+        for place in range(3):
+            parts = moving(network, plan, given)
+            derived = (descent.outputs(network, plan, given, parts) @ weights).sum()
+            (found,) = torch.autograd.grad(derived, [parts[name].numbers[place]])
+            sums = []
+            for by in (0.01, -0.01):
+                moved = moving(network, plan, given)
+                with torch.no_grad():
+                    moved[name].numbers[place].add_(by)
+                    sums.append((descent.outputs(network, plan, given, moved) @ weights).sum())
+            torch.testing.assert_close(found.sum(), (sums[0] - sums[1]) / 0.02, rtol=0.02, atol=0.02)
 
 
 def test_without_a_step_to_speak_of_nothing_moves_and_runs_repeat() -> None:

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from respike.ir import Network, ceiling
+from respike.coding import ConstantCurrent
+from respike.engines import fastest
+from respike.ir import Network, ReLU, ceiling
+from respike.neurons import Neuron, straight_through
 from respike.plan import Plan, Site, SiteTensors
 from respike.progress import tell
+from respike.schedule import Layerwise, Steady
 from respike.training import Triangle
-from respike.training.dynamics import Population
+from respike.training.dynamics import Population, shaped
 from respike.training.module import Forward, all_sites
 
 _BATCH = 64
+_WHOLE = 2 / 3
+"""The least share of an image in its mixture with another one."""
+_WARM = 0.1
+"""The share of the rounds in which the rate rises."""
 _LONGEST = 1.0
 """The longest gradient: longer ones are shortened to it."""
 
@@ -29,25 +37,25 @@ def descend(plan: Plan, network: Network, images: Tensor, rounds: int, rate: flo
         plan: where it starts.
         network: whose outputs are wanted.
         images: what is looked at, `[images, *shape]`.
-        rounds: steps of Adam, whose rate falls as a cosine.
-        rate: the first one.
+        rounds: steps of Adam, whose rate rises in the first tenth and then falls as a cosine.
+        rate: the largest one.
     """
     (given,) = network.check_inputs((images,)).values()
     moving = {
-        node.name: _Moving.of(plan.sites[node.name], given, ceiling(node.function))
+        node.name: Moving.of(plan.sites[node.name], given, ceiling(node.function))
         for node in network.activations
         if node.name in plan.sites and plan.sites[node.name].neuron.domain is None
     }
     parameters = [number for one in moving.values() for number in one.numbers]
     descent = torch.optim.Adam(parameters, lr=rate)
-    for number, picked in zip(range(rounds), _drawn(len(given)), strict=False):
+    for number, seen in zip(range(rounds), _mixed(given), strict=False):
         tell("matching outputs", number, rounds)
-        descent.param_groups[0]["lr"] = rate * (1 + math.cos(math.pi * number / rounds)) / 2
-        images_now = given[picked.to(given.device)]
+        rising = min(1.0, (number + 1) / (_WARM * rounds))
+        descent.param_groups[0]["lr"] = rate * rising * (1 + math.cos(math.pi * number / rounds)) / 2
         with torch.no_grad():
-            wanted = network(images_now)
+            wanted = network(seen)
         with torch.enable_grad():
-            found = _outputs(network, plan, images_now, {name: one.now() for name, one in moving.items()})
+            found = outputs(network, plan, seen, moving)
             found, wanted = functional.log_softmax(found, 1), functional.log_softmax(wanted, 1)
             descent.zero_grad()
             functional.kl_div(found, wanted, reduction="batchmean", log_target=True).backward()  # type: ignore[no-untyped-call]
@@ -56,25 +64,83 @@ def descend(plan: Plan, network: Network, images: Tensor, rounds: int, rate: flo
     return {name: one.site() for name, one in moving.items()}
 
 
-def _drawn(images: int) -> Iterator[Tensor]:
-    """Numbers of images, batch by batch, each image once before any comes again; always in the same order."""
+def _mixed(images: Tensor) -> Iterator[Tensor]:
+    """Batches, each image once before any comes again, and half of them mixed with another one; always the same."""
     draw = torch.Generator().manual_seed(0)
     while True:
-        yield from torch.split(torch.randperm(images, generator=draw), _BATCH)
+        for picked in torch.split(torch.randperm(len(images), generator=draw), _BATCH):
+            batch = images[picked.to(images.device)]
+            share = 1 - (1 - _WHOLE) * torch.rand(len(picked), *[1] * (images.ndim - 1), generator=draw)
+            share[: len(picked) // 2] = 1
+            other = batch[torch.randperm(len(picked), generator=draw).to(images.device)]
+            share = share.to(images)
+            yield share * batch + (1 - share) * other
 
 
-def _outputs(network: Network, plan: Plan, images: Tensor, sites: dict[str, SiteTensors]) -> Tensor:
-    """The outputs of the spiking network with these numbers, which can be derived by them."""
+def outputs(network: Network, plan: Plan, images: Tensor, moving: Mapping[str, Moving]) -> Tensor:
+    """The outputs of the spiking network with the numbers as they are, which can be derived by them.
 
-    def made(name: str) -> Population:
+    A network that runs in time is simulated by the fastest engine, without derivatives. These are those of its means:
+    one pass, in which each population delivers what its spikes have delivered in the mean over time.
+    """
+    numbers = {name: one.now() for name, one in moving.items()}
+    if isinstance(plan.schedule, Layerwise):
+
+        def window(name: str) -> Population:
+            site = all_sites(plan)[name]
+            return Population(site.neuron, numbers.get(name) or site.like(images), Triangle())
+
+        return Forward(network, plan, images, lambda node: node, window).outputs()
+    with torch.no_grad():
+        now = replace(plan, sites={**plan.sites, **{name: one.site() for name, one in moving.items()}})
+        record = fastest(network, now)(network, now, images)
+        counts = dict(record.spike_counts)
+        if after := plan.readout.after:
+            early = replace(now, schedule=Steady(after), readout=replace(plan.readout, after=0))
+            for name, sent in fastest(network, early)(network, early, images).spike_counts.items():
+                counts[name] = counts[name] - sent
+        mean_input = plan.coding.stream(images, 0).take(plan.schedule.input_steps).mean(0) / plan.coding.gain
+    still = {name: replace(site, transient=None) for name, site in plan.sites.items()}
+    readout = replace(plan.readout, after=0)
+    means = replace(plan, sites=still, schedule=Steady(1), coding=ConstantCurrent(), readout=readout)
+
+    def mean(name: str) -> _Mean:
         site = all_sites(plan)[name]
-        return Population(site.neuron, sites.get(name) or site.like(images), Triangle())
+        highest = site.neuron.largest * plan.schedule.steps / plan.schedule.input_steps
+        return _Mean(site.neuron, numbers.get(name) or site.like(images), counts[name] / plan.output_decoding, highest)
 
-    return Forward(network, plan, images, lambda node: node, made).outputs()
+    outputs = Forward(network, means, mean_input, lambda node: node, mean).outputs()
+    return straight_through(record.outputs / plan.output_decoding, outputs)
 
 
 @dataclass(frozen=True, eq=False)
-class _Moving:
+class _Mean:
+    """A population of a network that runs in time, by its means over time.
+
+        y = value · r,    ∂r / ∂x = 1 / θ where x / θ is between what it can deliver at least and at most, else 0
+
+    Args:
+        neuron: the dynamics.
+        numbers: the site's.
+        rate: r, the mean of its amplitudes, `[batch, *shape]`.
+        highest: the largest r.
+    """
+
+    neuron: Neuron
+    numbers: SiteTensors
+    rate: Tensor
+    highest: float
+
+    def __call__(self, current: Tensor, steps: int, bias_on: bool) -> Tensor:
+        """What its spikes deliver in the mean, `[1, batch, *shape]`."""
+        numbers = shaped(self.numbers, current.ndim - 1)
+        lowest = 0.0 if isinstance(self.neuron.computes, ReLU) else -self.highest
+        smooth = ((current[0] + numbers.extra_current) / numbers.threshold).clamp(lowest, self.highest)
+        return (numbers.spike_value * straight_through(self.rate, smooth)).unsqueeze(0)
+
+
+@dataclass(frozen=True, eq=False)
+class Moving:
     """A site, and by how much its numbers have moved.
 
     Args:
@@ -90,7 +156,7 @@ class _Moving:
     numbers: tuple[Tensor, Tensor, Tensor]
 
     @classmethod
-    def of(cls, site: Site, images: Tensor, highest: float) -> _Moving:
+    def of(cls, site: Site, images: Tensor, highest: float) -> Moving:
         """Numbers that have not moved, as many as the site has.
 
         Args:

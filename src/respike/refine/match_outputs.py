@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from respike.bounds import Count, Positive
 from respike.calibrate import Calibration, first_images
-from respike.citations import HINTON_2015, LI_2021
+from respike.citations import HINTON_2015, LI_2021, YU_2024, ZHANG_2018
 from respike.errors import InvalidPlan
 from respike.ir import Network
 from respike.plan import Plan
@@ -14,7 +14,7 @@ from respike.refine.descent import descend
 from respike.refine.refinement import refinement
 
 
-@refinement(HINTON_2015, LI_2021)
+@refinement(HINTON_2015, ZHANG_2018, YU_2024, LI_2021)
 def match_outputs(
     plan: Plan,
     network: Network,
@@ -29,14 +29,14 @@ def match_outputs(
         KL(softmax(f(x)) ‖ softmax(f̂(x))) → min    over θ_c e^a, value_c e^b, b_c + θ_c d
 
     with f the network and f̂ the spiking one. Weights stay as they are, and no labels are used. All other refinements
-    look at one layer at a time; this one lets an error of one layer undo that of another. Each of `rounds` steps (Adam,
-    with a rate that falls to zero as a cosine) takes 64 of the images. Spikes have the derivatives with which converted
-    networks are trained (`respike.training`).
+    look at one layer at a time; this one lets an error of one layer undo that of another. Each of `rounds` steps (Adam)
+    takes 64 images. Half of them are mixed with others, `x ← λ x + (1 − λ) x'`: a network is all too sure of the images
+    that it was trained on, and of mixtures no more than of new ones. Derivatives are straight through the values of
+    few-spikes neurons, and in time through mean rates, in one pass whatever the number of steps.
 
-    *Source*: outputs as targets are Hinton et al.'s; Li et al. calibrate weights and potentials by gradients, layer by
-    layer. That only a plan's numbers move is ours.
-    Costs `rounds` passes forward and back, of as many steps as the plan has: minutes for few spikes, and for a rate
-    code in many steps a task for a GPU.
+    *Source*: outputs as targets are Hinton et al.'s, mixtures Zhang et al.'s, derivatives of mean rates Yu et al.'s. Li
+    et al. calibrate weights and potentials by gradients, layer by layer; that only a plan's numbers move is ours.
+    Costs `rounds` times a simulation of 64 images and a pass forward and back.
 
     Args:
         plan: the plan to refine, for the number of steps that it will run; other refinements come first.
@@ -44,7 +44,7 @@ def match_outputs(
         calibration: images from the training set; thousands, or the numbers suit these images alone.
         images: how many of them are used, at most.
         rounds: steps of the descent.
-        rate: of the first steps; with 0.01 few steps get further, and many steps get worse.
+        rate: of Adam, at most: it rises in the first tenth of the steps, and then falls to zero as a cosine.
 
     Raises:
         InvalidPlan: an output that is not one value for each class.

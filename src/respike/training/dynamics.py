@@ -13,7 +13,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -23,6 +25,9 @@ from respike.ir import channelwise
 from respike.neurons import Neuron, State, straight_through
 from respike.plan import SiteTensors
 from respike.training.surrogates import Surrogate
+
+Delivering: TypeAlias = Callable[[Tensor, int, bool], Tensor]
+"""What a population delivers: its current (`[steps, batch, *shape]`), how many steps, and whether biases are on."""
 
 
 @dataclass(eq=False)

@@ -14,7 +14,7 @@ from respike.ir import Network, Node, map_tensors
 from respike.plan import Plan, Site, SiteTensors, SpikeCount
 from respike.record import OUTPUT
 from respike.schedule import Phase
-from respike.training.dynamics import Population
+from respike.training.dynamics import Delivering, Population
 from respike.training.surrogates import Surrogate
 
 N = TypeVar("N", bound=Node)
@@ -105,11 +105,11 @@ class Forward(TensorWalk):
         plan: Plan,
         images: Tensor,
         filled: Callable[[Node], Node],
-        made: Callable[[str], Population],
+        made: Callable[[str], Delivering],
     ) -> None:
         super().__init__(network, plan, images)
         self.filled, self.made = filled, made
-        self.populations: dict[str, Population] = {}
+        self.populations: dict[str, Delivering] = {}
         self.totals: list[Tensor] = []
 
     def outputs(self) -> Tensor:
