@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import respike
 from networks import Builder, images, networks, perceptrons, suited
-from respike import engines, methods, wilson
+from respike import engines, methods, refine, wilson
 from respike.calibrate import observe
 from respike.errors import DeadLayerWarning, InvalidData, InvalidOption, InvalidPlan, UnknownName
 from respike.ir import Activation, Linear, Network, ReLU
@@ -28,6 +28,7 @@ from respike.methods.search import Choice, Steps
 from respike.neurons import IntegrateFire, ToValue
 from respike.plan import Plan, Site
 from respike.progress import listening
+from respike.refine import Step
 from respike.schedule import InputThenDrain, Steady
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -188,6 +189,14 @@ def test_a_search_tells_how_far_it_is() -> None:
     assert told[0] == ("fit: trying schedules", 0, 5)
     methods.fit(_network(), images(_network(), 20), longest=5, tolerance=1.0)
     assert len(told) == 1
+
+
+def test_calibration_is_needed_by_a_method_or_by_any_of_its_refinements() -> None:
+    bare, looking = Step(refine.initial_potential), Step(refine.least_squares)
+    assert methods.max_norm.needs_calibration
+    assert methods.max_norm.refined(bare).needs_calibration
+    for steps, needed in (((), False), ((bare,), False), ((bare, looking), True), ((looking, bare), True)):
+        assert methods.direct_copy.refined(*steps).needs_calibration == needed
 
 
 @pytest.mark.parametrize("method", [m for m in methods.ALL if m.needs_calibration], ids=lambda m: m.name)

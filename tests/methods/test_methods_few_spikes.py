@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -189,6 +190,9 @@ def test_patterns_name_activations_and_analog_nodes() -> None:
     net = network()
     assert matching(net, ("a*",)) == matching(net, ("act", "?ct")) == ("act",)
     assert matching(net, ()) == ()
+    two = replace(net, nodes=(*net.nodes, Activation("more", (net.outputs[0],), ReLU())), outputs=("more",))
+    assert matching(two, ("m*",)) == matching(two, ("more", "mo*")) == ("more",)
+    assert matching(two, ("*",)) == matching(two, ("more", "act")) == ("act", "more")
     for nobody in ("conv", "b*"):
         with pytest.raises(InvalidOption, match=f"no activation or analog node is called '{re.escape(nobody)}'"):
             matching(net, ("act", nobody))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from networks import Builder, images, networks, perceptrons, with_levels
 from respike import SpikingNetwork, engines, methods
 from respike.cost import depth
 from respike.errors import InvalidOption, InvalidPlan
-from respike.ir import Linear, Network
+from respike.ir import Activation, Linear, Network, QuantisedReLU
 from respike.neurons import FewSpikes, LevelSpikes
 
 
@@ -89,8 +90,17 @@ def test_what_does_not_fit_is_refused_with_what_does(wrong: dict[str, Any], reas
     methods.quantised(network, **right).check(network)
 
 
-def test_networks_without_levels_are_refused_and_calibrated_takes_them() -> None:
+@pytest.mark.parametrize("quantised", [(), (0,), (1,)])
+def test_networks_without_levels_are_refused_and_calibrated_takes_them(quantised: tuple[int, ...]) -> None:
+    """Those, too, of which only some activations have levels."""
     network = perceptron()
+    names = [network.activations[number].name for number in quantised]
+    nodes = (
+        replace(node, function=QuantisedReLU(1.5, 5)) if isinstance(node, Activation) and node.name in names else node
+        for node in network.nodes
+    )
+    network = replace(network, nodes=tuple(nodes))
+    assert not methods.quantised.suits(network)
     with pytest.raises(InvalidPlan, match=r"'\w+' computes ReLU.*use the method calibrated"):
         methods.quantised(network)
     methods.calibrated(network, images(network, 20)).check(network)
