@@ -380,6 +380,32 @@ def test_bits_out_of_range() -> None:
         fixed_point(network, plan, bits=12, membrane_bits=8)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("bias", "a bias of layer 'l'"),
+        ("initial_potential", "the initial potential of layer 'a'"),
+        ("extra_current", "the extra current of layer 'a'"),
+    ],
+)
+def test_a_potential_of_8_bits_holds_numbers_up_to_127(part: str, said: str, sign: int) -> None:
+    def lowered(number: int) -> FixedPoint:
+        value = sign * number / 127  # weights of 8 bits: 1 becomes 127
+        bias = torch.tensor([value if part == "bias" else 0.0], dtype=torch.float64)
+        network, plan = _chain(
+            Linear("l", ("x",), torch.ones(1, 1, dtype=torch.float64), bias),
+            Activation("a", ("l",), ReLU()),
+            shape=(1,),
+        )
+        site = plan.sites["a"] if part == "bias" else replace(plan.sites["a"], **{part: value})
+        return fixed_point(network, replace(plan, sites={"a": site}), membrane_bits=8, input_unit=1.0)
+
+    assert float(lowered(127).thresholds["a"]) == 127
+    with pytest.raises(InvalidOption, match=f"{said} is 128, which a potential of 8 bits cannot hold"):
+        lowered(128)
+
+
 def test_two_weights_in_a_row() -> None:
     eye = torch.eye(2, dtype=torch.float64)
     with pytest.raises(InvalidPlan, match=r"'two' reads 'one', which has weights too.*fold"):

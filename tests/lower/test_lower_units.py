@@ -198,8 +198,14 @@ def test_readers_that_ask_for_different_units_each_convert() -> None:
         assert torch.equal(expected.outputs, found.outputs)
 
 
-def test_a_population_behind_the_input_or_another_has_a_weight_of_one() -> None:
-    """Which then takes all bits, as the largest weight of its population."""
+@pytest.mark.parametrize(("given", "lowered"), [((0.5, 0.25), (64, 64)), ((1.0, 1.0), (127, 127))])
+def test_a_population_behind_the_input_or_another_has_a_weight_of_one(
+    given: tuple[float, float], lowered: tuple[int, int]
+) -> None:
+    """Which then takes all bits, as the largest weight of its population.
+
+    What arrives is in units of what sends it (x is whole), so thresholds are that many weights.
+    """
     network = Network(
         (
             Input("x", (), (3,)),
@@ -209,11 +215,11 @@ def test_a_population_behind_the_input_or_another_has_a_weight_of_one() -> None:
         ),
         ("out",),
     )
-    fixed = fixed_point(network, Plan({"a": Site(0.5), "b": Site(0.25)}, Steady(8)), bits=8, input_unit=1.0)
+    plan = Plan({"a": Site(given[0]), "b": Site(given[1])}, Steady(8))
+    fixed = fixed_point(network, plan, bits=8, input_unit=1.0)
     assert fixed.weights["x->a"].flatten().tolist() == [127]
     assert fixed.weights["a->b"].flatten().tolist() == [127]
-    # x is whole, a spike of a is 0.5, and one of b 0.25: thresholds of as many weights.
-    assert {name: int(one) for name, one in fixed.thresholds.items()} == {"a": 64, "b": 64}
+    assert {name: int(one) for name, one in fixed.thresholds.items()} == {"a": lowered[0], "b": lowered[1]}
 
 
 def test_a_shift_with_a_zero_in_it_is_a_bias_and_one_of_zeros_is_none() -> None:
