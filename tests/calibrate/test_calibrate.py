@@ -110,6 +110,17 @@ def test_bad_calibration_sets(calibration: torch.Tensor, message: str) -> None:
         observe(_network(), calibration)
 
 
+def test_each_value_lies_between_the_edges_of_its_bin() -> None:
+    """One activation after the other: an edge belongs to the bin above it."""
+    network = Network((Input("x", (), (1,)), Activation("a", ("x",), ReLU())), ("a",))
+    for value in (1.0, 1.0 + 2.0**-7, 2.0**-20, 3.7, 1000.0):
+        seen = observe(network, torch.tensor([[value], [-1.0]]))["a"]
+        (number,) = seen.histogram[0].nonzero().flatten().tolist()
+        low, high = seen.edges[number : number + 2].tolist()
+        assert low <= value < high <= 1.016 * low
+        assert seen.edges.shape == (seen.histogram.shape[1] + 1,)
+
+
 def test_a_percentile_is_in_range() -> None:
     seen = observe(_network(), torch.rand(4, 5))
     with pytest.raises(InvalidOption, match="percentile"):

@@ -15,7 +15,7 @@ from respike.calibrate import over_time
 from respike.calibrate.over_time import Currents, Part, behind, parts
 from respike.coding import Bernoulli, Coding, ConstantCurrent
 from respike.engines.event import COMPILED
-from respike.ir import Activation, Input, Network, ReLU
+from respike.ir import Activation, Input, Network, Node, ReLU
 from respike.neurons import Burst, IntegrateFire, Neuron, OffsetCorrected, SignedIntegrateFire, ToValue
 from respike.plan import Site
 
@@ -82,3 +82,27 @@ def test_dense_currents_are_fired_on_where_they_lie(shape: tuple[int, ...], dtyp
     moved = current.movedim(2, -1).contiguous().movedim(-1, 2)
     assert torch.equal(fast.layers.run("relu", moved, site), wanted)
     assert bool(wanted.any())
+
+
+@pytest.mark.parametrize(("kept", "computed"), [(None, 3), (80, 4), (64, 4), (63, 5), (0, 6)])
+def test_currents_are_computed_once_while_there_is_memory(
+    kept: int | None, computed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of three parts, 32 bytes each, are asked for twice."""
+    if kept is not None:
+        monkeypatch.setattr(over_time, "KEPT", kept)
+    asked: list[int] = []
+
+    class Layers:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def current(self, nodes: tuple[Node, ...]) -> Tensor:
+            asked.append(self.number)
+            return torch.full((2, 4), float(self.number))
+
+    every = [Part(Layers(number), lambda: None, 2) for number in range(3)]  # type: ignore[arg-type, return-value]
+    currents = Currents(every, ())
+    for _ in range(2):
+        assert [float(current.mean()) for _, current in currents] == [0.0, 1.0, 2.0]
+    assert len(asked) == computed

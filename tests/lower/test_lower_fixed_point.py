@@ -369,6 +369,15 @@ def _chain(*nodes: Node, shape: tuple[int, ...]) -> tuple[Network, Plan]:
     return network, Plan({node.name: Site(1.0) for node in network.activations}, Steady(4))
 
 
+def test_unless_told_weights_have_8_bits_and_potentials_24() -> None:
+    network, plan = ByHand.random(0).network(), ByHand.random(0).plan(2)
+    fixed = fixed_point(network, plan)
+    assert (fixed.bits, fixed.membrane_bits, fixed.input_unit) == (8, 24, 1 / 255)
+    assert all(threshold.ndim == 0 for threshold in fixed.thresholds.values())
+    assert max(int(weight.abs().max()) for weight in fixed.weights.values()) == 127
+    assert fixed_point(network, replace(plan, coding=IntegrateEncoder(0.5))).input_unit == 0.5
+
+
 def test_bits_out_of_range() -> None:
     network, plan = ByHand.random(0).network(), ByHand.random(0).plan(2)
     for bits in (3, 17):
@@ -391,14 +400,10 @@ def test_bits_out_of_range() -> None:
 )
 def test_a_potential_of_8_bits_holds_numbers_up_to_127(part: str, said: str, sign: int) -> None:
     def lowered(number: int) -> FixedPoint:
-        value = sign * number / 127  # weights of 8 bits: 1 becomes 127
-        bias = torch.tensor([value if part == "bias" else 0.0], dtype=torch.float64)
-        network, plan = _chain(
-            Linear("l", ("x",), torch.ones(1, 1, dtype=torch.float64), bias),
-            Activation("a", ("l",), ReLU()),
-            shape=(1,),
-        )
-        site = plan.sites["a"] if part == "bias" else replace(plan.sites["a"], **{part: value})
+        values = torch.tensor([0.0, sign * number / 127], dtype=torch.float64)  # weights of 8 bits: 1 becomes 127
+        layer = Linear("l", ("x",), torch.ones(2, 1, dtype=torch.float64), values if part == "bias" else 0 * values)
+        network, plan = _chain(layer, Activation("a", ("l",), ReLU()), shape=(1,))
+        site = plan.sites["a"] if part == "bias" else replace(plan.sites["a"], **{part: values})
         return fixed_point(network, replace(plan, sites={"a": site}), membrane_bits=8, input_unit=1.0)
 
     assert float(lowered(127).thresholds["a"]) == 127
@@ -487,6 +492,14 @@ def test_a_threshold_that_would_be_zero() -> None:
     weight = torch.full((1, 1), 1e5, dtype=torch.float64)
     with pytest.raises(InvalidPlan, match="'a' has weights so much larger than its threshold"):
         fixed_point(*_chain(Linear("w", ("x",), weight), Activation("a", ("w",), ReLU()), shape=(1,)), bits=4)
+
+
+def test_a_threshold_of_one_channel_that_would_be_zero() -> None:
+    weight = torch.tensor([[1.0], [1000.0]], dtype=torch.float64)
+    chain = _chain(Linear("w", ("x",), weight), Activation("a", ("w",), ReLU()), shape=(1,))
+    assert fixed_point(*chain, bits=12, per_channel=True, input_unit=1.0).thresholds["a"].tolist() == [2047, 2]
+    with pytest.raises(InvalidPlan, match="'a' has weights so much larger than its threshold"):
+        fixed_point(*chain, per_channel=True, input_unit=1.0)
 
 
 def test_few_spikes_neurons_are_refused() -> None:

@@ -26,6 +26,7 @@ from respike.ir import (
     Node,
     Pad,
     Permute,
+    QuantisedReLU,
     ReLU,
     Reshape,
     Slice,
@@ -240,3 +241,28 @@ def test_a_convolution_between_channels_of_different_units() -> None:
     scale = torch.tensor([0.5 / 1, 0.5 / 2, 2 / 4, 2 / 8], dtype=torch.float64)
     assert torch.equal(conv.weight, weight * scale.reshape(4, 1, 1))
     assert_same(network, plan, lowered, images(network, 4))
+
+
+@pytest.mark.parametrize("input_unit", [None, 0.125])
+@pytest.mark.parametrize("function", [ReLU(), ReLU(0.7), QuantisedReLU(0.75, 6, 0.25)], ids=str)
+@pytest.mark.parametrize("thresholds", [0.5, torch.tensor([0.5, 0.25, 0.125])], ids=["one", "of each channel"])
+def test_the_lowered_network_computes_what_the_network_does(
+    thresholds: float | Tensor, function: ReLU | QuantisedReLU, input_unit: float | None
+) -> None:
+    """Without spikes: in units of what spikes deliver, clips and levels are where they were.
+
+    A clip cannot be said in as many units as there are channels; then the plan alone holds neurons to it.
+    """
+    build = Builder((4,), 3)
+    last = Linear("out", ("a",), build.random(2, 3))
+    nodes = (Input("x", (), (4,)), Linear("in", ("x",), build.random(3, 4)), Activation("a", ("in",), function), last)
+    network = Network(nodes, ("out",))
+    plan = Plan({"a": Site(thresholds)}, Steady(4))
+    given = {} if input_unit is None else {"input_unit": input_unit}
+    lowered, _ = unit_spikes(network, plan, **given)
+    batch = images(network, 20)
+    clips = [node.function.ceiling != float("inf") for node in lowered.activations if isinstance(node.function, ReLU)]
+    if isinstance(thresholds, Tensor) and function != ReLU():
+        assert clips == [False]
+        network = Network((*nodes[:2], Activation("a", ("in",), ReLU()), last), ("out",))
+    torch.testing.assert_close(lowered(batch / (input_unit or 1.0)), network(batch), rtol=1e-12, atol=1e-12)
