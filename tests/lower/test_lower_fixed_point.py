@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -403,7 +404,8 @@ def test_a_potential_of_8_bits_holds_numbers_up_to_127(part: str, said: str, sig
         values = torch.tensor([0.0, sign * number / 127], dtype=torch.float64)  # weights of 8 bits: 1 becomes 127
         layer = Linear("l", ("x",), torch.ones(2, 1, dtype=torch.float64), values if part == "bias" else 0 * values)
         network, plan = _chain(layer, Activation("a", ("l",), ReLU()), shape=(1,))
-        site = plan.sites["a"] if part == "bias" else replace(plan.sites["a"], **{part: values})
+        numbers: dict[str, Any] = {} if part == "bias" else {part: values}
+        site = replace(plan.sites["a"], **numbers)
         return fixed_point(network, replace(plan, sites={"a": site}), membrane_bits=8, input_unit=1.0)
 
     assert float(lowered(127).thresholds["a"]) == 127
