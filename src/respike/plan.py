@@ -36,8 +36,8 @@ from respike.schedule import InputThenDrain, Layerwise, Schedule, Steady
 from respike.summarised import Summarised, called, listed
 
 Quantity: TypeAlias = float | Tensor
-"""One number for a population, or one per channel: `[channels]`. For neurons with a window also `[1, ..., channels]`,
-where channels come last, and other shapes that broadcast against the population's."""
+"""One number for a population, or one per channel: `[channels]`. For neurons with a window, and those on edges, also
+`[1, ..., channels]`, where channels come last, and other shapes that broadcast against the population's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,8 @@ class Site:
         _check("initial_potential", self.initial_potential)
         _check("extra_current", self.extra_current)
         numbers = (self.threshold, self.value, self.initial_potential, self.extra_current)
-        if self.neuron.window is None and any(torch.as_tensor(one).ndim > 1 for one in numbers):
+        on_edges = self.neuron.window is not None or isinstance(self.neuron.computes, Identity)
+        if not on_edges and any(torch.as_tensor(one).ndim > 1 for one in numbers):
             raise InvalidPlan(
                 f"{self.neuron.describe()} have one number for all, or one for each channel: `[channels]`"
             )
@@ -196,10 +197,12 @@ class Plan(Summarised):
         readout: what counts as the output.
         max_pooling: how max pools pass on currents step by step.
         analog: the nodes that stay as they are in the network and do not spike: analog ones (attention, gates,
-            normalisation by statistics of the sample), or activations. They act on decoded values and are counted as
-            multiply-accumulates.
+            normalisation by statistics of the sample), or activations. They act on decoded values, in every step anew,
+            and are counted as multiply-accumulates. What they pass on in a step is by how much `c · f(S / c)` grew,
+            with S what has arrived so far and `c` what it is divided by to be an activation (`decoding_after`).
         products: the products of two signals (matrix products, gates) that take one input as spikes: that input's
-            number, by the product's name. Each of its spikes adds the value of the other input, which is held.
+            number, by the product's name. Each of its spikes adds the value of the other input, which is held. In time
+            both inputs come as spikes, whatever the number, and each adds what has arrived of the other one.
         held: affine nodes whose value is held in accumulators. Spikes are added there, once, and the value goes on to
             its readers as a number.
         method: the name of the method that made the plan.
@@ -236,6 +239,14 @@ class Plan(Summarised):
     def decoding(self) -> float:
         """By what a sum over time of currents, or of what spikes deliver, is divided to be an activation."""
         return self.schedule.input_steps * self.coding.gain
+
+    def decoding_after(self, steps: int) -> float:
+        """What an activation of 1 has delivered after so many steps: by what a sum until then is divided to be one.
+
+        Args:
+            steps: how many steps are past.
+        """
+        return min(steps, self.schedule.input_steps) * self.coding.gain
 
     @property
     def output_decoding(self) -> float:
@@ -360,7 +371,7 @@ class Plan(Summarised):
                 )
 
     def _check_analog(self, network: Network) -> None:
-        """Nothing stays analog unless the plan says so, and then layers must decode to values."""
+        """Nothing stays analog unless the plan says so."""
         known = {node.name: node for node in network.nodes}
         for name in self.analog:
             if name not in known or not isinstance(known[name], Activation | Analog):
@@ -373,36 +384,32 @@ class Plan(Summarised):
             kinds = ", ".join(repr(node.name) for node in silent)
             raise InvalidPlan(
                 f"no spiking neurons compute {listed}; to let them stay analog, name them (or patterns of their names) "
-                f"in the method few_spikes: analog=({kinds},), or use the method every_edge"
-            )
-        if self.analog and not isinstance(self.schedule, Layerwise):
-            raise InvalidPlan(
-                f"{self.analog[0]!r} stays analog, so what reaches it must be a value and not spikes over time: only "
-                "few-spikes neurons decode to values layer by layer, use the method few_spikes"
+                f"in the method few_spikes: analog=({kinds},), or use the method every_edge or differential"
             )
 
     def _check_products(self, network: Network) -> None:
         """What is sent as spikes must be spikes, and what is held must be a sum that others read."""
-        made = made_of(network)
+        made, in_time = made_of(network), not isinstance(self.schedule, Layerwise)
         for name, position in self.products.items():
             node = network[name] if name in network.shapes else None
             if not isinstance(node, MatMul | Multiply):
                 raise InvalidPlan(f"the plan has a product {name!r}, which is no product of two signals")
             if position not in (0, 1) or name in self.analog:
                 raise InvalidPlan(f"the product {name!r} takes input 0 or 1 as spikes, or stays analog")
-            if made[node.inputs[position]] is not Made.SPIKES:
-                raise InvalidPlan(
-                    f"the product {name!r} cannot take {node.inputs[position]!r} as spikes, since no population sends "
-                    f"it: give the plan a site for '{node.inputs[position]}@spikes'"
-                )
+            for value in node.inputs if in_time else node.inputs[position : position + 1]:
+                if made[value] is not Made.SPIKES:
+                    raise InvalidPlan(
+                        f"the product {name!r} cannot take {value!r} as spikes, since no population sends it: give the "
+                        f"plan a site for '{value}@spikes'"
+                    )
         for name in self.held:
             node = network[name] if name in network.shapes else None
             if node is None or isinstance(node, Input | Activation | MaxPool | AdaptiveMaxPool | Analog):
                 raise InvalidPlan(f"the plan holds {name!r}, which is no affine map of the network")
-        if (self.products or self.held) and not isinstance(self.schedule, Layerwise):
+        if self.products and self.decoding != 1:
             raise InvalidPlan(
-                "products of signals and held values need values that are there at once, and not spikes over time: "
-                "only few-spikes neurons decode to values layer by layer, use the method every_edge"
+                f"the product {next(iter(self.products))!r} takes spikes, so its inputs must come whole in one step: "
+                "use schedule=InputThenDrain(1, steps), or let it stay analog"
             )
 
     def _check_neuron(self, name: str, neuron: Neuron) -> None:
@@ -432,7 +439,7 @@ class Plan(Summarised):
             case ReLU(ceiling=math.inf), Identity():
                 raise InvalidPlan(
                     f"layer {node.name!r} sends values of both signs, which {site.neuron.describe()} cannot: use "
-                    "neurons.SignedDigits"
+                    f"neurons.{'Differential' if site.neuron.window is None else 'SignedDigits'}"
                 )
             case ReLU(ceiling=math.inf), wanted:
                 raise InvalidPlan(

@@ -35,3 +35,13 @@ def test_the_table_of_the_language_model_is_made_of_the_measured_rows() -> None:
         row["images"] == 2305 and row["value"] < 1.01 * row["network_value"] for k, row in rows.items() if k == "6"
     )
     assert "6" in rows
+
+
+def test_the_table_of_networks_in_time_is_made_of_the_measured_rows() -> None:
+    differential = benchmark("differential")
+    rows = json.loads(differential.ROWS.read_text())
+    assert differential.table(rows) in differential.PAGE.read_text()
+    for row in rows.values():
+        assert row["images"] >= 1000
+        assert len(row["accuracy_over_time"]) == row["steps"]
+        assert row["evaluated"] < row["energy_ratio"]

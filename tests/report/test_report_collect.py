@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from laws.test_edges import mixer
+from mixers import mixer
 from networks import images as sample_images
 from report.page_samples import CLASSES, HOSTILE, TAG, images, network, page_data, plans, runs
 from report.samples import REPORT

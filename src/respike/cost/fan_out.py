@@ -6,7 +6,8 @@ synapse. Targets are the neurons of populations, what max pools and analog nodes
 
 Where a plan says so (`Plan.products`, `Plan.held`), spikes go through a product of two signals, each of them to all
 outputs that its value is multiplied into; the spikes of the other input end there, where its values are held, and so do
-those that reach a value that is held.
+those that reach a value that is held. In time the spikes of both inputs do both: they go through, each by what has
+arrived of the other input, and are added to what has arrived of their own.
 
 Convolutions and pools connect dimensions independently, so what a neuron reaches is a Kronecker product of one small
 boolean matrix per dimension, and a network's fan-outs follow from products of such matrices. Where branches are added,
@@ -19,7 +20,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Collection, Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
@@ -58,6 +59,7 @@ from respike.ir import (
 )
 from respike.plan import Plan
 from respike.record import INPUT
+from respike.schedule import Layerwise
 
 MOST_TERMS = 32
 """So many different ways from a neuron to its targets are counted at most; with more of them neurons are probed."""
@@ -140,25 +142,30 @@ class _Wires:
     Args:
         network: the network.
         source: where they come from.
-        products: the input of a product that spikes go through, by the product's name.
+        products: the inputs of products that spikes go through, each a product's name and the input's number.
         held: the values at which they end.
+        collected: whether products hold what goes through them, too.
     """
 
     network: Network
     source: str
-    products: Mapping[str, int]
+    products: Collection[tuple[str, int]]
     held: Collection[str]
+    collected: bool = False
 
     @classmethod
     def of(cls, network: Network, source: str, plan: Plan | None) -> _Wires:
         if plan is None:
-            return cls(network, source, {}, ())
-        return cls(network, source, plan.products, [name for name in plan.held if name != source])
+            return cls(network, source, (), ())
+        in_time = not isinstance(plan.schedule, Layerwise)
+        both = {(name, position) for name in plan.products for position in (0, 1)}
+        products = both if in_time else set(plan.products.items())
+        return cls(network, source, products, [name for name in plan.held if name != source], collected=in_time)
 
     def through(self, node: Node, position: int) -> bool:
         """Whether spikes that a node reads as its input `position` go through it."""
         if isinstance(node, MatMul | Multiply):
-            return self.products.get(node.name) == position
+            return (node.name, position) in self.products
         return _carries(node) and node.inputs[position] not in self.held
 
     def reading(self, node: Node, reached: Container[str]) -> list[int]:
@@ -173,7 +180,7 @@ class _Wires:
             if node.name in self.held and node.name in reached:
                 yield node.name
             for position, name in enumerate(node.inputs):
-                ends = not _carries(node) and not self.through(node, position)
+                ends = not _carries(node) and (self.collected or not self.through(node, position))
                 if ends and name in reached and name not in self.held:
                     yield name
         yield from (name for name in self.network.outputs if name in reached and name not in self.held)

@@ -66,11 +66,11 @@ def analog_macs(network: Network, plan: Plan, fan_outs: Mapping[str, Tensor]) ->
 
 
 def analog_operations(network: Network, plan: Plan, fan_outs: Mapping[str, Tensor]) -> dict[str, float]:
-    """Multiply-accumulates for one sample of each node that the plan lets stay analog, or holds.
+    """Multiply-accumulates for one sample of each node that the plan lets stay analog, or holds, in all steps together.
 
     They are those of the products that a node is, those of its own arithmetic (`evaluations`), and one for each
     connection that its values cross: unlike a spike, a value has to be multiplied by its weight. A value that is held
-    (`Plan.held`) has no arithmetic of its own.
+    (`Plan.held`) has no arithmetic of its own. In time, all this is done in every step.
 
     Args:
         network: the network that the plan is for, with its populations on edges (`Plan.on`).
@@ -81,7 +81,8 @@ def analog_operations(network: Network, plan: Plan, fan_outs: Mapping[str, Tenso
     counts = {
         name: products.get(name, 0) + evaluations(network, name) + float(fan_outs[name].sum()) for name in plan.analog
     }
-    return counts | {name: float(fan_outs[name].sum()) for name in plan.held}
+    counts |= {name: float(fan_outs[name].sum()) for name in plan.held}
+    return {name: plan.schedule.steps * count for name, count in counts.items()}
 
 
 def evaluations(network: Network, name: str) -> int:

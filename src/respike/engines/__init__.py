@@ -37,10 +37,14 @@ ALL: Mapping[str, Engine] = {**STEPPED, **LAYERWISE, "count": count}
 
 
 def fastest(network: Network, plan: Plan) -> Engine:
-    """The fastest engine that runs a plan exactly, where the network's tensors are."""
+    """The fastest engine that runs a plan exactly, where the network's tensors are.
+
+    What is evaluated in every step is dense, and so is most that reads it: `batched` then.
+    """
     if isinstance(plan.schedule, Layerwise):
         return few_spikes
-    return event if COMPILED and network.device.type == "cpu" else batched
+    spikes_alone = not (plan.analog or plan.products)
+    return event if COMPILED and spikes_alone and network.device.type == "cpu" else batched
 
 
 def check_engine(engine: object) -> None:

@@ -19,7 +19,7 @@ from respike.engines import fused as kernels
 from respike.engines.in_place import IN_PLACE
 from respike.engines.walk import RecordedWalk, at
 from respike.errors import InvalidOption
-from respike.ir import Activation, Affine, Analog, Linear, Network
+from respike.ir import Affine, Linear, Network
 from respike.neurons import State
 from respike.plan import Plan, Site, SiteTensors
 from respike.record import Probe, Recorder, Recording
@@ -83,7 +83,7 @@ class _Batched(RecordedWalk):
         self.fused, self.pieces = fused, pieces
         self.populations: dict[str, _Population] = {}
 
-    def map(self, node: Affine | Analog | Activation, inputs: list[Tensor], phase: Phase) -> Tensor:
+    def map(self, node: Affine, inputs: list[Tensor], phase: Phase) -> Tensor:
         """The node on every step; some linear layers in narrow types."""
         if isinstance(node, Linear) and node.name in self.pieces:
             product = kernels.product(inputs[0], self.pieces[node.name])

@@ -87,8 +87,12 @@ class _Totals(Walk[Tensor]):
         """With the total of the transient."""
         return current + transient.sum(0).to(current)
 
-    def map(self, node: Affine | Analog | Activation, inputs: list[Tensor], phase: Phase) -> Tensor:
-        """A map on totals: its constant part flows in every step. Steady plans have no analog nodes."""
+    def evaluated(self, node: Analog | Activation, inputs: list[Tensor], steps: int) -> Tensor:
+        """The node on the means over all steps."""
+        return self.plan.decoding * evaluate(node, [value / self.plan.decoding for value in inputs])
+
+    def map(self, node: Affine, inputs: list[Tensor], phase: Phase) -> Tensor:
+        """A map on totals: its constant part flows in every step."""
         constant = evaluate(node, [torch.zeros_like(value[:1]) for value in inputs])
         return evaluate(node, inputs, bias=False) + phase.steps * constant
 

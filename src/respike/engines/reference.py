@@ -2,15 +2,28 @@
 
 In each step, spikes cross the whole network (zero delay). A population adds its input current, fires and resets; the
 next affine map receives `spike_value · z`. Biases and extra currents are on where the schedule says so. A population
-with a window fires all its K steps before the next layer runs, and the next map receives what they deliver together,
-so what the plan lets stay analog acts on values.
+with a window fires all its K steps before the next layer runs, and the next map receives what they deliver together.
+What the plan lets stay analog is evaluated in every step, on the activations that have arrived so far, and passes on
+what has changed.
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-from respike.ir import Activation, AdaptiveMaxPool, Input, MaxPool, Network, apply, apply_activation, apply_max
+from respike.ir import (
+    Activation,
+    AdaptiveMaxPool,
+    Analog,
+    Input,
+    MaxPool,
+    Network,
+    apply,
+    apply_activation,
+    apply_analog,
+    apply_max,
+)
 from respike.neurons import State
 from respike.plan import AccumulatedMax, MaxPooling, Membrane, Plan, Site
 from respike.record import INPUT, OUTPUT, Probe, Recorder, Recording
@@ -67,6 +80,30 @@ class _Pool:
         return increment
 
 
+class _Evaluated:
+    """The state of one node that stays analog: what has arrived at its inputs, and what it has passed on."""
+
+    def __init__(self, node: Activation | Analog, plan: Plan) -> None:
+        self.node = node
+        self.plan = plan
+        self.arrived: list[Tensor] = []
+        self.passed_on: Tensor | None = None
+        self.done = 0  # steps
+
+    def __call__(self, inputs: list[Tensor]) -> Tensor:
+        """By how much `c · f(S / c)` grew in this step; what is no number yet passes on nothing."""
+        self.done += 1
+        decoding = self.plan.decoding_after(self.done)
+        arrived = self.arrived or [torch.zeros_like(now) for now in inputs]
+        self.arrived = [before + now for before, now in zip(arrived, inputs, strict=True)]
+        values = [value / decoding for value in self.arrived]
+        node = self.node
+        value = apply_activation(node, values[0]) if isinstance(node, Activation) else apply_analog(node, values)
+        before = torch.zeros_like(value) if self.passed_on is None else self.passed_on
+        self.passed_on = torch.where(value.isfinite(), decoding * value, before)
+        return self.passed_on - before
+
+
 def reference(
     network: Network, plan: Plan, images: Tensor, probe: Probe | None = None, *, first_image: int = 0
 ) -> Recording:
@@ -89,6 +126,11 @@ def reference(
         for node in network.nodes
         if isinstance(node, MaxPool | AdaptiveMaxPool)
     }
+    evaluated = {
+        node.name: _Evaluated(node, plan)
+        for node in network.nodes
+        if isinstance(node, Analog) or (isinstance(node, Activation) and node.name in plan.analog)
+    }
     readout = None if isinstance(plan.readout, Membrane) else _Population(OUTPUT, plan.readout.site, recorder)
     output: Tensor | None = None
     for phase in plan.schedule.phases:
@@ -101,8 +143,8 @@ def reference(
                         values[node.name] = stream.take(1)[0] if phase.input_on else silence
                         if plan.coding.spiking:
                             recorder.population(INPUT, (values[node.name] != 0).to(given.dtype).unsqueeze(0))
-                    case Activation() if node.name in plan.analog:
-                        values[node.name] = apply_activation(node, values[node.inputs[0]])
+                    case _ if node.name in evaluated:
+                        values[node.name] = evaluated[node.name]([values[name] for name in node.inputs])
                     case Activation():
                         values[node.name] = populations[node.name](values[node.inputs[0]], phase)
                     case MaxPool() | AdaptiveMaxPool():

@@ -2,7 +2,8 @@
 
 Delays are zero, so a node can run many steps before the next one does. A `Walk` owns the order of nodes and the life of
 their values (`ir.walk`), phases and chunks of time, the input, the readout and what is recorded of the outputs. An
-engine says three things: what a map does, what a population does, what a max pool does.
+engine says four things: what a map does, what a population does, what a max pool does, and what a node that is
+evaluated does.
 
 `Walk[V]` leaves open what a value is: a tensor over time, words of spikes, a total over all steps. `TensorWalk` is for
 tensors over time, `[steps, batch, *shape]`, or `[1, …]` where every step has the same; `RecordedWalk` records them.
@@ -13,7 +14,7 @@ The reference engine stands apart on purpose: the others are compared with it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 import torch
@@ -35,7 +36,7 @@ from respike.ir import (
 )
 from respike.plan import AccumulatedMax, MaxPooling, Plan, Site, SpikeCount
 from respike.record import INPUT, OUTPUT, Recorder
-from respike.schedule import Phase
+from respike.schedule import Layerwise, Phase
 
 V = TypeVar("V")
 
@@ -62,8 +63,8 @@ class Walk(ABC, Generic[V]):
         """The input of some steps."""
 
     @abstractmethod
-    def map(self, node: Affine | Analog | Activation, inputs: list[V], phase: Phase) -> V:
-        """What an affine map, or what the plan lets stay analog, makes of its inputs."""
+    def map(self, node: Affine, inputs: list[V], phase: Phase) -> V:
+        """What an affine map makes of its inputs."""
 
     @abstractmethod
     def population(self, name: str, site: Site, current: V, phase: Phase, steps: int) -> V:
@@ -72,6 +73,10 @@ class Walk(ABC, Generic[V]):
     @abstractmethod
     def pool(self, node: Pooling, current: V, steps: int) -> V:
         """What a max pool passes on."""
+
+    @abstractmethod
+    def evaluated(self, node: Analog | Activation, inputs: list[V], steps: int) -> V:
+        """What a node that the plan lets stay analog passes on: by how much its value grew."""
 
     @abstractmethod
     def read_out(self, delivered: V, phase: Phase, steps: int) -> None:
@@ -102,8 +107,14 @@ class Walk(ABC, Generic[V]):
                 return self._populated(node.name, node.name, self.plan.sites[node.name], inputs[0], phase, steps)
             case MaxPool() | AdaptiveMaxPool():
                 return self.pool(node, inputs[0], steps)
+            case _ if isinstance(node, Activation | Analog):
+                return self.evaluated(node, inputs, steps)
             case _:
                 return self.map(node, inputs, phase)
+
+    def decodings(self, steps: int) -> list[float]:
+        """What an activation of 1 has delivered after each of the next steps."""
+        return [self.plan.decoding_after(self.done + number + 1) for number in range(steps)]
 
     def _populated(self, name: str, node: str, site: Site, current: V, phase: Phase, steps: int) -> V:
         """What a population with the shape of a node delivers; its transient goes with the current."""
@@ -128,6 +139,7 @@ class TensorWalk(Walk[Tensor]):
         self.images = images
         self.stream = plan.coding.stream(images, first_image)
         self.pools: dict[str, Pool] = {}
+        self.analog: dict[str, Evaluated] = {}
 
     def plus(self, current: Tensor, transient: Tensor) -> Tensor:
         """The sum, in every step."""
@@ -138,13 +150,19 @@ class TensorWalk(Walk[Tensor]):
         (entry,) = self.network.inputs
         return self.stream.take(steps) if phase.input_on else self.images.new_zeros(1, len(self.images), *entry.shape)
 
-    def map(self, node: Affine | Analog | Activation, inputs: list[Tensor], phase: Phase) -> Tensor:
+    def map(self, node: Affine, inputs: list[Tensor], phase: Phase) -> Tensor:
         """The node on every step."""
         return folded(node, inputs, bias=phase.bias_on)
 
     def pool(self, node: Pooling, current: Tensor, steps: int) -> Tensor:
         """As the plan says."""
         return self.pools.setdefault(node.name, Pool(self.plan.max_pooling))(node, current, steps)
+
+    def evaluated(self, node: Analog | Activation, inputs: list[Tensor], steps: int) -> Tensor:
+        """The node on what has arrived; a layerwise plan has one step, in which all arrives."""
+        if isinstance(self.plan.schedule, Layerwise):
+            return folded(node, inputs, bias=True)
+        return self.analog.setdefault(node.name, Evaluated())(node, inputs, self.decodings(steps))
 
 
 class RecordedWalk(TensorWalk):
@@ -201,6 +219,43 @@ class Pool:
         for maximum in maxima:
             increments.append(maximum if self._passed_on is None else maximum - self._passed_on)
             self._passed_on = maximum
+        return torch.stack(increments)
+
+
+class Evaluated:
+    """A node that stays analog in time: what has arrived at its inputs, and what it has passed on.
+
+    With S what has arrived until step t and `c` what an activation of 1 has delivered by then, it passes on by how much
+    `c · f(S / c)` grew. So what it has passed on is always what it computes of the mean of its inputs. Where that is no
+    number (a quotient, before its spikes have come), it waits.
+    """
+
+    def __init__(self) -> None:
+        self._arrived: list[Tensor] = []
+        self._passed_on: Tensor | None = None
+
+    def __call__(self, node: Analog | Activation, inputs: list[Tensor], decodings: Sequence[float]) -> Tensor:
+        """What it passes on in some steps, `[steps, …]`.
+
+        Args:
+            node: the node.
+            inputs: what arrives, `[steps, …]` each, or `[1, …]` where it is constant.
+            decodings: `c` in each step.
+        """
+        arrived = self._arrived or [torch.zeros_like(value[0]) for value in inputs]
+        means: list[list[Tensor]] = [[] for _ in inputs]
+        for number, decoding in enumerate(decodings):
+            arrived = [before + at(value, number) for before, value in zip(arrived, inputs, strict=True)]
+            for kept, value in zip(means, arrived, strict=True):
+                kept.append(value / decoding)
+        self._arrived = arrived
+        increments = []
+        for decoding, value in zip(
+            decodings, folded(node, [torch.stack(each) for each in means], bias=True), strict=True
+        ):
+            before = torch.zeros_like(value) if self._passed_on is None else self._passed_on
+            self._passed_on = torch.where(value.isfinite(), decoding * value, before)
+            increments.append(self._passed_on - before)
         return torch.stack(increments)
 
 

@@ -145,7 +145,7 @@ class _Forward(Walk[Tensor]):
         encoded = given / self.lowered.input_unit
         return encoded if self.lowered.bits is None else encoded.round()
 
-    def map(self, node: Affine | Analog | Activation, inputs: list[Tensor], phase: Phase) -> Tensor:
+    def map(self, node: Affine, inputs: list[Tensor], phase: Phase) -> Tensor:
         """A plain layer."""
         match node:
             case Linear() | Conv():
@@ -168,6 +168,10 @@ class _Forward(Walk[Tensor]):
         return spikes
 
     def pool(self, node: MaxPooling, current: Tensor, steps: int) -> Tensor:
+        """There is none."""
+        raise _no_layer(node)
+
+    def evaluated(self, node: Analog | Activation, inputs: list[Tensor], steps: int) -> Tensor:
         """There is none."""
         raise _no_layer(node)
 

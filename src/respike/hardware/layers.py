@@ -11,7 +11,6 @@ from torch import Tensor
 from respike.cost import fan_outs
 from respike.export.portable import Portable, is_shift
 from respike.ir import (
-    Activation,
     AdaptiveMaxPool,
     AvgPool,
     Conv,
@@ -21,7 +20,7 @@ from respike.ir import (
     Network,
     Node,
 )
-from respike.plan import Site, SpikeCount
+from respike.plan import Plan, Site, SpikeCount
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,10 +83,12 @@ def layers_of(lowered: Portable) -> list[Layer]:
     targets = fan_outs(network)
     readout = plan.readout.site if isinstance(plan.readout, SpikeCount) else None
     ends: list[tuple[Node, str, Site | None]] = [
-        (network[node.inputs[0]], node.name, plan.sites[node.name]) for node in network.activations
+        (network[node.inputs[0]], node.name, plan.sites[node.name])
+        for node in network.activations
+        if node.name in plan.sites
     ]
     ends.append((network[network.outputs[0]], network.outputs[0], readout))
-    fronts = {name: _between(front, network) for front, name, _ in ends}
+    fronts = {name: _between(front, network, plan) for front, name, _ in ends}
     found = []
     for front, name, site in ends:
         between, sources = fronts[name]
@@ -114,14 +115,14 @@ def layers_of(lowered: Portable) -> list[Layer]:
     return found
 
 
-def _between(front: Node, network: Network) -> tuple[list[Node], set[str]]:
+def _between(front: Node, network: Network, plan: Plan) -> tuple[list[Node], set[str]]:
     """The nodes behind the last populations, and the populations (and inputs) that they read."""
     found: list[Node] = []
     sources: set[str] = set()
     waiting = [front]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, Activation | Input):
+        if isinstance(node, Input) or node.name in plan.sites:
             sources.add(node.name)
         elif node not in found:
             found.append(node)

@@ -50,6 +50,9 @@ def check_units(plan: Plan) -> None:
     """Raises `InvalidPlan` for schedules and readouts that have not been thought through here."""
     if not isinstance(plan.schedule, Steady | InputThenDrain):
         raise InvalidPlan(f"a {type(plan.schedule).__name__} schedule cannot be lowered yet")
+    if plan.analog or plan.products:
+        name = next(iter((*plan.analog, *plan.products)))
+        raise InvalidPlan(f"layer {name!r} computes with numbers and not with spikes, which cannot be lowered")
     if changing := [name for name, site in plan.sites.items() if site.transient is not None]:
         raise InvalidPlan(
             f"layer {changing[0]!r} has a transient, which cannot be lowered yet: refine the plan by correct_biases, "

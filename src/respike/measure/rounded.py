@@ -20,7 +20,7 @@ def rounded_outputs(network: Network, plan: Plan, images: Tensor) -> Tensor | No
 
         q(a) = u · clip(floor(a / u + 1/2), 0, L), and from -L where the neurons stand for the identity
 
-    with u and L of each population: for T steps `u = value / T` and at most T times the largest amplitude; for neurons
+    with u and L of each population: for T steps `u = value / T` and the most that they send in T steps; for neurons
     with a window `u = value` and their largest value. Weights and all else stay in floating point. This is a plain
     quantised network of the same bits: what a conversion loses beyond it, it loses by spiking.
 
@@ -62,6 +62,5 @@ def _levels(plan: Plan, site: Site, like: Tensor) -> tuple[Tensor, float]:
     value, neuron = site.like(like).spike_value, site.neuron
     if neuron.window is not None:
         return value, neuron.largest
-    steps = plan.schedule.steps
     most = math.inf if neuron.most_in_all is None else float(neuron.most_in_all)
-    return value / plan.decoding, min(steps * neuron.largest, most)
+    return value / plan.decoding, min(neuron.most_in(plan.schedule.steps), most)

@@ -8,6 +8,7 @@ from respike.methods.calibrated import calibrated as calibrated
 from respike.methods.canonic_spikes import canonic_spikes as canonic_spikes
 from respike.methods.coarse_to_fine import coarse_to_fine as coarse_to_fine
 from respike.methods.data_norm import data_norm as data_norm
+from respike.methods.differential import differential as differential
 from respike.methods.direct_copy import direct_copy as direct_copy
 from respike.methods.ecc import ecc as ecc
 from respike.methods.every_edge import every_edge as every_edge
@@ -54,6 +55,7 @@ ALL: tuple[Method[Any], ...] = (
     time_to_first_spike,
     quantised,
     every_edge,
+    differential,
     calibrated,
 )
 

@@ -43,7 +43,7 @@ def multi_threshold(
 
     *Paper*: one spike a step, of the largest threshold that is reached; thresholds found by iteration. *As built*:
     every threshold that is reached sends a spike; `u` has the least squared error for `steps · (2^n - 1)` levels;
-    neurons start at half of it. Rates are sent, not their changes (differential coding), so spikes grow with the steps.
+    neurons start at half of it. Rates are sent, not their changes (`differential`), so spikes grow with the steps.
 
     Args:
         network: the network to convert.

@@ -4,6 +4,7 @@ from respike.neurons.base import Neuron, State, Surrogate, straight_through
 from respike.neurons.burst import Burst
 from respike.neurons.canonic import CanonicFewSpikes
 from respike.neurons.coarse_to_fine import CoarseToFine
+from respike.neurons.differential import Differential
 from respike.neurons.few_spikes import MOST_STEPS, Coefficients, FewSpikes, SequenceNeuron
 from respike.neurons.first_spike import TimeToFirstSpike
 from respike.neurons.fitted import FittedFewSpikes
@@ -24,6 +25,7 @@ ALL: tuple[type[Neuron], ...] = (
     Burst,
     MultiThreshold,
     CoarseToFine,
+    Differential,
     FewSpikes,
     FittedFewSpikes,
     CanonicFewSpikes,
@@ -50,6 +52,7 @@ __all__ = [
     "CanonicFewSpikes",
     "CoarseToFine",
     "Coefficients",
+    "Differential",
     "FewSpikes",
     "Firing",
     "FittedDigits",

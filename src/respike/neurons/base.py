@@ -100,6 +100,14 @@ class Neuron(ABC):
         most = float("inf") if self.most is None else float(self.most)
         return most * sum(max(0.0, worth) for worth in self.worth) if self.worth else most
 
+    def most_in(self, steps: int) -> float:
+        """The largest value that it delivers in so many steps, in spike values; with a window, that of its own steps.
+
+        Args:
+            steps: time steps.
+        """
+        return self.largest if self.window is not None else steps * self.largest
+
     @property
     def most_in_all(self) -> int | None:
         """The largest sum of amplitudes over all steps; None where there is no bound."""

@@ -52,6 +52,10 @@ class CoarseToFine(TracingNeuron):
         """The first weight."""
         return self.weights[0]
 
+    def most_in(self, steps: int) -> float:
+        """The weights of so many steps together."""
+        return float(sum(self.weights[min(step, len(self.weights) - 1)] for step in range(steps)))
+
     @property
     def most_in_all(self) -> int | None:
         """As given."""

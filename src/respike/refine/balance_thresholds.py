@@ -12,7 +12,8 @@ from torch import Tensor
 from respike.bounds import Count
 from respike.calibrate import Calibration, image_batches, site
 from respike.citations import BU_2025
-from respike.ir import Activation, Network, Node, ceiling, channelwise, evaluate, walk
+from respike.errors import InvalidPlan
+from respike.ir import Activation, Identity, Network, Node, ceiling, channelwise, evaluate, walk
 from respike.plan import Plan
 from respike.refine.refinement import refinement
 from respike.refine.sites import rescaled
@@ -37,6 +38,9 @@ def balance_thresholds(
         updates: how often thresholds are raised.
         batch: images of one update.
     """
+    for name, one in plan.sites.items():
+        if isinstance(one.neuron.computes, Identity):
+            raise InvalidPlan(f"balance_thresholds clips ReLUs, and {name!r} sends both signs: use least_squares")
     tops: dict[str, Tensor] = {}
 
     def value(node: Node, inputs: list[Tensor]) -> Tensor:

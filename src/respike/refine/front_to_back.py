@@ -84,6 +84,10 @@ def front_to_back(network: Network, plan: Plan, calibration: Calibration, images
         raise InvalidPlan(
             "what is given back while a network drains would come twice: use a method with a steady schedule"
         )
+    if plan.analog and not isinstance(plan.schedule, Layerwise):
+        raise InvalidPlan(
+            f"{plan.analog[0]!r} is evaluated in every step, so its plan cannot be refined layer by layer: use settle"
+        )
     if not isinstance(plan.max_pooling, AccumulatedMax):
         raise InvalidPlan("means over time are exact with max_pooling=AccumulatedMax() only")
     given = network.check_inputs((first_images(network, calibration, images),))

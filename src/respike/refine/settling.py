@@ -34,7 +34,7 @@ class Settling(TensorWalk):
     def population(self, name: str, site: Site, current: Tensor, phase: Phase, steps: int) -> Tensor:
         """One step of a population whose mean inputs are the network's."""
         now, numbers = current[0], site.like(current[0])
-        inputs = self.plan.coding.gain * min(self.done + 1, self.plan.schedule.input_steps)
+        inputs = self.plan.decoding_after(self.done + 1)
         lacking = inputs * self.wanted[name] - self.received.get(name, torch.zeros(())) - channel_means(now)
         self.received[name] = inputs * self.wanted[name]
         self.rows[name].append(lacking)

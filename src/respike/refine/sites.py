@@ -59,7 +59,7 @@ def rescaled(before: Site, after: Site) -> Site:
 
 def levels(plan: Plan, site: Site) -> float:
     """How many values above zero a neuron of the site can send."""
-    return site.neuron.largest if site.neuron.window is not None else plan.schedule.steps * site.neuron.largest
+    return site.neuron.most_in(plan.schedule.steps)
 
 
 def spikes_in_threshold(plan: Plan, site: Site) -> float:

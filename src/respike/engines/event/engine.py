@@ -15,8 +15,7 @@ from respike.engines.event.population import Population
 from respike.engines.event.record import EventRecorder, joined
 from respike.engines.event.replay import repeated
 from respike.engines.event.values import LONGEST, Events, Layout, Part, Value
-from respike.engines.walk import Pool, Walk
-from respike.errors import InvalidPlan
+from respike.engines.walk import Evaluated, Pool, Walk
 from respike.ir import Activation, AdaptiveMaxPool, Affine, Analog, Input, MaxPool, Network, Node, Pooling
 from respike.plan import Plan, Site, SpikeCount
 from respike.record import INPUT, Probe, Recording
@@ -60,6 +59,7 @@ class _Tile(Walk[Value]):
         self.stream = plan.coding.stream(images, first_image)
         self.populations: dict[str, Population] = {}
         self.pools: dict[str, Pool] = {}
+        self.analog: dict[str, Evaluated] = {}
         self.constant = _constant(network, plan)
         self.constants: dict[tuple[str, bool, bool], Value] = {}
         self.output: Tensor | None = None
@@ -77,10 +77,8 @@ class _Tile(Walk[Value]):
         """Beside what is dense."""
         return current.plus(transient.to(self.images))
 
-    def map(self, node: Affine | Analog | Activation, inputs: list[Value], phase: Phase) -> Value:
+    def map(self, node: Affine, inputs: list[Value], phase: Phase) -> Value:
         """What an affine map makes of spikes."""
-        if isinstance(node, Analog | Activation):
-            raise InvalidPlan(f"{node.name!r} stays analog, which spikes over time cannot pass through")
         return through(node, inputs, self.network.shapes[node.name], self.memo, bias=phase.bias_on)
 
     def population(self, name: str, site: Site, current: Value, phase: Phase, steps: int) -> Value:
@@ -93,6 +91,12 @@ class _Tile(Walk[Value]):
         """Max pools take dense values."""
         pool = self.pools.setdefault(node.name, Pool(self.plan.max_pooling))
         return Value(self.network.shapes[node.name], (), pool(node, self._dense(current, steps), steps))
+
+    def evaluated(self, node: Analog | Activation, inputs: list[Value], steps: int) -> Value:
+        """What stays analog takes dense values, too."""
+        evaluated = self.analog.setdefault(node.name, Evaluated())
+        dense = [self._dense(value, steps) for value in inputs]
+        return Value(self.network.shapes[node.name], (), evaluated(node, dense, self.decodings(steps)))
 
     def entry(self, phase: Phase, steps: int) -> Value:
         """The input: a dense current, or spikes as words."""
@@ -137,7 +141,7 @@ def _constant(network: Network, plan: Plan) -> set[str]:
     """The nodes whose values are the same in all steps of a phase: they are computed once."""
     names = {node.name for node in network.inputs if isinstance(plan.coding, ConstantCurrent)}
     for node in network.nodes:
-        affine = not isinstance(node, Input | Activation | MaxPool | AdaptiveMaxPool)
+        affine = not isinstance(node, Input | Activation | MaxPool | AdaptiveMaxPool | Analog)
         if affine and names.issuperset(node.inputs):
             names.add(node.name)
     return names

@@ -108,8 +108,13 @@ def _cat(parts: list[Tensor]) -> Tensor:
 def _sums(words: Tensor, fan_out: Tensor, steps: int, neuron: Neuron | None) -> Tensor:
     """Spikes and operations of each step, `[steps, 2]`.
 
-    The spikes of an amplitude are those of its bits together, or one where the neuron's amplitudes are graded.
+    The spikes of an amplitude are those of its bits together, or one where the neuron's amplitudes are graded; else
+    the neuron says how many.
     """
+    if neuron is not None and not _bit_by_bit(neuron):
+        sent = neuron.spikes_sent(Events(words, torch.ones(()), steps, ()).dense())
+        totals = sent.sum(1, dtype=torch.float64)
+        return torch.stack([totals.sum(1), totals @ fan_out.flatten()], 1)
     planes = [words[:, bit : bit + 1] for bit in range(words.shape[1])]
     if neuron is not None and neuron.graded:
         planes = [functools.reduce(torch.bitwise_or, planes)]
@@ -123,6 +128,15 @@ def _sums(words: Tensor, fan_out: Tensor, steps: int, neuron: Neuron | None) -> 
         if bit:
             total += sums
     return total
+
+
+def _bit_by_bit(neuron: Neuron) -> bool:
+    """Whether an amplitude's spikes are those of its bits together, or it is one event."""
+    if neuron.graded or neuron.most is None:
+        return True
+    amplitudes, bits = torch.arange(neuron.most + 1), range(neuron.most.bit_length())
+    summed = sum((neuron.spikes_sent(amplitudes & 1 << bit) for bit in bits), start=torch.zeros_like(amplitudes))
+    return torch.equal(neuron.spikes_sent(amplitudes), summed)
 
 
 def joined(records: Sequence[Recording]) -> Recording:
