@@ -332,6 +332,7 @@ RANGES = {
     "time_to_first_spike": "time_bits 1…8",
     "quantised": "steps 2…64 log from 8",
     "every_edge": "steps 2…8",
+    "differential": "steps 1…8, step_bits 1…8",
     "calibrated": "steps 2…64 log, most 1…8",
 }
 """Where a search of at most 64 steps looks for numbers; switches and resets have all their values."""

@@ -247,14 +247,14 @@ class Evaluated:
         for number, decoding in enumerate(decodings):
             arrived = [before + at(value, number) for before, value in zip(arrived, inputs, strict=True)]
             for kept, value in zip(means, arrived, strict=True):
-                kept.append(value / decoding)
-        self._arrived = arrived
-        increments = []
-        for decoding, value in zip(
-            decodings, folded(node, [torch.stack(each) for each in means], bias=True), strict=True
-        ):
+                kept.append(value if decoding == 1 else value / decoding)
+        self._arrived, increments = arrived, []
+        values = folded(node, [torch.stack(each) for each in means], bias=True)
+        finite = bool(values.isfinite().all())
+        for decoding, value in zip(decodings, values, strict=True):
             before = torch.zeros_like(value) if self._passed_on is None else self._passed_on
-            self._passed_on = torch.where(value.isfinite(), decoding * value, before)
+            now = value if decoding == 1 else decoding * value
+            self._passed_on = now if finite else torch.where(value.isfinite(), now, before)
             increments.append(self._passed_on - before)
         return torch.stack(increments)
 

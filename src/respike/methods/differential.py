@@ -13,7 +13,7 @@ from respike.errors import InvalidPlan
 from respike.ir import Activation, Identity, Network, ceiling
 from respike.methods.every_edge import every_edge
 from respike.methods.method import published
-from respike.methods.search import SWITCH, Steps, Whole
+from respike.methods.search import SWITCH, Whole
 from respike.neurons import Differential
 from respike.neurons.differential import MOST_BITS
 from respike.plan import Plan
@@ -24,7 +24,7 @@ _FINER = 2
 _MOST_VALUE_BITS = 12
 
 
-@published(HUANG_2025, search={"steps": Steps(low=1), "step_bits": Whole(1, MOST_BITS), "per_channel": SWITCH})
+@published(HUANG_2025, search={"steps": Whole(1, 8), "step_bits": Whole(1, MOST_BITS), "per_channel": SWITCH})
 def differential(
     network: Network,
     calibration: Calibration,

@@ -103,7 +103,7 @@ class Differential(TracingNeuron):
         """The digits of an amplitude's non-adjacent form that are not 0: the bits in which `a` and `3 a` differ."""
         whole = amplitudes.abs().to(torch.int32)
         digits = whole ^ (3 * whole)
-        return torch.stack([digits >> place & 1 for place in range(1, self.most.bit_length() + 2)]).sum(0)
+        return sum((digits >> place & 1 for place in range(1, self.most.bit_length() + 2)), torch.zeros_like(digits))
 
     def describe(self) -> str:
         """Differential neurons."""
