@@ -16,9 +16,9 @@ from torch import Tensor
 
 from mixers import OUT, TOKENS, WIDTH, given_to, mixer, mixers
 from networks import Builder, images
-from respike import SpikingNetwork, engines, hardware, lower, methods, refine
+from respike import SpikingNetwork, engines, hardware, lower, measure, methods, refine
 from respike.coding import ConstantCurrent, Frames
-from respike.cost import analog_operations, fan_outs, probed_fan_out
+from respike.cost import HOROWITZ_45NM, analog_operations, fan_outs, probed_fan_out
 from respike.engines.event import COMPILED
 from respike.errors import InvalidPlan
 from respike.ir import Activation, Analog, Divide, Input, Linear, Network, ReLU, Sigmoid
@@ -236,6 +236,16 @@ def test_what_is_evaluated_or_held_is_counted_in_every_step() -> None:
     assert first.keys() == all_steps.keys() == {*longer.plan.analog, *longer.plan.held}
     assert {name: 5 * count for name, count in first.items()} == all_steps
     assert all_steps["0.norm"] == 5 * TOKENS * WIDTH * (4 + 1)  # its arithmetic, and one population that reads it
+
+
+def test_a_run_that_ends_early_has_paid_for_its_own_evaluations_alone() -> None:
+    network = mixer(["gelu", "attention"])
+    report = measure(converted(network, steps=4), images(network, 8))
+    for steps in (1, 2, 3, 4):
+        evaluations = report.analog_macs * steps / 4
+        additions = sum(report.synaptic_operations_per_step[:steps])
+        spent = HOROWITZ_45NM(report.input_macs + evaluations, additions) / HOROWITZ_45NM(report.macs, 0)
+        assert report.energy_over_time[steps - 1] == pytest.approx(spent)
 
 
 @settings(max_examples=15, derandomize=True, deadline=None)

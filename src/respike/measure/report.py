@@ -120,7 +120,7 @@ class Report(Summarised):
         respike_version: the version that measured.
         complete: False where the run was interrupted.
         early_exit: what leaving early gives, where it was asked for; everything else is without it.
-        analog_macs: multiply-accumulates of what the plan lets stay analog.
+        analog_macs: multiply-accumulates of what the plan lets stay analog, in all steps.
         labelled: False where the images had no labels: what the network decides then counts as right, so that every
             accuracy is an agreement with it.
         energy_over_time: the energy ratio of a run that ends after each step; empty in reports of older versions.
@@ -367,7 +367,7 @@ def report(
         early_exit=None if early_exit is None else _exits(tally, early_exit),
         analog_macs=work.analog_macs,
         labelled=tally.number("labelled") > 0,
-        energy_over_time=[work.energy_ratio(so_far) for so_far in at_each],
+        energy_over_time=[work.energy_ratio(so_far, (n + 1) / len(accuracy)) for n, so_far in enumerate(at_each)],
         rounded_accuracy=tally.number("rounded right") / images if "rounded right" in tally.counts else None,
         margin=(tally.counts["margin"].double() / MARGIN_UNITS / images).reshape(-1).tolist(),
     )

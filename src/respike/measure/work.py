@@ -28,7 +28,7 @@ class Work:
         operations: every spike times its real fan-out, in each step.
         macs: multiply-accumulates of the network itself.
         input_macs: multiply-accumulates of an analog input.
-        analog_macs: multiply-accumulates of what the plan lets stay analog.
+        analog_macs: multiply-accumulates of what the plan lets stay analog, in all steps.
         energy: the energy model.
     """
 
@@ -51,9 +51,14 @@ class Work:
         """Operations of all steps."""
         return float(self.operations.sum())
 
-    def energy_ratio(self, operations: float) -> float:
-        """The energy with so many synaptic operations over the network's."""
-        return self.energy(self.input_macs + self.analog_macs, operations) / self.energy(self.macs, 0)
+    def energy_ratio(self, operations: float, share: float = 1.0) -> float:
+        """The energy with so many synaptic operations over the network's.
+
+        Args:
+            operations: additions.
+            share: of the steps that have been run: what stays analog is computed in each of them.
+        """
+        return self.energy(self.input_macs + share * self.analog_macs, operations) / self.energy(self.macs, 0)
 
 
 def check_computes(network: Network) -> None:
