@@ -33,6 +33,15 @@ def read(tensor: onnx.TensorProto, dtype: torch.dtype) -> Tensor:
     return torch.from_numpy(np.array(array)).to(target)  # a copy: the file's bytes cannot be written to
 
 
+def check_range(value: Tensor, kind: int) -> None:
+    """Refuses whole numbers that their type does not hold: they would start again from its other end."""
+    name = type_name(kind)
+    if value.dtype == torch.int64 and name in _INTEGERS - {"INT64", "UINT64"} and value.numel():
+        low, high = whole_range(name)
+        if int(value.min()) < low or int(value.max()) > high:
+            raise Refused(f"computes whole numbers that {name.lower()} does not hold; compute them as int64")
+
+
 def type_name(kind: int) -> str:
     """What ONNX calls a number type."""
     return onnx.TensorProto.DataType.Name(kind) if kind in onnx.TensorProto.DataType.values() else str(kind)
@@ -98,6 +107,7 @@ def range_(op: Operator, start: Tensor, limit: Tensor, step: Tensor) -> Tensor:
 
 def cast(op: Operator, x: Tensor) -> Tensor:
     """Another number type."""
+    op.allowance.take(x.shape)
     return x.to(_type(op.integer("to", 0), op.dtype))
 
 
@@ -120,6 +130,7 @@ def slice_(
     along = op.integers("axes", axes) or tuple(range(len(first)))
     by = (1,) * len(first) if steps is None else whole_numbers(steps, "steps")
     for axis, start, stop, step in zip(along, first, last, by, strict=True):
+        op.allowance.take(x.shape)
         places = range(*slice(start, stop, step).indices(x.shape[axis]))
         x = x.index_select(axis, torch.tensor(list(places), dtype=torch.int64))
     return x
@@ -197,6 +208,7 @@ def divide(x: Tensor, y: Tensor) -> Tensor:
 
 def quantize_linear(op: Operator, x: Tensor, scale: Tensor, zero: Tensor | None = None) -> Tensor:
     """Whole numbers of real ones."""
+    op.allowance.take(x.shape)
     low, high = quantised_range(op)
     whole = (x / along_axis(op, scale, x.ndim)).round() + along_axis(op, _zero(zero), x.ndim)
     return whole.clamp(low, high).to(torch.int64)
@@ -204,6 +216,7 @@ def quantize_linear(op: Operator, x: Tensor, scale: Tensor, zero: Tensor | None 
 
 def dequantize_linear(op: Operator, x: Tensor, scale: Tensor, zero: Tensor | None = None) -> Tensor:
     """Real numbers of whole ones."""
+    op.allowance.take(x.shape)
     return (x - along_axis(op, _zero(zero), x.ndim)).to(scale.dtype) * along_axis(op, scale, x.ndim)
 
 
@@ -226,21 +239,30 @@ def quantised_range(op: Operator) -> tuple[int, int]:
     kind = op.kinds[2] if len(op.kinds) > 2 else None
     if kind is None:
         kind = type_name(op.integer("output_dtype", 0) or onnx.TensorProto.UINT8)
-    unsigned = kind.startswith("U")
-    bits = kind.removeprefix("U").removeprefix("INT")
-    if not bits.isdigit():
+    if not kind.removeprefix("U").removeprefix("INT").isdigit():
         raise Refused(f"quantises to {kind}, which is no whole number; use int8 or uint8")
-    return (0, 2 ** int(bits) - 1) if unsigned else (-(2 ** (int(bits) - 1)), 2 ** (int(bits) - 1) - 1)
+    return whole_range(kind)
+
+
+def whole_range(kind: str) -> tuple[int, int]:
+    """The smallest and the largest whole number of a type."""
+    bits = int(kind.removeprefix("U").removeprefix("INT"))
+    return (0, 2**bits - 1) if kind.startswith("U") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
 
 def triangle(op: Operator, x: Tensor, diagonal: Tensor | None = None) -> Tensor:
     """Zeros above a diagonal, or below it."""
+    op.allowance.take(x.shape)
     (place,) = (0,) if diagonal is None else whole_numbers(diagonal.reshape(1), "diagonal")
     return x.triu(place) if op.integer("upper", 1) else x.tril(place)
 
 
 def _one(function: Callable[[Tensor], Tensor]) -> Fold:
-    return lambda op, x: function(x)
+    def fold(op: Operator, x: Tensor) -> Tensor:
+        op.allowance.take(x.shape)
+        return function(x)
+
+    return fold
 
 
 def _two(function: Callable[[Tensor, Tensor], Tensor]) -> Fold:

@@ -14,7 +14,7 @@ from respike.errors import InvalidFile, UnsupportedOperator
 from respike.frontends.constants import Allowance
 from respike.frontends.nodes import Nodes, check_refused, check_weights
 from respike.frontends.onnx.call import BATCH, Operator
-from respike.frontends.onnx.constants import FOLDS, read, type_name
+from respike.frontends.onnx.constants import FOLDS, check_range, read, type_name
 from respike.frontends.onnx.operators import OPERATORS, advice
 from respike.frontends.onnx.patterns import find_activations
 from respike.frontends.onnx.reading import opset
@@ -129,7 +129,19 @@ class _Walk:
             result: Result = translator(self.operator(node, name), *inputs)
         except (RuntimeError, IndexError, ValueError, TypeError, KeyError, OverflowError) as error:
             raise Refused(f"its inputs do not fit together: {(str(error).splitlines() or ['?'])[0]}") from error
+        if is_constant and isinstance(result, Tensor):
+            self.kinds[node.output[0]] = kind = self.kind(node)
+            check_range(result, kind)
         return result if isinstance(result, tuple) else (result,)
+
+    def kind(self, node: onnx.NodeProto) -> int:
+        """The number type of a constant that a node computes."""
+        attributes = {attribute.name: attribute for attribute in node.attribute}
+        if node.op_type == "Cast":
+            return int(attributes["to"].i)
+        if "value" in attributes:
+            return int(attributes["value"].t.data_type)
+        return next((self.kinds[name] for name in node.input if name in self.kinds), onnx.TensorProto.INT64)
 
     def fold(self, node: onnx.NodeProto) -> Translator:
         """What computes a constant."""

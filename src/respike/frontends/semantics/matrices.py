@@ -23,16 +23,28 @@ def along(call: Call, x: Operand, dim: int, matrix: Tensor) -> Signal:
     """`y = M x` along one of the framework's dimensions; the identity gives the signal itself."""
     source = any_numbers(x)
     size = source.layout.size(dim)
-    if torch.equal(matrix, torch.eye(size, dtype=matrix.dtype, device=matrix.device)):
+    if len(matrix) == size and torch.equal(matrix, torch.eye(size, dtype=matrix.dtype, device=matrix.device)):
         return source
     return call.like(source, FixedLinear(call.name, (source.name,), source.layout.axis(dim), call.constant(matrix)))
 
 
 def matrix_of(function: Callable[[Tensor], Tensor], size: int) -> Tensor:
     """The matrix `[out, size]` of a linear map of vectors, found by mapping all unit vectors `[size, size]` at once."""
-    if size**2 > LARGEST_MATRIX:
-        raise Refused(f"maps a dimension of {size} elements by a matrix, which is more than respike takes")
+    check_matrix(size, size)
+    check_matrix(function(torch.empty(size, size, dtype=torch.float64, device="meta")).shape[1], size)
     return function(torch.eye(size, dtype=torch.float64)).t()
+
+
+def check_matrix(outputs: int, inputs: int) -> None:
+    """Refuses a matrix that is too large, before it is made."""
+    if outputs * inputs > LARGEST_MATRIX:
+        raise Refused(f"maps {inputs} elements to {outputs} by a matrix, which is more than respike takes")
+
+
+def check_size(elements: int) -> None:
+    """Refuses a dimension that no network has, before anything is made for it."""
+    if elements > LARGEST_MATRIX:
+        raise Refused(f"makes {elements} elements of one, which is more than respike takes")
 
 
 def resample(call: Call, x: Operand, maps: Mapping[int, Callable[[Tensor], Tensor]]) -> Signal:
@@ -148,6 +160,7 @@ def expand(call: Call, x: Operand, shape: Ints) -> Signal:
         raise Refused("adds dimensions in front of the batch; unsqueeze the input first")
     for axis, (before, after) in enumerate(zip(source.shape, shape, strict=True), start=1):
         if before != after:
+            check_size(after)
             node = FixedLinear(call.name, (source.name,), axis, call.constant(torch.ones(after, 1)))
             source = call.like(source, node)
     return source
@@ -172,5 +185,6 @@ def cumulative_sum(
 ) -> Signal:
     """The sum of all elements so far along a dimension."""
     size = anywhere(x).layout.size(dim)
+    check_matrix(size, size)
     matrix = torch.ones(size, size, dtype=torch.float64).tril(-1 if without_itself else 0)
     return along(call, x, dim, matrix.t() if backwards else matrix)

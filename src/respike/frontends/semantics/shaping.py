@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from respike.frontends.semantics.call import (
     MIXES,
@@ -23,8 +24,11 @@ from respike.frontends.semantics.call import (
     signal,
     weights,
 )
-from respike.frontends.semantics.matrices import along
+from respike.frontends.semantics.matrices import along, check_matrix
 from respike.ir import Concat, ElementwiseAffine, Pad, Permute, Reshape, Slice
+
+_MOST_TIMES = 4096
+"""So often a signal is put behind itself at most."""
 
 
 def reshape(call: Call, x: Operand, shape: Sequence[int]) -> Signal:
@@ -165,7 +169,8 @@ def gather(call: Call, x: Operand, dim: int, places: Sequence[int]) -> Signal:
     wanted = [n % size for n in places]
     if wanted == list(range(wanted[0], wanted[-1] + 1)):
         return slice_(call, source, dim, wanted[0], wanted[-1] + 1)
-    return along(call, source, dim, torch.eye(size, dtype=torch.float64)[wanted])
+    check_matrix(len(wanted), size)
+    return along(call, source, dim, one_hot(torch.tensor(wanted), size).double())
 
 
 def diagonal(call: Call, x: Operand, offset: int = 0, first: int = 0, second: int = 1) -> Signal:
@@ -262,6 +267,8 @@ def repeat(call: Call, x: Operand, times: Sequence[int]) -> Signal:
     for dim, count in enumerate(times):
         if count < 1:
             raise Refused("leaves nothing over")
+        if count > _MOST_TIMES:
+            raise Refused(f"repeats its input {count} times, which is more than respike takes; use expand")
         if count > 1:
             axis = source.layout.axis(dim)
             source = call.like(source, Concat(call.name, (source.name,) * count, axis))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import sys
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from respike.frontends.semantics.call import (
     broadcast,
     weights,
 )
+from respike.frontends.semantics.matrices import check_size
 from respike.frontends.semantics.meaning import means
 from respike.frontends.torch.call import UNUSED, Ints, TorchCall, several
 from respike.frontends.torch.operators.matrices import expand
@@ -149,6 +151,7 @@ def filled(value: float | None = None) -> Callable[..., Tensor]:
     @means(shaping.filled_like)
     def translate(call: TorchCall, x: Operand, *given: Any, **_: object) -> Tensor:
         shape = [n if type(n) is int else 1 for n in call.meta.shape]
+        check_size(math.prod(shape))
         return torch.full(shape, given[-1] if value is None else value, dtype=call.dtype, device=call.device)
 
     return translate
