@@ -164,7 +164,9 @@ def test_a_module_with_a_factory(respike: Runner, tmp_path: Path, monkeypatch: p
     lines = (
         "import torch\ndef net():\n  return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10)).eval()"
     )
-    Path("my_networks.py").write_text(f"{lines}\nlist = None\ndef broken():\n  raise ValueError('no such size')\n")
+    Path("my_networks.py").write_text(
+        f"{lines}\nlist = None\ndef broken():\n  raise ValueError('no such size')\ndef asks(size):\n  pass\n"
+    )
     before = sys.path[:]
     words = ("--method", "direct_copy", "--steps", 2, "--limit", 64)
     outcome = respike("evaluate", "my_networks:net", *words, "--dataset", "mnist")
@@ -174,6 +176,8 @@ def test_a_module_with_a_factory(respike: Runner, tmp_path: Path, monkeypatch: p
     assert "--dataset" in respike.refused("evaluate", "my_networks:net", *words)
     message = respike.refused("evaluate", "my_networks:broken", *words, "-d", "mnist")
     assert message == "my_networks:broken failed with ValueError: no such size (my_networks.py:6)"
+    message = respike.refused("evaluate", "my_networks:asks", *words, "-d", "mnist")
+    assert message.endswith("asks() missing 1 required positional argument: 'size'"), message
     assert "did you mean 'net'" in respike.refused("inspect", "my_networks:nett", "-d", "mnist")
     assert "there is no module no_such_module" in respike.refused("inspect", "no_such_module:net", "-d", "mnist")
 

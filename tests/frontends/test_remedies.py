@@ -104,8 +104,10 @@ def test_torchscript(tmp_path: Path) -> None:
     script = torch.jit.trace(model, x)  # type: ignore[no-untyped-call]
     torch.jit.save(script, tmp_path / "script.pt")
     again = _small()
-    with pytest.raises(InvalidNetwork, match=r"TorchScript.*load_state_dict\(script.state_dict\(\)\)"):
+    with pytest.raises(InvalidNetwork, match=r"^the module \(\w+\) is a TorchScript.*load_state_dict\(script.state_d"):
         load(script, x)
+    with pytest.raises(InvalidNetwork, match=r"^1 \(\w+\) is a TorchScript"):
+        load(nn.Sequential(nn.Identity(), script).eval(), x)
     again.load_state_dict(script.state_dict())
     torch.testing.assert_close(load(again, x)(x), model(x))
     with pytest.raises(InvalidFile, match=r"TorchScript.*torch.jit.load\(path\).state_dict\(\)"):
@@ -173,6 +175,34 @@ def test_arithmetic_of_whole_numbers_in_onnx(operator: str, kind: int) -> None:
     mended = floats(model)
     mended.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(torch.tensor([7.0, 3.0, 5.0]).numpy(), "k"))
     load(mended, x)
+
+
+@pytest.mark.parametrize("kind", [TensorProto.INT8, TensorProto.UINT8, TensorProto.INT16, TensorProto.UINT16])
+def test_casts_of_whole_numbers_to_types_that_may_not_hold_them(kind: int) -> None:
+    def cast(to: int) -> onnx.ModelProto:
+        nodes = [helper.make_node("Cast", ["x"], ["k"], to=to), helper.make_node("Cast", ["k"], ["y"], to=1)]
+        model = graph(nodes, {"x": ["N", 3]}, {}, kind=TensorProto.INT64)
+        model.graph.output[0].type.tensor_type.elem_type = TensorProto.FLOAT
+        return model
+
+    x = torch.tensor([[300.0, -70000.0, 3.0]])
+    with pytest.raises(RespikeError, match="a type that may not hold them; cast them to int64"):
+        load(cast(kind), x)
+    torch.testing.assert_close(load(cast(TensorProto.INT64), x)(x), x)
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.BFLOAT16])
+def test_models_of_half_precision_with_inputs_and_outputs_of_float32(kind: int) -> None:
+    torch.manual_seed(0)
+    weight = torch.randn(6, 4)
+    nodes = [
+        helper.make_node("Cast", ["x"], ["h"], to=kind),
+        helper.make_node("Cast", ["w"], ["v"], to=kind),
+        helper.make_node("MatMul", ["h", "v"], ["p"]),
+        helper.make_node("Cast", ["p"], ["y"], to=TensorProto.FLOAT),
+    ]
+    x = torch.randn(5, 6)
+    torch.testing.assert_close(load(graph(nodes, {"x": ["N", 6]}, {"w": weight}), x)(x), x @ weight)
 
 
 def test_whole_numbers_are_moved_exactly() -> None:

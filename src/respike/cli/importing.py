@@ -64,8 +64,10 @@ def own_code(name: str) -> Iterator[None]:
     except RespikeError:
         raise
     except (Exception, SystemExit) as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
+        *_, last = traceback.extract_tb(error.__traceback__)
+        called_wrongly = Path(last.filename).parent == Path(__file__).parent  # as a factory that needs arguments
+        place = "" if called_wrongly else f" ({Path(last.filename).name}:{last.lineno})"
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise InvalidOption(f"{name} failed with {reason} ({Path(place.filename).name}:{place.lineno})") from error
+        raise InvalidOption(f"{name} failed with {reason}{place}") from error
     finally:
         sys.path[:] = before

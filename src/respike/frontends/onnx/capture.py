@@ -38,8 +38,14 @@ class CapturedOnnx:
     batch: int | None
 
     def outputs(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """What onnxruntime gives for a batch of inputs, or onnx's own evaluator where there is no onnxruntime."""
-        return run(self.model, inputs, self.batch)
+        """What onnxruntime gives for a batch of inputs, or onnx's own evaluator where there is no onnxruntime.
+
+        Of a model that rounds to half precision on the way, they are in half precision, so that they are compared so.
+        """
+        outputs = run(self.model, inputs, self.batch)
+        if not _rounds_to_half(self.model):
+            return outputs
+        return tuple(y.to(torch.bfloat16) if y.is_floating_point() else y for y in outputs)
 
     def values(self, inputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """What the model computes on the way, by the names of the network's nodes."""
@@ -82,6 +88,15 @@ def capture_onnx(source: onnx.ModelProto | str | Path, example: Example | None =
     network, sources = translate(model, given_inputs, dtype, batch, origin)
     examples = given or tuple(_random(shape, is_index) for shape, is_index in zip(shapes.values(), whole, strict=True))
     return CapturedOnnx(network, model, sources, examples, batch)
+
+
+def _rounds_to_half(model: onnx.ModelProto) -> bool:
+    """Whether a model has weights of half precision, or casts to it."""
+    attributes = [(node, attribute) for node in model.graph.node for attribute in node.attribute]
+    kinds = [tensor.data_type for tensor in model.graph.initializer]
+    kinds += [attribute.t.data_type for _, attribute in attributes if attribute.HasField("t")]
+    kinds += [attribute.i for node, attribute in attributes if node.op_type == "Cast" and attribute.name == "to"]
+    return any(kind in (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16) for kind in kinds)
 
 
 def _inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:

@@ -39,13 +39,13 @@ def check_types(model: nn.Module, examples: tuple[Tensor, ...]) -> None:
 
 
 def _check_kind(model: nn.Module) -> None:
-    if isinstance(model, torch.jit.ScriptModule):
-        raise InvalidNetwork(
-            "is a TorchScript module, whose Python is gone; build the module that it was made from, give that its "
-            "weights by model.load_state_dict(script.state_dict()), and load it"
-        )
     for name, module in model.named_modules():
         place = f"{name or 'the module'} ({type(module).__name__})"
+        if isinstance(module, torch.jit.ScriptModule):
+            raise InvalidNetwork(
+                f"{place} is a TorchScript module, whose Python is gone; build the module that it was made from, give "
+                "that its weights by model.load_state_dict(script.state_dict()), and load it"
+            )
         if ".quantized" in type(module).__module__:
             raise InvalidNetwork(
                 f"{place} is quantised; load the network before quantisation (respike.lower.fixed_point quantises what "

@@ -16,6 +16,8 @@ from respike.frontends.semantics.meaning import means
 _FLOATS = (1, 10, 11, 16)
 """ONNX's numbers for FLOAT, FLOAT16, DOUBLE and BFLOAT16."""
 _BOOL = 9
+_NARROW = (2, 3, 4, 5)
+"""ONNX's numbers for UINT8, INT8, UINT16 and INT16."""
 _PAD_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
 
 
@@ -209,6 +211,8 @@ def cast(op: Operator, x: Operand) -> Signal:
     source, to = any_numbers(x), op.integer("to", 0)
     if to not in _FLOATS and (to == _BOOL or not source.is_index):
         raise Refused("turns real numbers into others; only casts to float types are read")
+    if to in _NARROW:
+        raise Refused("casts whole numbers to a type that may not hold them; cast them to int64")
     return replace(source, is_index=to not in _FLOATS)
 
 
