@@ -151,6 +151,22 @@ def test_fit_says_when_no_schedule_holds_and_which_is_the_best() -> None:
         methods.fit(_network(), input_steps=3)
 
 
+@pytest.mark.parametrize(("differing", "holds"), [(3, True), (4, False)])
+def test_unless_told_fit_lets_3_of_600_decisions_differ(
+    differing: int, holds: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decided(network: Network, plan: Plan, images: torch.Tensor, allowed: int) -> tuple[torch.Tensor, int]:
+        return torch.full((plan.schedule.steps,), differing), len(images)
+
+    monkeypatch.setitem(methods.fit.function.__globals__, "_differing_decisions", decided)
+    network = _network()
+    if holds:
+        assert methods.fit(network, images(network, 600), longest=2).schedule == InputThenDrain(1, 0)
+        return
+    with pytest.raises(InvalidPlan, match="600 calibration images; the best of them changes 4"):
+        methods.fit(network, images(network, 600), longest=2)
+
+
 def test_fit_looks_at_all_images_while_the_last_step_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     """In two steps all neurons send 2 spikes, and a tie goes to the first; while draining, 1.625 sends a third."""
     network = _network(torch.eye(2))

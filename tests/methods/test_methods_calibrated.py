@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -11,7 +13,7 @@ from networks import Builder, images
 from respike import SpikingNetwork, data, engines, methods, refine, zoo
 from respike.errors import InvalidOption
 from respike.ir import Network
-from respike.neurons import Burst, SignedIntegrateFire
+from respike.neurons import Burst, IntegrateFire, Neuron, SignedIntegrateFire
 from respike.plan import Plan
 
 
@@ -54,6 +56,20 @@ def test_it_is_its_parts_one_after_the_other() -> None:
     late = refine.read_late(by_hand, after=3)  # half of the six populations on the longest path
     assert torch.equal(outputs(methods.calibrated(NETWORK, CALIBRATION, steps=10)), outputs(late))
     assert methods.calibrated(NETWORK, CALIBRATION, steps=4).readout.after == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "neuron"),
+    [
+        ({}, IntegrateFire()),
+        ({"most": 2}, Burst(2)),
+        ({"most": 3}, Burst(3)),
+        ({"signed": True}, SignedIntegrateFire()),
+    ],
+)
+def test_its_neurons_send_what_they_are_told_to(options: dict[str, Any], neuron: Neuron) -> None:
+    plan = methods.calibrated(NETWORK, CALIBRATION[:8], steps=4, **options)
+    assert {site.neuron for site in plan.sites.values()} == {neuron}
 
 
 @pytest.mark.parametrize("signed", [False, True])
