@@ -16,9 +16,10 @@ from torch import Tensor
 
 from mixers import OUT, TOKENS, WIDTH, given_to, mixer, mixers
 from networks import Builder, images
-from respike import SpikingNetwork, engines, hardware, lower, measure, methods, refine
+from respike import SpikingNetwork, diagnose, engines, hardware, lower, measure, methods, refine
 from respike.coding import ConstantCurrent, Frames
 from respike.cost import HOROWITZ_45NM, analog_operations, fan_outs, probed_fan_out
+from respike.diagnosis import changes, remedies
 from respike.engines.event import COMPILED
 from respike.errors import InvalidPlan
 from respike.ir import Activation, Analog, Divide, Input, Linear, Network, ReLU, Sigmoid
@@ -416,6 +417,25 @@ def test_units_can_be_chosen_for_all_that_the_steps_say() -> None:
     assert error < 3 * float((SpikingNetwork(network, plan)(batch) - network(batch)).abs().max())
     with pytest.raises(InvalidPlan, match=r"'0\.norm@spikes' sends both signs: use least_squares"):
         refine.balance_thresholds(plan, network, batch)
+
+
+@pytest.mark.parametrize("method", [methods.differential, methods.coarse_to_fine], ids=lambda method: method.name)
+def test_a_diagnosis_tries_more_steps_with_the_input_in_the_first_one(method: Any) -> None:
+    builder = Builder((2, 6, 6), seed=3)
+    builder.conv(4)
+    builder.relu()
+    network = builder.network() if method is methods.coarse_to_fine else mixer(["gelu", "gate"])
+    batch = images(network, 40)
+    plan = method(
+        network, batch, steps=3, **({"step_bits": 1} if method is methods.differential else {"value_bits": 1})
+    )
+    changed = changes.longer(plan)
+    assert changed is not None
+    assert (changed.plan.schedule, changed.what) == (InputThenDrain(1, 5), "6 steps")
+    SpikingNetwork(network, changed.plan)
+    (remedy,) = remedies.longer(plan)
+    assert remedy.options == {"steps": 6}
+    assert diagnose(SpikingNetwork(network, plan), batch).findings
 
 
 @pytest.mark.parametrize("method", [methods.differential, methods.every_edge], ids=lambda method: method.name)

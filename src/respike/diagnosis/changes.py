@@ -24,6 +24,9 @@ def longer(plan: Plan) -> Change | None:
             # The charge that extra currents bring altogether (ECC's residual elimination) stays what it was.
             halved = {name: replace(one, extra_current=one.extra_current / 2) for name, one in plan.sites.items()}
             return Change(replace(plan, sites=halved, schedule=Steady(2 * steps)), f"{2 * steps} steps")
+        case InputThenDrain(input_steps=given, steps=steps) if "steps" in plan.options:  # the input comes first, once
+            schedule = replace(plan.schedule, drain_steps=2 * steps - given)
+            return Change(plan.with_schedule(schedule), f"{2 * steps} steps")
         case InputThenDrain(input_steps=given, drain_steps=drained):
             schedule = InputThenDrain(2 * given, 2 * drained, plan.schedule.bias_while_draining)
             return Change(plan.with_schedule(schedule), f"{2 * given} steps with input and {2 * drained} without")

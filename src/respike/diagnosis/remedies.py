@@ -38,6 +38,8 @@ def longer(plan: Plan, reach: float = 1.0) -> tuple[Remedy, ...]:
     match plan.schedule:
         case Steady(steps=steps):
             return (Remedy({"steps": 2 * steps}, note="more time"),)
+        case InputThenDrain(steps=steps) if "steps" in plan.options:
+            return (Remedy({"steps": 2 * steps}, note="more time"),)
         case InputThenDrain(input_steps=given, drain_steps=drained):
             return (Remedy({"input_steps": 2 * given, "drain_steps": 2 * drained}, note="more time"),)
         case Layerwise(window=window):
