@@ -155,6 +155,23 @@ def kill_itself(place: Path, program: str) -> None:
     assert ended.returncode == -signal.SIGKILL
 
 
+def _write_while_somebody_else_does(path: Path, folder: bool) -> None:
+    with new(path, force=False, folder=folder) as partial:
+        for place, content in ((partial, "ours"), (path, "theirs")):
+            if folder:
+                place.mkdir(exist_ok=True)
+            (place / "file" if folder else place).write_text(content)
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_what_somebody_else_writes_meanwhile_stays(tmp_path: Path, folder: bool) -> None:
+    path = tmp_path / "theirs"
+    with pytest.raises(InvalidFile, match="is there already"):
+        _write_while_somebody_else_does(path, folder)
+    assert (path / "file" if folder else path).read_text() == "theirs"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_kill_while_a_folder_is_replaced_leaves_the_old_one_or_the_new_one(tmp_path: Path, moment: str) -> None:
     (tmp_path / "net").mkdir()

@@ -40,12 +40,13 @@ def _type(name: str) -> type[Any] | None:
     return _TYPES.get(name) or neurons.KNOWN.get(name)
 
 
-def write(path: str | os.PathLike[str], network: Network, plan: Plan) -> None:
-    """Writes a network and its plan to one file, or nothing at all."""
+def write(path: str | os.PathLike[str], network: Network, plan: Plan, *, force: bool = True) -> None:
+    """Writes a network and its plan to one file, or nothing at all; `force` replaces a file that is there."""
     tensors: _Numbered = {}
     tree = {"network": _encode(network, tensors), "plan": _encode(plan, tensors)}
     plain = {str(number): _plain(tensor) for number, tensor in tensors.values()}
-    files.write(Path(path), tensor_file.pack(plain, {"format": FORMAT, "respike": json.dumps(tree)}))
+    content = tensor_file.pack(plain, {"format": FORMAT, "respike": json.dumps(tree)})
+    files.write(Path(path), content, force=force)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Network, Plan]:

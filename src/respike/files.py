@@ -102,6 +102,7 @@ def new(path: Path, *, force: bool, folder: bool = False) -> Iterator[Path]:
             partial.mkdir()
         yield partial
         if target.exists():
+            check_new(path, force=force, folder=folder)  # somebody else may have written it meanwhile
             _replace(partial, target)
         else:
             partial.rename(target)

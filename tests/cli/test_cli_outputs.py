@@ -117,6 +117,25 @@ def test_results_are_kept_where_somebody_else_has_written_the_file_meanwhile(
     assert json.loads(Path("net-new.json").read_text())["images"] == 64
 
 
+@pytest.mark.parametrize("name", ["net.respike", "net.pt2", "folder/"])
+def test_a_conversion_leaves_what_somebody_else_has_written_meanwhile(
+    name: str, respike: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    converting: Any = import_module("respike.cli.converting")
+    convert = converting._spiking
+
+    def slow(*arguments: object, **options: object) -> object:
+        if name.endswith("/"):
+            Path(name).mkdir()
+        (Path(name, "file") if name.endswith("/") else Path(name)).write_text("theirs")
+        return convert(*arguments, **options)
+
+    monkeypatch.setattr(converting, "_spiking", slow)
+    words = ("convert", "mnist-mlp", "--method", "direct_copy", "--steps", 2, "--to", name)
+    assert f"{name.rstrip('/')} is there already: --force writes over it" in respike.refused(*words)
+    assert (Path(name, "file") if name.endswith("/") else Path(name)).read_text() == "theirs"
+
+
 def test_an_output_that_cannot_be_written_in_the_end_is_named_as_it_was_given(
     respike: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from respike import SpikingNetwork
+from respike import SpikingNetwork, archive
 from respike.cli import console
 from respike.cli.networks import CONVERTED
 from respike.errors import InvalidOption
@@ -70,7 +70,7 @@ class Export:
             converted = fixed_point(spiking.network, spiking.plan, bits=self.bits, membrane_bits=width)
         match self.format:
             case Format.RESPIKE:
-                spiking.save(self.path)
+                archive.write(self.path, spiking.network, spiking.plan, force=self.force)
             case Format.TORCH:
                 write_torch_archive(self.path, spiking, force=self.force)
             case Format.FOLDER:
