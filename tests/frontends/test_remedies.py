@@ -116,6 +116,17 @@ def test_torchscript(tmp_path: Path) -> None:
     load(again, x)
 
 
+def test_number_types_that_change_on_the_way() -> None:
+    model, x = _small(), torch.rand(2, 1, 8, 8)
+    model[3].double()
+    cast = nn.Sequential(model[:3], Function(lambda m, y: y.double()), model[3])
+    with pytest.raises(RespikeError, match=r"leave the cast out, or .* one type, as model\.float\(\) does"):
+        load(cast.eval(), x)
+    load(model.float(), x)
+    with pytest.raises(RespikeError, match="leave the cast out"):
+        load(Function(lambda m, y: y.half().float()), x)
+
+
 def test_programs_with_open_sizes() -> None:
     model, x = _small(), torch.rand(2, 1, 8, 8)
     sizes = {0: Dim.AUTO, 2: Dim.AUTO, 3: Dim.AUTO}

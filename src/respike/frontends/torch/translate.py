@@ -213,7 +213,10 @@ class _Walk:
     def layout(self, value: Tensor) -> Layout:
         """Where the batch stands, and one sample's shape; refused where there is no such dimension any more."""
         if value.is_floating_point() and value.dtype != self.dtype:
-            raise Refused(f"changes the number type from {self.dtype} to {value.dtype}")
+            raise Refused(
+                f"changes the number type from {self.dtype} to {value.dtype}; leave the cast out, or give all layers "
+                "one type, as model.float() does"
+            )
         if value.dtype == torch.bool:
             raise Refused(MASKS)
         shape = tuple(self.size(n) for n in value.shape)
