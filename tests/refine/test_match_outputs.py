@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 import respike
@@ -146,3 +146,15 @@ def test_outputs_that_are_no_classes_are_refused() -> None:
     network = Network(tuple(builder.nodes), (builder.last,))
     with pytest.raises(InvalidPlan, match="fit_values"):
         refine.match_outputs(methods.opi(network, images(network, 4), steps=3), network, images(network, 4))
+
+
+def test_words_are_not_mixed() -> None:
+    network = respike.load(
+        nn.Sequential(nn.Embedding(10, 4), nn.Flatten(), nn.Linear(12, 5), nn.ReLU(), nn.Linear(5, 3)).eval(),
+        torch.zeros(2, 3, dtype=torch.long),
+    )
+    words = torch.randint(10, (8, 3), generator=torch.Generator().manual_seed(0))
+    before = methods.every_edge(network, words, steps=3)
+    after = refine.match_outputs(before, network, words, rounds=2)
+    found, wanted = (SpikingNetwork(network, plan)(words) for plan in (after, before))
+    assert not torch.equal(found, wanted)

@@ -65,11 +65,17 @@ def descend(plan: Plan, network: Network, images: Tensor, rounds: int, rate: flo
 
 
 def _mixed(images: Tensor) -> Iterator[Tensor]:
-    """Batches, each image once before any comes again, and half of them mixed with another one; always the same."""
+    """Batches, each image once before any comes again, and half of them mixed with another one; always the same.
+
+    Words, which are whole numbers, are not mixed.
+    """
     draw = torch.Generator().manual_seed(0)
     while True:
         for picked in torch.split(torch.randperm(len(images), generator=draw), _BATCH):
             batch = images[picked.to(images.device)]
+            if not images.is_floating_point():
+                yield batch
+                continue
             share = 1 - (1 - _WHOLE) * torch.rand(len(picked), *[1] * (images.ndim - 1), generator=draw)
             share[: len(picked) // 2] = 1
             other = batch[torch.randperm(len(picked), generator=draw).to(images.device)]

@@ -22,7 +22,7 @@ def match_outputs(
     *,
     images: Count = 4096,
     rounds: Count = 400,
-    rate: Positive = 0.003,
+    rate: Positive = 0.005,
 ) -> Plan:
     """Moves the numbers of all populations together, by gradient descent on what the outputs of all layers lack.
 
