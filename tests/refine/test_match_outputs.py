@@ -55,6 +55,8 @@ PLANS: dict[str, Callable[[Network, Tensor], Plan]] = {
     "signed": lambda network, given: methods.signed(network, given, steps=4),
     "draining": lambda network, given: methods.fit(network, given, input_steps=6, drain_steps=4, tolerance=1.0),
     "spiking output": lambda network, given: refine.spiking_output(methods.opi(network, given), network, given),
+    "coarse to fine": lambda network, given: methods.coarse_to_fine(network, given, steps=4),
+    "differential": lambda network, given: methods.differential(network, given, steps=4),
     "hard reset": lambda network, given: methods.data_norm(network, given, steps=6),
 }
 

@@ -112,7 +112,7 @@ def outputs(network: Network, plan: Plan, images: Tensor, moving: Mapping[str, M
 
     def mean(name: str) -> _Mean:
         site = all_sites(plan)[name]
-        highest = site.neuron.largest * plan.schedule.steps / plan.schedule.input_steps
+        highest = site.neuron.most_in(plan.schedule.steps) / plan.schedule.input_steps
         return _Mean(site.neuron, numbers.get(name) or site.like(images), counts[name] / plan.output_decoding, highest)
 
     outputs = Forward(network, means, mean_input, lambda node: node, mean).outputs()
