@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import respike
-from networks import Builder, images
+from networks import Builder, computing, images
 from respike import SpikingNetwork, data, methods, refine, zoo
 from respike.errors import InvalidPlan
-from respike.ir import Conv, Network, ReLU
+from respike.ir import GELU, Conv, Network, ReLU
 from respike.plan import Plan
 from respike.refine import descent
 
@@ -160,3 +160,22 @@ def test_words_are_not_mixed() -> None:
     after = refine.match_outputs(before, network, words, rounds=2)
     found, wanted = (SpikingNetwork(network, plan)(words) for plan in (after, before))
     assert not torch.equal(found, wanted)
+
+
+def test_plans_of_fitted_neurons_alone_are_refused() -> None:
+    network = computing(GELU(), made("conv"))
+    given = images(network, 20)
+    plan = methods.few_spikes(network, given, steps=4)
+    with pytest.raises(InvalidPlan, match="has no others: leave it out"):
+        refine.match_outputs(plan, network, given)
+
+
+def test_populations_on_edges_move() -> None:
+    network, given = made("conv"), images(made("conv"), 20)
+    network = computing(GELU(), network)
+    before = methods.every_edge(network, given, steps=2)
+    after = refine.match_outputs(before, network, given, rounds=2)
+    fitted = {node.name for node in network.activations}
+    assert before.sites.keys() - fitted
+    for name, site in before.sites.items():
+        assert (site is after.sites[name]) == (name in fitted)

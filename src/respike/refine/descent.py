@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from respike.coding import ConstantCurrent
 from respike.engines import fastest
+from respike.errors import InvalidPlan
 from respike.ir import Network, ReLU, ceiling
 from respike.neurons import Neuron, straight_through
 from respike.plan import Plan, Site, SiteTensors
@@ -39,13 +40,18 @@ def descend(plan: Plan, network: Network, images: Tensor, rounds: int, rate: flo
         images: what is looked at, `[images, *shape]`.
         rounds: steps of Adam, whose rate rises in the first tenth and then falls as a cosine.
         rate: the largest one.
+
+    Raises:
+        InvalidPlan: all neurons are fitted ones.
     """
     (given,) = network.check_inputs((images,)).values()
     moving = {
         node.name: Moving.of(plan.sites[node.name], given, ceiling(node.function))
-        for node in network.activations
+        for node in plan.on(network).activations
         if node.name in plan.sites and plan.sites[node.name].neuron.domain is None
     }
+    if not moving:
+        raise InvalidPlan("match_outputs moves no fitted neurons, and this plan has no others: leave it out")
     parameters = [number for one in moving.values() for number in one.numbers]
     descent = torch.optim.Adam(parameters, lr=rate)
     for number, seen in zip(range(rounds), _mixed(given), strict=False):

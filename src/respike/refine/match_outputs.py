@@ -47,7 +47,7 @@ def match_outputs(
         rate: of Adam, at most: it rises in the first tenth of the steps, and then falls to zero as a cosine.
 
     Raises:
-        InvalidPlan: an output that is not one value for each class.
+        InvalidPlan: an output that is not one value for each class, or a plan of fitted neurons alone.
     """
     if len(network.shapes[network.outputs[0]]) != 1:
         raise InvalidPlan("match_outputs compares classes, and this network has no such output: use fit_values")
