@@ -26,13 +26,20 @@ def test_drained_it_is_a_quantiser_of_so_many_levels(quarters: list[int], most: 
     assert total == min(max((2 + sum(quarters)) // 4, 0), most)
 
 
-def test_training_steps_as_it_runs() -> None:
-    neuron, threshold = SignedIntegrateFire(most_total=2), torch.tensor(1.0)
-    plain: State = neuron.start(torch.tensor([0.5, 0.5]))
+@settings(max_examples=40, derandomize=True)
+@given(
+    quarters=st.lists(st.integers(-12, 12), min_size=1, max_size=12),
+    most=st.sampled_from([None, 1, 2]),
+    start=st.booleans(),
+)
+def test_training_steps_as_it_runs(quarters: list[int], most: int | None, start: bool) -> None:
+    """Also where a potential is exactly 0 or the threshold, as quarters often are."""
+    neuron, threshold = SignedIntegrateFire(most_total=most), torch.tensor(1.0)
+    plain: State = neuron.start(torch.tensor([0.5 if start else 0.0]))
     smooth = plain
-    for current in ([1.5, 0.2], [2.0, 0.9], [1.0, -3.0], [-9.0, 0.0]):
-        plain, spikes = neuron.step(plain, torch.tensor(current), threshold)
-        smooth, trained = neuron.fire_smoothly(smooth.charged(torch.tensor(current)), threshold, torch.sigmoid)
+    for current in (torch.tensor([quarter / 4]) for quarter in [*quarters, 0, 0, 0]):
+        plain, spikes = neuron.step(plain, current, threshold)
+        smooth, trained = neuron.fire_smoothly(smooth.charged(current), threshold, torch.sigmoid)
         assert torch.equal(spikes, trained)
 
 
