@@ -17,7 +17,7 @@ from respike.frontends.examples import Example, check_examples
 from respike.frontends.keras import SUFFIXES as KERAS_FILES
 from respike.frontends.keras import capture_keras, is_keras_model
 from respike.frontends.torch import capture, read_program
-from respike.frontends.verify import Readable, first_wrong_output, has_jumps, in_double, original_outputs
+from respike.frontends.verify import Readable, check_repeats, first_wrong_output, has_jumps, in_double, original_outputs
 from respike.frontends.verify import verify as check
 from respike.ir import Network, Softmax
 from respike.passes import STANDARD, Pass, prepare
@@ -79,6 +79,7 @@ def load(
     captured = _captured(source, example)
     steps = tuple(passes)
     network = prepare(captured.network, steps)
+    check_repeats(captured, captured.examples, original_outputs(captured, captured.examples))
     for batch in chain([captured.examples], _batches(verify)):
         inputs = check_examples(_inputs_alone(batch, len(captured.examples)))
         expected = original_outputs(captured, inputs)

@@ -54,6 +54,11 @@ TORCH: list[tuple[Spelling, str, Spelling]] = [
         r"x.amax\(\(1, 2\), keepdim=True\)",
         lambda m, x: x * x.amax((1, 2), keepdim=True),
     ),
+    (
+        lambda m, x: x.narrow(1, 0, 1) + x[0, 0].argmax().item(),
+        r"keep it a tensor|order that depends on the data|dimension 0, the batch",
+        lambda m, x: x.narrow(1, 0, 1) + x[:, :1].amax(2, keepdim=True),
+    ),
     (lambda m, x: x**4, "write it as products", lambda m, x: x * x * x * x),
     (
         lambda m, x: F.bilinear(x, x, torch.full((5, 4, 4), 0.3)),
@@ -158,6 +163,34 @@ def test_networks_that_are_random_or_keep_state_are_no_error_of_respike() -> Non
 
     with pytest.raises(InvalidNetwork, match="other outputs for the same batch a second time"):
         load(Counting().eval(), torch.rand(2, 3))
+
+
+def test_networks_whose_outputs_depend_on_the_calls_before_are_refused_at_once() -> None:
+    class Remembering(nn.Module):
+        before: Tensor | None = None
+
+        def forward(self, x: Tensor) -> Tensor:
+            result = x if self.before is None else x + self.before
+            self.before = x.detach()
+            return result
+
+    class Calling(nn.Module):
+        calls = 0
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.calls += 1
+            return x if self.calls < 3 else -x
+
+    with pytest.raises(InvalidNetwork, match="keeps what it computes for the next call"):
+        load(Remembering().eval(), torch.rand(2, 3))
+    with pytest.raises(InvalidNetwork, match="other outputs for the same batch a second time"):
+        load(Calling().eval(), torch.rand(2, 3))
+
+
+def test_numbers_that_depend_on_the_size_of_the_batch() -> None:
+    for function in (lambda m, x: x * x.shape[0], lambda m, x: x / x.size(0), lambda m, x: x + 0.5 * x.shape[0]):
+        with pytest.raises(RespikeError, match="computes with the size of the batch"):
+            load(Function(function), torch.rand(2, 3))
 
 
 def floats(model: onnx.ModelProto, name: str = "x") -> onnx.ModelProto:

@@ -62,13 +62,18 @@ def verify(captured: Readable, inputs: tuple[Tensor, ...], expected: tuple[Tenso
             raise NotEquivalent(
                 f"{found}; the network magnifies rounding so much that float32 shows nothing: load it as model.double()"
             )
-        again = captured.outputs(inputs)
-        if not all(close(y, wanted) for y, wanted in zip(again, expected, strict=True)):
-            raise InvalidNetwork(
-                "the original gives other outputs for the same batch a second time: it is random, or keeps state; "
-                "take out what draws numbers or counts, or call model.eval()"
-            )
+        check_repeats(captured, inputs, expected)
         raise NotEquivalent(f"{found}; this is an error of respike, please report it with the model")
+
+
+def check_repeats(captured: Readable, inputs: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> None:
+    """Raise `InvalidNetwork` where the original gives other outputs for the same batch a second time."""
+    again = captured.outputs(inputs)
+    if not all(close(y, wanted) for y, wanted in zip(again, expected, strict=True)):
+        raise InvalidNetwork(
+            "the original gives other outputs for the same batch a second time: it is random, or keeps state; take out "
+            "what draws numbers or counts, or call model.eval()"
+        )
 
 
 def in_double(network: Network, inputs: tuple[Tensor, ...]) -> tuple[Network, tuple[Tensor, ...], tuple[Tensor, ...]]:

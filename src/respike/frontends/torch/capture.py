@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses import FakeTensor
 from torch.export import Dim, ExportedProgram, ShapesCollection, export
 from torch.utils._pytree import tree_leaves
 
@@ -105,7 +106,10 @@ def run_model(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...
         raise CannotRun(
             f"the network cannot run on a batch of shape {shapes} (batch first): {where}{reason}"
         ) from error
-    return tuple(leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor))
+    leaves = tuple(leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor))
+    if any(isinstance(leaf, FakeTensor) for leaf in leaves):  # something that torch.export computed is still there
+        raise InvalidNetwork("forward() keeps what it computes for the next call; a network must not keep state")
+    return leaves
 
 
 def _failing(model: nn.Module, inputs: tuple[Tensor, ...]) -> str:

@@ -31,11 +31,13 @@ from respike.frontends.torch.call import TorchCall
 from respike.frontends.torch.functional import functional_form, is_in_place, same_storage
 from respike.frontends.torch.naming import label, layer_type, operator_name, user_name
 from respike.frontends.torch.operators import OPERATORS
+from respike.frontends.torch.operators.arithmetic import ARITHMETIC
 from respike.ir import Input, Network
 
 _LOST = object()
 """Stands for the value of an operator that mixes the batch: what reads it cannot be judged."""
 
+_READ_NUMBERS = frozenset(("item", "_local_scalar_dense"))
 _COMPARISONS = frozenset(
     ("gt", "lt", "ge", "le", "eq", "ne", "logical_and", "logical_or", "logical_not", "logical_xor", "bitwise_and",
      "bitwise_or", "bitwise_not", "__and", "__or", "__xor", "isnan", "isinf", "isfinite")
@@ -130,8 +132,10 @@ class _Walk:
         """Find the value of one operator call, or note why it cannot be converted."""
         value = node.meta.get("val")
         operands = [self.values.get(n) for n in node.all_input_nodes]
-        if isinstance(value, torch.SymInt | torch.SymBool):
-            self.values[node] = value.node.hint  # a batch size; shapes are read off the results instead
+        sizes = torch.SymInt | torch.SymFloat | torch.SymBool
+        if isinstance(value, sizes) and operator_name(node) not in _READ_NUMBERS:
+            # A batch size, or what is computed of one; shapes are read off the results instead.
+            self.values[node] = _LOST if any(operand is _LOST for operand in operands) else value.node.hint
             return
         try:
             if not any(_depends_on_input(operand) for operand in operands):
@@ -168,6 +172,10 @@ class _Walk:
             return Condition()
         if any(isinstance(operand, Condition) for operand in operands):
             raise Refused(BRANCHES)
+        numbers = (arg.meta.get("val") for arg in node.args if isinstance(arg, fx.Node))
+        sizes = [number for number in numbers if isinstance(number, torch.SymInt | torch.SymFloat)]
+        if sizes and _translator(node) in ARITHMETIC.values():
+            raise Refused("computes with the size of the batch, so that samples are not computed one by one")
         translator = translator_of(node)
         first = value if isinstance(value, Tensor) else value[0]
         call = TorchCall(user_name(node), self.dtype, first.device, self.nodes, first, self.layout)
