@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -41,6 +43,24 @@ def test_training_steps_as_it_runs(quarters: list[int], most: int | None, start:
         plain, spikes = neuron.step(plain, current, threshold)
         smooth, trained = neuron.fire_smoothly(smooth.charged(current), threshold, torch.sigmoid)
         assert torch.equal(spikes, trained)
+
+
+@pytest.mark.parametrize("unit", [0.5, 1.0, 4.0])
+def test_each_sign_has_the_surrogate_s_derivative_around_its_own_threshold(unit: float) -> None:
+    """In thresholds: `s'(v / θ - 1) / θ`, and `s'(-v / θ) / θ` too where something was sent that can be taken back."""
+    neuron, threshold = SignedIntegrateFire(), torch.tensor(unit)
+    potential = (unit * torch.linspace(-1.5, 2.5, 9)).requires_grad_()
+    state = neuron.start(torch.zeros(9))
+    for sent in (0.0, 1.0):
+        spikes = neuron.fire_smoothly(replace(state, potential=potential, total=torch.full((9,), sent)), threshold,
+                                      torch.sigmoid)[1]  # fmt: skip
+        (found,) = torch.autograd.grad(spikes.sum(), potential)
+
+        def slope(x: torch.Tensor) -> torch.Tensor:
+            return torch.sigmoid(x) * (1 - torch.sigmoid(x)) / unit
+
+        ratio = potential.detach() / unit
+        torch.testing.assert_close(found, slope(ratio - 1) + sent * slope(-ratio))
 
 
 def test_its_bound_is_1_at_least() -> None:
