@@ -121,6 +121,13 @@ def test_each_value_lies_between_the_edges_of_its_bin() -> None:
         assert seen.edges.shape == (seen.histogram.shape[1] + 1,)
 
 
+def test_the_largest_activation_that_a_histogram_holds_is_its_own_percentile() -> None:
+    network = Network((Input("x", (), (1, 2)), Activation("relu", ("x",), ReLU())), ("relu",))
+    largest = float(observe(network, torch.ones(1, 1, 2), per_channel=True)["relu"].edges[-2]) * 1.001
+    seen = observe(network, torch.tensor([[[largest, largest]]]), per_channel=True)["relu"]
+    assert float(seen.percentile(100.0)) == pytest.approx(largest, rel=1e-6)
+
+
 def test_a_percentile_is_in_range() -> None:
     seen = observe(_network(), torch.rand(4, 5))
     with pytest.raises(InvalidOption, match="percentile"):

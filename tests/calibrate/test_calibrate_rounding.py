@@ -48,6 +48,16 @@ def test_least_squares_is_what_a_search_over_the_values_finds(steps: int, offset
         assert squared_error(mine, unit, steps, offset) <= 1.03 * best
 
 
+@pytest.mark.parametrize(("offset", "share"), [(0.0, 1.01), (0.5, 0.9), (0.5, 0.504)])
+def test_the_smallest_unit_is_found_where_nearly_all_is_small(offset: float, share: float) -> None:
+    """One large activation among many that a sixteenth of it fits best, if only just: together they are worth more."""
+    values = torch.full((40_000, 1, 8), share / 16)
+    values[0, 0, 0] = 1.0
+    seen = observe(relu_network(1), values, per_channel=True)["relu"]
+    (unit,) = least_squares_units(replace(seen, images=MANY), 1, offset).tolist()
+    assert unit == pytest.approx(1 / 16, rel=1e-6)
+
+
 @pytest.mark.skipif(not COMPILED, reason="not compiled")
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, 8), st.integers(1, 40), st.integers(1, 30), st.sampled_from([0.0, 0.5]))

@@ -25,7 +25,7 @@ from respike.ir import Activation, Linear, Network, ReLU
 from respike.methods import Method
 from respike.methods.fit import not_against
 from respike.methods.search import Choice, Steps
-from respike.neurons import IntegrateFire, ToValue
+from respike.neurons import Differential, IntegrateFire, ToValue
 from respike.plan import Plan, Site
 from respike.progress import listening
 from respike.refine import Step
@@ -196,6 +196,17 @@ def test_so_many_decisions_do_not_contradict_a_share(share: float, count: int) -
     if allowed > share * count:
         assert wilson(allowed / count, count)[0] <= share
     assert not_against(0.002, 600) == 3
+    assert not_against(wilson(3 / 100, 100)[0], 100) == 3  # the share at the very bound
+
+
+@pytest.mark.parametrize(("steps", "bits"), [(1, 4), (2, 5), (3, 6), (4, 6), (15, 6), (16, 7), (33, 8)])
+def test_more_steps_give_finer_values(steps: int, bits: int) -> None:
+    network = _network()
+    plan = methods.differential(network, images(network, 8), steps=steps, step_bits=4)
+    neuron = plan.sites["relu"].neuron
+    assert isinstance(neuron, Differential)
+    assert neuron.weights[0] == 2 ** (bits - 4)
+    assert neuron.weights[-1] == 1
 
 
 def test_a_search_tells_how_far_it_is() -> None:
