@@ -239,6 +239,9 @@ def test_what_cannot_be_pipelined_is_refused() -> None:
         pipelined(network, plan, batch, interval=STEPS - 1)
     with pytest.raises(InvalidOption, match="at least 1 step"):
         pipelined(network, plan, batch, interval=0)
+    every_step = Plan({name: Site(0.5, neuron=FewSpikes(1)) for name in plan.sites}, Layerwise(1))
+    run = pipelined(network, every_step, batch, interval=1)
+    assert torch.equal(run.outputs, one_by_one(network, every_step, batch))
     with pytest.raises(InvalidData, match="at least one image"):
         pipelined(network, plan, batch[:0])
     stepped = Plan({name: Site(1.0) for name in plan.sites}, Steady(7), method="max_norm")

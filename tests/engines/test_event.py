@@ -68,6 +68,10 @@ MAPS: dict[str, list[Node]] = {
     "pointwise": [conv("a", "r", dyadic(20, 4, 1, 1))],
     "depthwise": [conv("a", "r", dyadic(8, 1, 3, 3), groups=4, padding=(1, 1))],
     "grouped": [conv("a", "r", dyadic(6, 2, 3, 3), groups=2, stride=(2, 1), padding=(3, 0))],
+    "scaled": [
+        conv("c", "r", dyadic(3, 4, 3, 3)),
+        ElementwiseAffine("a", ("c",), torch.tensor([2, 0.25, 4]).double().reshape(3, 1, 1), dyadic(3, 1, 1)),
+    ],
     "pool behind": [
         conv("c", "r", dyadic(3, 4, 4, 2), stride=(1, 2)),
         AvgPool("a", ("c",), (2, 1), (2, 1), (0, 0)),
