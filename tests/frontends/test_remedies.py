@@ -191,6 +191,16 @@ def test_numbers_that_depend_on_the_size_of_the_batch() -> None:
     for function in (lambda m, x: x * x.shape[0], lambda m, x: x / x.size(0), lambda m, x: x + 0.5 * x.shape[0]):
         with pytest.raises(RespikeError, match="computes with the size of the batch"):
             load(Function(function), torch.rand(2, 3))
+    for function in (lambda m, x: x * len(x), lambda m, x: x * float(len(x)), lambda m, x: F.relu(x) + len(x) / 7):
+        for samples in (1, 2, 5):
+            with pytest.raises(InvalidNetwork, match="change with the number of samples in its batch"):
+                load(Function(function), torch.rand(samples, 3))
+
+
+def test_a_size_of_the_batch_that_changes_no_output_does_no_harm() -> None:
+    network = load(Function(lambda m, x: F.relu(x) if len(x) > 0 else x), torch.rand(2, 3))
+    given = torch.rand(7, 3) - 0.5
+    assert torch.equal(network(given), F.relu(given))
 
 
 def floats(model: onnx.ModelProto, name: str = "x") -> onnx.ModelProto:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses import FakeTensor
 from torch.export import Dim, ExportedProgram, ShapesCollection, export
+from torch.fx.experimental.symbolic_shapes import is_concrete_int
 from torch.utils._pytree import tree_leaves
 
 from respike.errors import CannotRun, InvalidData, InvalidNetwork
@@ -21,6 +22,7 @@ from respike.frontends.torch.functional import functional
 from respike.frontends.torch.interpret import graph_values
 from respike.frontends.torch.modules import check_types, unwrapped
 from respike.frontends.torch.translate import is_known, translate
+from respike.frontends.verify import close
 from respike.ir import Network
 
 _CHATTER = (
@@ -91,6 +93,8 @@ def capture(model: nn.Module | ExportedProgram, example: Example | None = None) 
         run_model(module, pair)  # if the model itself cannot run on the example, that is the better message
         raise
     network, sources = translate(program, type(module).__name__)
+    if _has_fixed_batch(program):
+        _check_other_batches(module, pair)
     return Captured(network, program, sources, examples, module)
 
 
@@ -110,6 +114,27 @@ def run_model(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...
     if any(isinstance(leaf, FakeTensor) for leaf in leaves):  # something that torch.export computed is still there
         raise InvalidNetwork("forward() keeps what it computes for the next call; a network must not keep state")
     return leaves
+
+
+def _has_fixed_batch(program: ExportedProgram) -> bool:
+    """Whether torch.export took the size of a batch for a fixed number, as for `len(x)`."""
+    inputs = set(program.graph_signature.user_inputs)
+    given = [node.meta["val"] for node in program.graph.nodes if node.op == "placeholder" and node.name in inputs]
+    return any(isinstance(value, Tensor) and is_concrete_int(value.shape[0]) for value in given)
+
+
+def _check_other_batches(model: nn.Module, pair: tuple[Tensor, ...]) -> None:
+    """Raise `InvalidNetwork` where the outputs for two samples change when a third one is in their batch."""
+    try:
+        more = run_model(model, tuple(torch.cat([x, x[:1]]) for x in pair))
+    except CannotRun:  # it takes batches of this very size
+        return
+    for alone, together in zip(run_model(model, pair), more, strict=True):
+        if len(together) == len(pair[0]) + 1 and not close(together[:-1], alone):
+            raise InvalidNetwork(
+                "the outputs for a sample change with the number of samples in its batch (len(x), x.shape[0] or a "
+                "statistic over the batch as a number in forward()); write the number out"
+            )
 
 
 def _failing(model: nn.Module, inputs: tuple[Tensor, ...]) -> str:
