@@ -128,6 +128,11 @@ def test_the_largest_activation_that_a_histogram_holds_is_its_own_percentile() -
     assert float(seen.percentile(100.0)) == pytest.approx(largest, rel=1e-6)
 
 
+def test_the_mean_of_one_activation_is_itself() -> None:
+    network = Network((Input("x", (), (1,)), Activation("relu", ("x",), ReLU())), ("relu",))
+    assert observe(network, torch.tensor([[3.0]]), per_channel=True)["relu"].mean.tolist() == [3.0]
+
+
 def test_a_percentile_is_in_range() -> None:
     seen = observe(_network(), torch.rand(4, 5))
     with pytest.raises(InvalidOption, match="percentile"):

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import respike
-from networks import Builder, images, networks, perceptrons, suited
+from networks import Builder, computing, images, networks, perceptrons, suited
 from respike import engines, methods, refine, wilson
 from respike.calibrate import observe
 from respike.errors import DeadLayerWarning, InvalidData, InvalidOption, InvalidPlan, UnknownName
@@ -25,7 +25,7 @@ from respike.ir import Activation, Linear, Network, ReLU
 from respike.methods import Method
 from respike.methods.fit import not_against
 from respike.methods.search import Choice, Steps
-from respike.neurons import Differential, IntegrateFire, ToValue
+from respike.neurons import Burst, Differential, IntegrateFire, ToValue
 from respike.plan import Plan, Site
 from respike.progress import listening
 from respike.refine import Step
@@ -207,6 +207,21 @@ def test_more_steps_give_finer_values(steps: int, bits: int) -> None:
     assert isinstance(neuron, Differential)
     assert neuron.weights[0] == 2 ** (bits - 4)
     assert neuron.weights[-1] == 1
+    assert neuron.most_total is None
+    clipped = methods.differential(computing(ReLU(6.0), network), images(network, 8), steps=steps, step_bits=4)
+    assert clipped.sites["relu"].neuron == replace(neuron, most_total=2**bits - 1)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_bursts_are_read_from_the_first_step(most: int) -> None:
+    builder = Builder((2, 4, 4), 1)
+    for _ in range(4):
+        builder.conv(6)
+        builder.relu()
+    network = builder.network()
+    plan = methods.calibrated(network, images(network, 8), steps=6, most=most)
+    assert all(isinstance(site.neuron, Burst) == (most > 1) for site in plan.sites.values())
+    assert plan.readout.after == (2 if most == 1 else 0)
 
 
 def test_a_search_tells_how_far_it_is() -> None:

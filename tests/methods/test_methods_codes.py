@@ -153,6 +153,11 @@ def test_weights_fall_from_the_first_to_one(steps: int, first: float) -> None:
     assert weights[1:][-2:] == (1, 1)[: steps - 1]  # as far as there are steps behind the first
 
 
+def test_weights_fall_evenly_and_the_last_comes_twice() -> None:
+    assert falling(4, 9) == (9, 3, 1, 1)
+    assert falling(5, 27) == (27, 9, 3, 1, 1)
+
+
 def test_coarse_to_fine_keeps_to_a_clip_and_refuses_what_is_no_relu() -> None:
     clipped = replace(
         NETWORK,
