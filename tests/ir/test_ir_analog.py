@@ -99,9 +99,18 @@ def test_none_stays_analog_unasked_and_all_are_named() -> None:
     assert "analog=('norm', 'scores', 'softmax', 'attended', 'gated',)" in message
 
 
-def test_analog_nodes_need_values_and_not_spikes_over_time() -> None:
-    with pytest.raises(InvalidPlan, match="use the method few_spikes"):
-        SpikingNetwork(attention(), Plan({"relu": Site(1.0)}, Steady(4), analog=ANALOG))
+def test_over_time_analog_nodes_come_to_what_they_are_of_values() -> None:
+    network, given = attention(), images(attention(), 4)
+    errors = [
+        float(
+            (SpikingNetwork(network, Plan({"relu": Site(3.0)}, Steady(steps), analog=ANALOG))(given) - network(given))
+            .abs()
+            .max()
+        )
+        for steps in (20, 2000)
+    ]
+    assert errors[1] < 0.02 * float(network(given).abs().max())
+    assert errors[1] < 0.1 * errors[0]
 
 
 def test_spiking_networks_take_one_input() -> None:

@@ -118,8 +118,9 @@ def test_fit_recalls_what_saturation_held_back() -> None:
     assert float(drained.outputs) / 5 == 3
 
 
-def test_fit_chooses_the_shortest_schedule_that_holds() -> None:
-    network = _network()
+@pytest.mark.parametrize("seed", [0, 3, 4])
+def test_fit_chooses_the_shortest_schedule_that_holds(seed: int) -> None:
+    network = _network(seed=seed)
     calibration = images(network, 60)
     plan = methods.fit(network, calibration, longest=40, tolerance=0.05)
     assert isinstance(plan.schedule, InputThenDrain)

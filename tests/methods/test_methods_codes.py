@@ -13,7 +13,7 @@ from respike.calibrate import observe
 from respike.errors import InvalidPlan
 from respike.ir import Activation, Linear, Network, ReLU, SiLU, evaluate
 from respike.methods.coarse_to_fine import falling
-from respike.neurons import Burst, CanonicFewSpikes, FewSpikes, IntegrateFire, SignedIntegrateFire
+from respike.neurons import Burst, CanonicFewSpikes, CoarseToFine, FewSpikes, IntegrateFire, SignedIntegrateFire
 from respike.plan import Plan
 from respike.record import Probe
 from respike.spiking import SpikingNetwork
@@ -156,6 +156,14 @@ def test_weights_fall_from_the_first_to_one(steps: int, first: float) -> None:
 def test_weights_fall_evenly_and_the_last_comes_twice() -> None:
     assert falling(4, 9) == (9, 3, 1, 1)
     assert falling(5, 27) == (27, 9, 3, 1, 1)
+
+
+@pytest.mark.parametrize(("steps", "bits"), [(3, 2), (4, 3), (8, 4), (12, 5)])
+def test_four_steps_give_a_bit_more(steps: int, bits: int) -> None:
+    plan = methods.coarse_to_fine(NETWORK, CALIBRATION[:16], steps=steps)
+    for site in plan.sites.values():
+        assert isinstance(site.neuron, CoarseToFine)
+        assert site.neuron.weights == falling(steps, 3 * 2**bits / 4)
 
 
 def test_coarse_to_fine_keeps_to_a_clip_and_refuses_what_is_no_relu() -> None:
