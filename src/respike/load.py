@@ -79,10 +79,11 @@ def load(
     captured = _captured(source, example)
     steps = tuple(passes)
     network = prepare(captured.network, steps)
-    check_repeats(captured, captured.examples, original_outputs(captured, captured.examples))
-    for batch in chain([captured.examples], _batches(verify)):
+    for number, batch in enumerate(chain([captured.examples], _batches(verify))):
         inputs = check_examples(_inputs_alone(batch, len(captured.examples)))
         expected = original_outputs(captured, inputs)
+        if number == 0:
+            check_repeats(captured, inputs, expected)
         check(captured, inputs, expected)
         if (wrong := _first_wrong_output(captured.network, network, inputs, expected)) is not None:
             guilty = _guilty_pass(captured.network, steps, inputs, expected)

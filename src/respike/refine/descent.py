@@ -121,8 +121,8 @@ def outputs(network: Network, plan: Plan, images: Tensor, moving: Mapping[str, M
         highest = site.neuron.most_in(plan.schedule.steps) / plan.schedule.input_steps
         return _Mean(site.neuron, numbers.get(name) or site.like(images), counts[name] / plan.output_decoding, highest)
 
-    outputs = Forward(network, means, mean_input, lambda node: node, mean).outputs()
-    return straight_through(record.outputs / plan.output_decoding, outputs)
+    derived = Forward(network, means, mean_input, lambda node: node, mean).outputs()
+    return straight_through(record.outputs / plan.output_decoding, derived)
 
 
 @dataclass(frozen=True, eq=False)

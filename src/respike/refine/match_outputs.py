@@ -30,9 +30,9 @@ def match_outputs(
 
     with f the network and f̂ the spiking one. Weights stay as they are, and no labels are used. All other refinements
     look at one layer at a time; this one lets an error of one layer undo that of another. Each of `rounds` steps (Adam)
-    takes 64 images. Half of them are mixed with others, `x ← λ x + (1 − λ) x'`: a network is all too sure of the images
-    that it was trained on, and of mixtures no more than of new ones. Derivatives are straight through the values of
-    few-spikes neurons, and in time through mean rates, in one pass whatever the number of steps.
+    takes 64 images. Half of them are mixed with others, `x ← λ x + (1 − λ) x'`: a network is so sure of the images that
+    it was trained on that these alone say little of its outputs for new ones. Derivatives are straight through the
+    values of few-spikes neurons, and in time through mean rates, in one pass whatever the number of steps.
 
     *Source*: outputs as targets are Hinton et al.'s, mixtures Zhang et al.'s, derivatives of mean rates Yu et al.'s. Li
     et al. calibrate weights and potentials by gradients, layer by layer; that only a plan's numbers move is ours.
