@@ -117,11 +117,12 @@ def _own(case: dict[str, Any], model: nn.Module, calibration: Tensor, batch: Ten
     layerwise = kind == "few-spikes" or name in ("few_spikes", "pipelined")
     method = getattr(methods, case.get("method", "few_spikes" if layerwise else "max_norm"))
     plan = method.plan(network, calibration, steps=steps)
+    network = plan.on(network)
     if "activity" in case:
         plan = _active(plan, case["activity"])
     if name == "pipelined":
         return lambda images: engines.pipelined(network, plan, images).outputs
-    probe = Probe(spike_counts=False, fan_out=cost.fan_outs(network))
+    probe = Probe(spike_counts=False, fan_out=cost.fan_outs(network, plan))
     record = engine(network, plan, batch, probe)
     spikes = sum(float(sums.sum()) for sums in record.spikes_per_step.values())
     found["operations"] = sum(float(sums.sum()) for sums in record.operations_per_step.values()) / len(batch)

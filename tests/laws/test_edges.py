@@ -109,6 +109,20 @@ def test_every_multiplication_reads_spikes_and_nothing_else_changes(network: Net
     )
 
 
+def test_engines_run_one_and_the_same_network_with_its_populations() -> None:
+    """They keep what they work out for it, packed weights and shapes, for the runs to come."""
+    network = mixer(["attention"])
+    plan = converted(network).plan
+    placed = plan.on(network)
+    assert plan.on(network) is placed
+    some = dict(list(plan.sites.items())[:1])
+    assert [node.name for node in replace(plan, sites=some).on(network).activations] == [
+        *some,
+        *(node.name for node in network.activations),
+    ]
+    assert plan.on(network).shapes.keys() == placed.shapes.keys()
+
+
 @settings(max_examples=15, derandomize=True, deadline=None)
 @given(spiking=conversions())
 def test_fan_outs_equal_probing(spiking: SpikingNetwork) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from enum import Enum
 from typing import TypeAlias, TypeGuard
+from weakref import WeakKeyDictionary
 
 from respike.ir import (
     Activation,
@@ -48,6 +49,10 @@ class Made(Enum):
     """A number that something has computed and nothing has sent as spikes."""
 
 
+_placed: WeakKeyDictionary[Network, tuple[frozenset[str], Network]] = WeakKeyDictionary()
+"""For each network, the populations that were placed in it last, and the network with them."""
+
+
 def spike_edges(network: Network) -> Network:
     """The network with a population on every edge that multiplies and does not spike (`edges`). Computes the same."""
     return place(network, edges(network))
@@ -55,6 +60,9 @@ def spike_edges(network: Network) -> Network:
 
 def place(network: Network, populations: Iterable[str]) -> Network:
     """The network with populations on edges: where multiplying nodes read a value, they read its spikes.
+
+    The last result is kept as long as the network lives: engines ask for it in every run, and keep what they work out
+    for it.
 
     Args:
         network: the network.
@@ -66,6 +74,9 @@ def place(network: Network, populations: Iterable[str]) -> Network:
     wanted = {name for name in values & there if any(map(multiplies, network.readers(name)))}
     if not wanted:
         return network
+    known, placed = _placed.get(network, (frozenset(), network))
+    if known == wanted:
+        return placed
     nodes: list[Node] = []
     for node in network.nodes:
         if multiplies(node):
@@ -75,7 +86,9 @@ def place(network: Network, populations: Iterable[str]) -> Network:
             nodes.append(node)
         if node.name in wanted:
             nodes.append(Activation(node.name + SPIKES, (node.name,), Identity()))
-    return replace(network, nodes=tuple(nodes))
+    placed = replace(network, nodes=tuple(nodes))
+    _placed[network] = frozenset(wanted), placed
+    return placed
 
 
 def edges(network: Network) -> tuple[str, ...]:
