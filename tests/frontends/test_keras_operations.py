@@ -22,6 +22,7 @@ OPERATIONS: list[Callable[[Any], Any]] = [
     lambda x: x**2 + O.power(x, 1),
     lambda x: x * O.rsqrt(O.mean(x * x, axis=-1, keepdims=True) + 0.1),
     lambda x: x / O.sqrt(O.mean(O.square(x), axis=1, keepdims=True) + 0.1),
+    lambda x: (x - O.mean(x, -1, keepdims=True)) / (O.std(x, -1, keepdims=True) + 0.1) + O.var(x, 1, keepdims=True),
     lambda x: O.clip(x, -0.2, 0.4) + O.leaky_relu(x, 0.1) + O.hard_tanh(x) + O.soft_shrink(x),
     lambda x: O.elu(x, 0.5) + O.celu(x) + O.selu(x) + O.gelu(x) + O.gelu(x, approximate=False) + O.hard_silu(x),
     lambda x: O.glu(x) + O.threshold(x, 0.1, 0.1)[:, :, :3],

@@ -14,8 +14,24 @@ from torch import Tensor, nn
 
 from frontends.torch_models import Function
 from respike import SpikingNetwork, load, methods
+from respike.cost import analog_operations, fan_outs
 from respike.errors import InvalidData, UnsupportedOperator
-from respike.ir import GELU, Activation, Analog, Hardswish, MatMul, Network, RMSNorm, SiLU, Softmax
+from respike.ir import (
+    GELU,
+    Activation,
+    Analog,
+    ElementwiseAffine,
+    Hardswish,
+    Input,
+    LayerNorm,
+    MatMul,
+    Multiply,
+    Network,
+    Permute,
+    RMSNorm,
+    SiLU,
+    Softmax,
+)
 from respike.passes import join_inputs
 
 Spelling = Callable[[Any, Tensor], Tensor]
@@ -53,16 +69,74 @@ def test_norms_without_a_mean_are_one_node(spelling: Spelling) -> None:
     assert kinds(read(spelling, torch.randn(3, 5, 6))) == [RMSNorm]
 
 
-def test_a_layer_norm_that_is_written_out_is_a_norm_of_what_is_left_of_the_mean() -> None:
-    def norm(m: Any, x: Tensor) -> Tensor:
-        centred = x - x.mean(1, keepdim=True)  # over channels, as the first ConvNeXt has it
-        return centred / torch.sqrt(centred.pow(2).mean(1, keepdim=True) + 1e-6)
+def centred(x: Tensor, *dims: int) -> Tensor:
+    return x - x.mean(dims, keepdim=True)
 
-    x = torch.randn(2, 4, 3, 3)
-    network = read(norm, x)
+
+GAIN = torch.linspace(-1, 2, 6)
+LAYER_NORMS: list[Spelling] = [
+    lambda m, x: GAIN * (x - x.mean(-1, keepdim=True)) / (x.std(-1, keepdim=True) + 0.1) + 1,  # Annotated Transformer
+    lambda m, x: (x - x.mean(-1, keepdim=True)) / torch.sqrt(x.var(-1, keepdim=True, unbiased=False) + 0.1),
+    lambda m, x: (x - x.mean(-1, keepdim=True)) * torch.rsqrt(x.var(-1, correction=0, keepdim=True) + 1e-6),
+    lambda m, x: (x - x.mean((1, 2), keepdim=True)) / x.std((1, 2), keepdim=True),
+    lambda m, x: centred(x, 2) / (centred(x, 2).pow(2).mean(-1, keepdim=True).sqrt() + 0.5),
+    lambda m, x: centred(x, 2) / torch.sqrt(centred(x, 2).square().sum(-1, keepdim=True) / 5 + 0.1),
+    lambda m, x: (GAIN * centred(x, 2)) * (1 / (2 * x.std(-1, keepdim=True) + 0.5)),
+    lambda m, x: (x - torch.var_mean(x, -1, keepdim=True)[1]) / (torch.var_mean(x, -1, keepdim=True)[0] + 1).sqrt(),
+    lambda m, x: (x - torch.std_mean(x, 2, keepdim=True)[1]) / (torch.std_mean(x, 2, keepdim=True)[0] + 1),
+    lambda m, x: centred(x, 1) / (x.var(1, keepdim=True) + 0.1).sqrt(),  # channels in front, as the first ConvNeXt
+]
+
+
+@pytest.mark.parametrize("spelling", LAYER_NORMS)
+def test_layer_norms_that_are_written_out_are_one_node(spelling: Spelling) -> None:
+    network = read(spelling, torch.randn(3, 5, 6))
+    assert kinds(network) == [LayerNorm]
+    assert {type(node) for node in network.nodes} <= {Input, LayerNorm, ElementwiseAffine, Permute}
+
+
+def test_a_norm_of_what_another_mean_has_left_keeps_both() -> None:
+    network = read(
+        lambda m, x: centred(x, 1) / (centred(x, 1).pow(2).mean(2, keepdim=True) + 1).sqrt(), torch.randn(3, 5, 6)
+    )
     assert kinds(network) == [RMSNorm]
-    wanted = F.layer_norm(x.permute(0, 2, 3, 1), (4,), eps=1e-6).permute(0, 3, 1, 2)
-    torch.testing.assert_close(network(x), wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_norms_by_hand_are_charged_as_those_of_a_library() -> None:
+    """What a norm takes for each element, and not each element's way through the mean to all others."""
+
+    class Residual(nn.Module):
+        def __init__(self, norm: Callable[[Tensor], Tensor]) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.first, self.second, self.norm = nn.Linear(6, 8), nn.Linear(8, 8), norm
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.first(x)
+            result: Tensor = (x + self.second(self.norm(x))).flatten(1)
+            return result
+
+    def charged(norm: Callable[[Tensor], Tensor]) -> list[float]:
+        given = torch.randn(16, 3, 6, generator=torch.Generator().manual_seed(0))
+        network = load(Residual(norm).eval(), given[:2])
+        spiking = SpikingNetwork(network, methods.every_edge(network, given, steps=4))
+        work = analog_operations(spiking.network, spiking.plan, fan_outs(spiking.network, spiking.plan))
+        return sorted(work.values())
+
+    by_hand = charged(lambda x: centred(x, 2) / (x.std(2, keepdim=True) + 1e-6))
+    assert by_hand == charged(lambda x: F.layer_norm(x, (8,)))
+
+
+@pytest.mark.parametrize(
+    "unusual", [lambda m, x: x.var(-1), lambda m, x: x.var(1, correction=3), lambda m, x: torch.var_mean(x, (1, 2))[0]]
+)
+def test_variances_alone_are_products(unusual: Spelling) -> None:
+    assert kinds(read(unusual, torch.randn(3, 5, 6))) == [Multiply]
+
+
+def test_a_variance_of_too_few_elements_is_refused() -> None:
+    with pytest.raises(UnsupportedOperator, match="divides by -1"):
+        read(lambda m, x: x.var(1, correction=6), torch.randn(3, 5, 6))
 
 
 @pytest.mark.parametrize(
@@ -74,11 +148,16 @@ def test_a_layer_norm_that_is_written_out_is_a_norm_of_what_is_left_of_the_mean(
         lambda m, x: x.norm(dim=-1, keepdim=True) * x,
         lambda m, x: x.sqrt(),
         lambda m, x: 2 * x / (x.pow(2).mean(-1, keepdim=True) + x).sqrt(),
+        lambda m, x: x.std(-1, keepdim=True) * x,
+        lambda m, x: (x - x.mean(-1, keepdim=True)) / x.std(1, keepdim=True),
+        lambda m, x: (x - 2 * x.mean(-1, keepdim=True)) / x.std(-1, keepdim=True),
+        lambda m, x: centred(x, 2) / (x.std(-1, keepdim=True) - 0.01),
+        lambda m, x: (centred(x, 2) + 1) / x.std(-1, keepdim=True),
         lambda m, x: (x + 1) / (x.pow(2).mean(-1, keepdim=True) + 1.0).sqrt(),
     ],
 )
 def test_other_roots_are_refused_by_name(other: Spelling) -> None:
-    with pytest.raises(UnsupportedOperator, match=r"'.*(sqrt|root).*' takes the square root of a signal.*RMSNorm"):
+    with pytest.raises(UnsupportedOperator, match=r"'.*(sqrt|root|std).*' takes the square root of a signal.*RMSNorm"):
         load(Function(other), torch.rand(2, 5, 6) + 1)
 
 

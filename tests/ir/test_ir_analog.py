@@ -27,6 +27,7 @@ from respike.ir import (
     Network,
     Permute,
     ReLU,
+    RMSNorm,
     Sigmoid,
     Softmax,
     apply_analog,
@@ -80,6 +81,11 @@ def test_each_computes_its_equation() -> None:
     mean, variance = a.mean((2, 3), keepdims=True), a.var((2, 3), keepdims=True)
     shape = LayerNorm("n", ("x",), (3, 5), random(3, 5), None, 0.1)
     close(apply_analog(shape, [x]), (a - mean) / np.sqrt(variance + 0.1) * random(3, 5).numpy())
+    behind = replace(shape, bias=random(5), added=0.3)
+    wanted = (a - mean) / (np.sqrt(variance + 0.1) + 0.3) * random(3, 5).numpy() + random(5).numpy()
+    close(apply_analog(behind, [x]), wanted)
+    squares = (a**2).mean(2, keepdims=True)
+    close(apply_analog(RMSNorm("n", ("x",), (2,), 0.1, 0.3), [x]), a / (np.sqrt(squares + 0.1) + 0.3))
     pairs = a.reshape(2, 2, 2, 3, 5)
     mean, variance = pairs.mean((2, 3, 4), keepdims=True), pairs.var((2, 3, 4), keepdims=True)
     wanted = ((pairs - mean) / np.sqrt(variance + 0.1)).reshape(a.shape)

@@ -142,9 +142,9 @@ def apply_analog(node: Analog, inputs: Sequence[Tensor]) -> Tensor:
         case Softmax():
             return x.log_softmax(node.dim) if node.log else x.softmax(node.dim)
         case LayerNorm():
-            return F.layer_norm(x, node.shape, node.weight, node.bias, node.epsilon)
+            return _layer_norm(node, x)
         case RMSNorm():
-            return x * (x.square().mean(node.dims, keepdim=True) + node.epsilon).rsqrt()
+            return x / ((x.square().mean(node.dims, keepdim=True) + node.epsilon).sqrt() + node.added)
         case GroupNorm():
             return torch.group_norm(
                 x, node.groups, node.weight, node.bias, node.epsilon
@@ -153,6 +153,15 @@ def apply_analog(node: Analog, inputs: Sequence[Tensor]) -> Tensor:
             return _looked_up(node, x)
         case _:
             assert_never(node)
+
+
+def _layer_norm(node: LayerNorm, x: Tensor) -> Tensor:
+    if not node.added:
+        return F.layer_norm(x, node.shape, node.weight, node.bias, node.epsilon)
+    variance, mean = torch.var_mean(x, tuple(range(-len(node.shape), 0)), correction=0, keepdim=True)
+    normal = (x - mean) / ((variance + node.epsilon).sqrt() + node.added)
+    scaled = normal if node.weight is None else normal * node.weight
+    return scaled if node.bias is None else scaled + node.bias
 
 
 def _looked_up(node: Embedding, x: Tensor) -> Tensor:

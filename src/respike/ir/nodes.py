@@ -357,7 +357,7 @@ class Softmax:
 
 @dataclass(frozen=True, eq=False)
 class LayerNorm:
-    """`y = (x - mean) / sqrt(variance + epsilon) · weight + bias` over the last dimensions, of the sizes `shape`.
+    """`y = (x - mean) / (sqrt(variance + epsilon) + added) · weight + bias` over the last dimensions, of sizes `shape`.
 
     Mean and (biased) variance are those of each sample; weight and bias have the shape `shape`.
 
@@ -366,6 +366,7 @@ class LayerNorm:
         weight: of the shape `shape`, or None for 1.
         bias: of the shape `shape`, or None for 0.
         epsilon: added to the variance.
+        added: added to its root, as some programs have it in the place of epsilon.
     """
 
     name: str
@@ -374,21 +375,24 @@ class LayerNorm:
     weight: Tensor | None
     bias: Tensor | None
     epsilon: float
+    added: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class RMSNorm:
-    """`y = x / sqrt(mean(x²) + epsilon)`, the mean over some dimensions of each sample.
+    """`y = x / (sqrt(mean(x²) + epsilon) + added)`, the mean over some dimensions of each sample.
 
     Args:
         dims: the dimensions, behind the batch.
         epsilon: added to the mean.
+        added: added to its root.
     """
 
     name: str
     inputs: tuple[str]
     dims: tuple[int, ...]
     epsilon: float
+    added: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

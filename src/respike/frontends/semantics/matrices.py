@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
@@ -10,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from respike.frontends.semantics import arithmetic
 from respike.frontends.semantics.call import Call, Layout, Operand, Refused, Signal, any_numbers, anywhere, signal
 from respike.ir import Activation, AdaptiveAvgPool, FixedLinear, Multiply, Pad, Reshape, Root
 
@@ -129,6 +131,25 @@ def length(call: Call, x: Operand, dims: Ints, keepdim: bool = False) -> Signal:
     squared = call.like(source, Multiply(call.part("square"), (source.name, source.name)))
     summed = total(call, squared, dims, keepdim)
     return call.like(summed, Activation(call.part("root"), (summed.name,), Root()))
+
+
+def variance(call: Call, x: Operand, dims: Ints, correction: float = 1, keepdim: bool = False) -> Signal:
+    """`Σ (x - mean)² / (elements - correction)` along dimensions; norms take its root."""
+    source = anywhere(x)
+    over = dimensions(source, dims)
+    left = math.prod(source.layout.size(d) for d in over) - correction
+    if left <= 0:
+        raise Refused(f"divides by {left:g}, the elements that it looks at less its correction")
+    average = mean(replace(call, name=call.part("mean")), source, over, keepdim=True)
+    centred = arithmetic.sub(replace(call, name=call.part("centred")), source, average)
+    squared = call.like(centred, Multiply(call.part("square"), (centred.name, centred.name)))
+    return _reduced(call, squared, over, keepdim, [1.0] * (len(over) - 1) + [1 / left])
+
+
+def deviation(call: Call, x: Operand, dims: Ints, correction: float = 1, keepdim: bool = False) -> Signal:
+    """The root of `variance`, which norms take, `(x - mean) / (deviation + ε)`; anywhere else it is refused."""
+    found = variance(replace(call, name=call.part("variance")), x, dims, correction, keepdim)
+    return call.like(found, Activation(call.name, (found.name,), Root()))
 
 
 def dimensions(x: Signal, dims: Ints) -> list[int]:

@@ -56,11 +56,14 @@ def told(function: Callable[..., Any], *options: str) -> Translator:
     )
 
 
-def reduced(along: Callable[..., Signal]) -> Translator:
+def reduced(along: Callable[..., Signal], **options: Any) -> Translator:
     """A reduction along axes, or of all but the batch where none is named, which Keras reduces too: refused."""
-    return means(along)(
-        lambda call, x: along(call, x, several(call.option("axis")), bool(call.option("keepdims", False)))
-    )
+
+    @means(along)
+    def translate(call: LayerCall, x: Signal) -> Signal:
+        return along(call, x, several(call.option("axis")), keepdim=bool(call.option("keepdims", False)), **options)
+
+    return translate
 
 
 def several(axes: int | Sequence[int] | None) -> Sequence[int]:
@@ -244,6 +247,8 @@ OPERATIONS: dict[str, Translator] = {
     "LogSoftmax": told(products.log_softmax, "axis"),
     "Mean": reduced(matrices.mean),
     "Sum": reduced(matrices.total),
+    "Var": reduced(matrices.variance, correction=0),
+    "Std": reduced(matrices.deviation, correction=0),
     **dict.fromkeys(("Max", "Amax"), reduced(pooling.largest)),
     **dict.fromkeys(("Min", "Amin"), reduced(pooling.smallest)),
     "Cumsum": told(matrices.cumulative_sum, "axis"),

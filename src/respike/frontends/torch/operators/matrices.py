@@ -113,6 +113,27 @@ def vector_norm(
     return matrices.length(call, x, several(dims), keepdim)
 
 
+def statistic(over: Callable[..., Signal], *, and_mean: bool = False) -> Callable[..., Result]:
+    """A variance or a deviation, by any of its overloads; perhaps the mean behind it."""
+
+    @means(over)
+    def translate(
+        call: Call,
+        x: Operand,
+        dims: Ints | int | bool | None = None,
+        unbiased: bool = True,
+        keepdim: bool = False,
+        *,
+        correction: float | None = None,
+    ) -> Result:
+        everywhere = dims is None or isinstance(dims, bool)  # the batch, too, which is refused
+        along = () if everywhere else several(dims)
+        found = over(call, x, along, float(unbiased) if correction is None else correction, keepdim)
+        return (found, matrices.mean(call, x, along, keepdim)) if and_mean else found
+
+    return translate
+
+
 aten = torch.ops.aten
 
 MATRICES: dict[object, Translator] = {
@@ -128,6 +149,10 @@ MATRICES: dict[object, Translator] = {
     aten.linalg_vector_norm: vector_norm,
     aten.mean: reduced(matrices.mean),
     aten.sum: reduced(matrices.total),
+    aten.var: statistic(matrices.variance),
+    aten.std: statistic(matrices.deviation),
+    aten.var_mean: statistic(matrices.variance, and_mean=True),
+    aten.std_mean: statistic(matrices.deviation, and_mean=True),
     aten.expand: expand,
     aten.repeat_interleave: repeat_interleave,
     aten.flip: matrices.flip,
