@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from mixers import TOKENS, WIDTH, given_to, mixer
 from networks import Builder
-from respike import SpikingNetwork
+from respike import SpikingNetwork, methods
 from respike.coding import Bernoulli
 from respike.errors import BiasScaleWarning, InvalidNetwork, InvalidPlan
 from respike.ir import Activation, GroupNorm, Input, Linear, Network, ReLU
@@ -59,6 +60,7 @@ def test_channels_must_fit() -> None:
         {"threshold": 1.0, "transient": torch.ones(3)},
         {"threshold": 1.0, "transient": torch.full((2, 3), float("nan"))},
         {"threshold": 1.0, "transient": torch.ones(2, 3), "neuron": FewSpikes(4)},
+        {"threshold": 1.0, "transient": torch.ones(2, 1, 3)},
     ],
 )
 def test_numbers_that_no_neuron_can_have(numbers: dict[str, object]) -> None:
@@ -72,6 +74,16 @@ def test_transients_that_do_not_fit_the_network_or_the_schedule() -> None:
     with pytest.raises(InvalidPlan, match="'relu' has 3 channels, its transient has numbers for 4"):
         SpikingNetwork(network(), Plan({"relu": Site(1.0, transient=torch.ones(2, 4))}, Steady(3)))
     SpikingNetwork(network(), Plan({"relu": site}, InputThenDrain(3, 3)))
+    tokens = mixer(["linear"])
+    plan = methods.differential(tokens, given_to(tokens, 4), steps=2)
+    for shape, fits in (((2, 1, WIDTH), True), ((2, TOKENS, WIDTH), True), ((2, 2, WIDTH), False), ((2, WIDTH), False)):
+        moved = replace(plan.sites["0.norm@spikes"], transient=torch.ones(shape))
+        changed = replace(plan, sites={**plan.sites, "0.norm@spikes": moved})
+        if fits:
+            changed.check(tokens)
+        else:
+            with pytest.raises(InvalidPlan, match=r"'0\.norm@spikes' has"):
+                changed.check(tokens)
     with pytest.raises(InvalidPlan, match="'relu' has a transient, and a layerwise schedule no steps for it"):
         SpikingNetwork(network(), Plan({"relu": site}, Layerwise(3)))
 

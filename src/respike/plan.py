@@ -55,7 +55,8 @@ class Site:
         initial_potential: potential before the first step.
         extra_current: added to the current in every step in which biases are on (ECC Eq. 9).
         neuron: the dynamics.
-        transient: added to the current beside, in step t row t, `[steps, channels]`; nothing behind the last row.
+        transient: added to the current beside, in step t row t, `[steps, channels]`; nothing behind the last row. On
+            edges, rows may broadcast as the other numbers do, `[steps, 1, ..., channels]`.
     """
 
     threshold: Quantity
@@ -83,12 +84,12 @@ class Site:
                 f"{self.neuron.describe()} have one number for all, or one for each channel: `[channels]`"
             )
         if self.transient is not None:
-            self._check_transient(self.transient)
+            self._check_transient(self.transient, on_edges)
         self.neuron.check(torch.as_tensor(self.threshold))
 
-    def _check_transient(self, transient: Tensor) -> None:
+    def _check_transient(self, transient: Tensor, on_edges: bool) -> None:
         _check("transient", transient)
-        if transient.ndim != 2:
+        if transient.ndim != 2 and not (on_edges and transient.ndim > 2):
             raise InvalidPlan(f"a transient is `[steps, channels]`, got shape {list(transient.shape)}")
         if self.neuron.window is not None:
             raise InvalidPlan(
@@ -104,13 +105,14 @@ class Site:
     def transient_in(self, first: int, steps: int, dimensions: int) -> Tensor | None:
         """The transient in `steps` steps behind the first `first`; None where there is none any more.
 
-        It is `[steps, 1, channels, 1, …]`, to be added to currents over time whose batches have so many `dimensions`.
+        It is `[steps, 1, channels, 1, …]`, or has rows that broadcast in the place of `channels`, to be added to
+        currents over time whose batches have so many `dimensions`.
         """
         if self.transient is None or first >= len(self.transient):
             return None
         rows = self.transient[first : first + steps]
-        rows = torch.cat([rows, rows.new_zeros(steps - len(rows), rows.shape[1])])
-        return rows.reshape(steps, 1, -1, *(1,) * (dimensions - 2))
+        rows = torch.cat([rows, rows.new_zeros(steps - len(rows), *rows.shape[1:])])
+        return rows.reshape(steps, 1, *rows.shape[1:], *(1,) * (dimensions - rows.ndim))
 
     def like(self, batch: Tensor) -> SiteTensors:
         """The site's numbers as tensors that broadcast against `batch` (`[batch, *shape]`), in its type."""
@@ -500,12 +502,11 @@ def _has_biases(network: Network) -> bool:
 
 
 def _check_channels(name: str, site: Site, shape: tuple[int, ...]) -> None:
-    if site.transient is not None and site.transient.shape[1] not in (1, shape[0]):
-        raise InvalidPlan(
-            f"layer {name!r} has {shape[0]} channels, its transient has numbers for {site.transient.shape[1]}"
-        )
-    for quantity in (site.threshold, site.value, site.initial_potential, site.extra_current):
-        sizes = torch.as_tensor(quantity).shape
+    numbers = (site.threshold, site.value, site.initial_potential, site.extra_current)
+    rows = () if site.transient is None else site.transient.shape[1:]
+    if len(rows) == 1 and rows[0] not in (1, shape[0]):
+        raise InvalidPlan(f"layer {name!r} has {shape[0]} channels, its transient has numbers for {rows[0]}")
+    for sizes in (*(torch.as_tensor(quantity).shape for quantity in numbers), rows if len(rows) > 1 else ()):
         if len(sizes) == 1 and sizes[0] != shape[0]:
             raise InvalidPlan(f"layer {name!r} has {shape[0]} channels, its site has numbers for {sizes[0]}")
         if len(sizes) > 1:

@@ -75,7 +75,10 @@ def conversions(draw: st.DrawFn) -> SpikingNetwork:
     network, steps = draw(mixers()), draw(st.integers(1, 6))
     if draw(st.booleans()):
         return rate_coded(network, steps)
-    return converted(network, steps=steps, step_bits=draw(st.integers(1, 4)), per_channel=draw(st.booleans()))
+    spiking = converted(network, steps=steps, step_bits=draw(st.integers(1, 4)), per_channel=draw(st.booleans()))
+    if draw(st.booleans()):
+        return SpikingNetwork(network, refine.settle(spiking.plan, network, given_to(network, 8)))
+    return spiking
 
 
 @settings(max_examples=25, derandomize=True, deadline=None)

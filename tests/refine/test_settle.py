@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from mixers import WIDTH, given_to, mixer
 from networks import Builder, images
 from respike import SpikingNetwork, methods, refine
 from respike.coding import IntegrateEncoder
@@ -72,6 +73,23 @@ def test_it_lessens_the_error_of_a_deep_network(seed: int) -> None:
     without = replace(plan, sites={name: replace(site, transient=None) for name, site in plan.sites.items()})
     settled, unsettled = (SpikingNetwork(deep, one)(given[30:]) - deep(given[30:]) for one in (plan, without))
     assert float(settled.square().sum()) < 0.9 * float(unsettled.square().sum())
+
+
+def test_on_edges_the_features_of_tokens_are_those_that_settle() -> None:
+    """As units are: features of tokens in front of linear layers, heads in front of products."""
+    mixed = mixer(["attention", "relu"])
+    given = given_to(mixed, 20)
+    plan = refine.settle(methods.differential(mixed, given, steps=3, step_bits=1), mixed, given)
+    shapes = {name: tuple(site.transient.shape) for name, site in plan.sites.items() if site.transient is not None}
+    assert shapes["0.norm@spikes"] == (3, 1, WIDTH)
+    assert shapes["0.weights@spikes"] == (3, 2)
+    placed = plan.on(mixed)
+    record = reference(placed, plan, given, Probe(potentials=("0.norm@spikes",), spikes=("0.norm@spikes",)))
+    site = plan.sites["0.norm@spikes"]
+    sent = record.spikes["0.norm@spikes"].sum(0) * site.threshold
+    charge = (record.potentials["0.norm@spikes"] + sent - site.initial_potential).flatten(0, 1).mean(0)
+    wanted = placed.values((given,), keep=["0.norm"])["0.norm"].flatten(0, 1).mean(0)
+    torch.testing.assert_close(charge, wanted, rtol=1e-9, atol=1e-9)
 
 
 def test_layerwise_plans_have_no_steps_to_settle() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from respike.calibrate import channel_axis
 from respike.engines.walk import TensorWalk
 from respike.ir import Network, channelwise
 from respike.neurons import State
@@ -26,7 +27,8 @@ class Settling(TensorWalk):
         super().__init__(network, plan, images)
         source = {node.name: node.inputs[0] for node in network.activations}
         values = network.values((images,), keep=tuple(source.values()))
-        self.wanted = {name: channel_means(values[before]) for name, before in source.items()}
+        self.axes = {name: channel_axis(network, name) for name in source}
+        self.wanted = {name: channel_means(values[before], self.axes[name]) for name, before in source.items()}
         self.rows: dict[str, list[Tensor]] = {name: [] for name in plan.sites}
         self.received: dict[str, Tensor] = {}
         self.states: dict[str, State] = {}
@@ -35,7 +37,8 @@ class Settling(TensorWalk):
         """One step of a population whose mean inputs are the network's."""
         now, numbers = current[0], site.like(current[0])
         inputs = self.plan.decoding_after(self.done + 1)
-        lacking = inputs * self.wanted[name] - self.received.get(name, torch.zeros(())) - channel_means(now)
+        found = channel_means(now, self.axes[name])
+        lacking = inputs * self.wanted[name] - self.received.get(name, torch.zeros(())) - found
         self.received[name] = inputs * self.wanted[name]
         self.rows[name].append(lacking)
         state = self.states.get(name) or site.neuron.start(numbers.initial_potential.expand_as(now))
