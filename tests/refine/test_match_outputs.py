@@ -170,10 +170,13 @@ def test_plans_of_fitted_neurons_alone_are_refused() -> None:
         refine.match_outputs(plan, network, given)
 
 
-def test_populations_on_edges_move() -> None:
+@pytest.mark.parametrize("digits", ["powers of two", "fitted"])
+def test_populations_on_edges_move(digits: str) -> None:
     network, given = made("conv"), images(made("conv"), 20)
     network = computing(GELU(), network)
     before = methods.every_edge(network, given, steps=2)
+    if digits == "fitted":
+        before = refine.fit_digits(before, network, given)
     after = refine.match_outputs(before, network, given, rounds=2)
     fitted = {node.name for node in network.activations}
     assert before.sites.keys() - fitted

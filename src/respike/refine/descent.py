@@ -27,12 +27,14 @@ _WHOLE = 2 / 3
 """The least share of an image in its mixture with another one."""
 _WARM = 0.1
 """The share of the rounds in which the rate rises."""
+_EVERYWHERE = (-math.inf, math.inf)
+"""What neurons take whose digits were fitted, and not a function in some range: a larger unit is no error there."""
 _LONGEST = 1.0
 """The longest gradient: longer ones are shortened to it."""
 
 
 def descend(plan: Plan, network: Network, images: Tensor, rounds: int, rate: float) -> dict[str, Site]:
-    """The sites whose numbers have moved, by name; those of fitted neurons are left out.
+    """The sites whose numbers have moved, by name; those of neurons fitted to a function in some range are left out.
 
     Args:
         plan: where it starts.
@@ -48,7 +50,7 @@ def descend(plan: Plan, network: Network, images: Tensor, rounds: int, rate: flo
     moving = {
         node.name: Moving.of(plan.sites[node.name], given, ceiling(node.function))
         for node in plan.on(network).activations
-        if node.name in plan.sites and plan.sites[node.name].neuron.domain is None
+        if node.name in plan.sites and plan.sites[node.name].neuron.domain in (None, _EVERYWHERE)
     }
     if not moving:
         raise InvalidPlan("match_outputs moves no fitted neurons, and this plan has no others: leave it out")
