@@ -40,7 +40,6 @@ ELSEWHERE = {
     "docs/methods/which-method.md": None,  # test_which_method.py has the whole page
     "docs/networks/keras.md": {"80.14"},  # test_measured_pages.py
     "docs/networks/support.md": {"0.013", "0.29", "0.78", "0.992", "1.09", "4.08"},  # what tests print
-    "docs/networks/transformers.md": {"1.5"},  # the width of an interval
     "docs/science/papers.md": {"4.4"},  # a section of a paper
     "docs/science/symbols.md": {"0.8"},  # an option
     "docs/start/questions.md": {"4.6", "0.9"},  # energies of Horowitz 2014

@@ -264,9 +264,12 @@ class Tied(nn.Module):
 
 
 def _norm(draw: Draw, shape: Shape) -> Step:
-    match draw(st.sampled_from(["batch", "batch", "layer", "group", "instance"])):
+    match draw(st.sampled_from(["batch", "batch", "layer", "written out", "group", "instance"])):
         case "layer":
             return nn.LayerNorm(shape[draw(st.integers(1, len(shape) - 1)) :], eps=0.1)
+        case "written out":
+            dims = draw(st.lists(st.integers(1, len(shape) - 1), min_size=1, unique=True))
+            return lambda x: (x - x.mean(dims, keepdim=True)) / (x.std(dims, correction=0, keepdim=True) + 0.1)
         case "group":
             return nn.GroupNorm(draw(st.sampled_from([g for g in (1, 2, 3) if shape[1] % g == 0])), shape[1], eps=0.1)
         case "instance":
