@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -100,8 +101,14 @@ class Differential(TracingNeuron):
         return state.sent(potential - threshold * amplitudes, amplitudes), amplitudes
 
     def spikes_sent(self, amplitudes: Tensor) -> Tensor:
-        """The digits of an amplitude's non-adjacent form that are not 0: the bits in which `a` and `3 a` differ."""
-        whole = amplitudes.abs().to(torch.int32)
+        """The digits of an amplitude's non-adjacent form that are not 0."""
+        whole = amplitudes.abs().to(torch.int32).flatten()
+        return self._digits.to(amplitudes.device).index_select(0, whole).reshape(amplitudes.shape)
+
+    @cached_property
+    def _digits(self) -> Tensor:
+        """Those of each amplitude `a` from 0 to the largest: the bits in which `a` and `3 a` differ."""
+        whole = torch.arange(self.most + 1, dtype=torch.int32)
         digits = whole ^ (3 * whole)
         return sum((digits >> place & 1 for place in range(1, self.most.bit_length() + 2)), torch.zeros_like(digits))
 
