@@ -76,7 +76,7 @@ def _fuse(draft: Draft, name: str, x: str, root: str) -> None:
     length = _length(draft, root)
     if length is None:
         return
-    scale = torch.ones(1, dtype=draft.dtype)
+    scale = torch.ones((), dtype=draft.dtype)
     node = draft.nodes[x]
     if not _same(draft, x, length.x) and isinstance(node, ElementwiseAffine) and not bool(node.shift.any()):
         x, scale = node.inputs[0], node.scale
