@@ -221,7 +221,7 @@ def test_leaky_units_are_made_of_relus() -> None:
         (lambda: L.BatchNormalization(axis=2), "axis 2"),
         (lambda: L.LayerNormalization(axis=1), "last ones"),
         (lambda: L.LayerNormalization(rms_scaling=True), "rms_scaling=False"),
-        (lambda: L.Activation("softplus"), "softplus"),
+        (lambda: L.Activation("sparse_plus"), "sparse_plus"),
         (lambda: L.Normalization(invert=True, mean=0.0, variance=1.0), "inverted"),
         (lambda: L.Resizing(3, 3), "before the network"),
         (lambda: L.Lambda(lambda x: x + 1), "never runs"),

@@ -25,6 +25,7 @@ OPERATIONS: list[Callable[[Any], Any]] = [
     lambda x: (x - O.mean(x, -1, keepdims=True)) / (O.std(x, -1, keepdims=True) + 0.1) + O.var(x, 1, keepdims=True),
     lambda x: O.clip(x, -0.2, 0.4) + O.leaky_relu(x, 0.1) + O.hard_tanh(x) + O.soft_shrink(x),
     lambda x: O.elu(x, 0.5) + O.celu(x) + O.selu(x) + O.gelu(x) + O.gelu(x, approximate=False) + O.hard_silu(x),
+    lambda x: O.softplus(x) + O.log_sigmoid(x) + O.erf(x),
     lambda x: O.glu(x) + O.threshold(x, 0.1, 0.1)[:, :, :3],
     lambda x: O.mean(x, axis=1) + O.sum(x, axis=[1]) - O.max(x, axis=1) * O.min(x, axis=-2),
     lambda x: O.mean(x, axis=2, keepdims=True) * O.amax(x, axis=-1, keepdims=True),

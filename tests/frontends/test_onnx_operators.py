@@ -112,6 +112,8 @@ ELEMENTWISE: list[Case] = [
     ("PRelu", (4, 3), (numbers(1),), {}),
     ("Sigmoid", (4, 3), (), {}),
     ("Tanh", (4, 3), (), {}),
+    ("Erf", (4, 3), (), {}),
+    ("Softplus", (4, 3), (), {}),
     ("Elu", (4, 3), (), {"alpha": 0.7}),
     ("Selu", (4, 3), (), {}),
     ("Celu", (4, 3), (), {"alpha": 0.5}),
@@ -218,6 +220,7 @@ def test_a_network_at_every_opset(opset: int) -> None:
 def test_operators_that_came_later() -> None:
     x = numbers(3, 4, 6, seed=1)
     check(one("HardSwish", (4, 6), opset=14), 4 * x)
+    check(one("Mish", (4, 6), opset=18), 3 * x)
     check(one("LayerNormalization", (4, 6), numbers(6), numbers(6), opset=17), x)
     check(one("LayerNormalization", (4, 6), numbers(4, 6), opset=17, axis=1, epsilon=0.1), x)
     check(one("Gelu", (4, 6), opset=20), 3 * x)
@@ -506,7 +509,7 @@ def test_the_largest_and_smallest_of_any_number() -> None:
 
 def test_every_operator_that_is_read_is_tested() -> None:
     tested = {case[0] for cases in (WEIGHTED, NORMS, POOLS, ELEMENTWISE, SHAPES) for case in cases}
-    tested |= {case[0] for case in REDUCED} | {"Resize", "Upsample", "Split", "Gelu", "HardSwish", "Swish"}
+    tested |= {case[0] for case in REDUCED} | {"Resize", "Upsample", "Split", "Gelu", "HardSwish", "Swish", "Mish"}
     tested |= {
         "LayerNormalization",
         "RMSNormalization",

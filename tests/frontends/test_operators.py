@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from frontends.torch_models import Function, trained
 from respike.frontends import torch_export
 from respike.frontends.torch.capture import run_model
-from respike.ir import ELU, GELU, Analog, Hardswish, Network, ReLU, Sigmoid, SiLU, Tanh, ceiling
+from respike.ir import ELU, GELU, Analog, Erf, Hardswish, Mish, Network, ReLU, Sigmoid, SiLU, Softplus, Tanh, ceiling
 
 Case = nn.Module | Callable[..., Any]
 
@@ -285,6 +285,11 @@ SMOOTH: list[Case] = [
     nn.ELU(0.7),
     nn.SELU(),
     nn.CELU(1.7),
+    nn.Mish(),
+    nn.Softplus(),
+    nn.Softplus(-1.5, 30),
+    nn.LogSigmoid(),
+    lambda m, x: torch.erf(x) + F.softplus(x, 0.3),
     lambda m, x: F.hardswish(x) + torch.sigmoid(x),
     lambda m, x: F.gelu(x) - F.silu(x, inplace=False) + x.tanh() + F.elu(x, 1.5),
 ]
@@ -385,7 +390,8 @@ def test_every_spelling_of_relu_is_an_activation() -> None:
 
 def test_smooth_functions_are_activations() -> None:
     network = check([(case, (4, 3)) for case in SMOOTH])
-    assert {type(node.function) for node in network.activations} == {Sigmoid, Tanh, SiLU, GELU, Hardswish, ELU}
+    smooth = {Sigmoid, Tanh, SiLU, GELU, Hardswish, ELU, Erf, Softplus, Mish}
+    assert {type(node.function) for node in network.activations} == smooth
 
 
 def test_what_is_linear_piece_by_piece_is_relus() -> None:

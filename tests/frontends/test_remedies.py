@@ -80,7 +80,7 @@ TORCH: list[tuple[Spelling, str, Spelling]] = [
     (lambda m, x: F.pad(x, (1, 1), value=-1e999), "a finite number", lambda m, x: F.pad(x, (1, 1), value=-1e3)),
     (lambda m, x: x.repeat(1, 1, 1, 2), "unsqueeze the input", lambda m, x: x.unsqueeze(1).repeat(1, 1, 1, 2)),
     (lambda m, x: x.roll(1), "name the dimensions", lambda m, x: x.roll(1, 1)),
-    (lambda m, x: F.mish(x), "replace it by ReLU, SiLU or GELU", lambda m, x: F.silu(x)),
+    (lambda m, x: F.softplus(x, 2.0, 1.0), "threshold=20", lambda m, x: F.softplus(x, 2.0)),
     (lambda m, x: torch.exp(x), "replace it by one", lambda m, x: F.silu(x)),
     (lambda m, x: x.norm(dim=1, keepdim=True), "use BatchNorm, LayerNorm", lambda m, x: F.layer_norm(x, (4,))),
     (

@@ -25,6 +25,7 @@ from respike.ir import (
     Input,
     LayerNorm,
     MatMul,
+    Mish,
     Multiply,
     Network,
     Permute,
@@ -166,6 +167,9 @@ def gelu_by_tanh(x: Tensor) -> Tensor:
 
 
 GATES: list[tuple[Spelling, object]] = [
+    (lambda m, x: x * 0.5 * (1.0 + torch.erf(x / math.sqrt(2.0))), GELU()),  # BERT
+    (lambda m, x: (torch.erf(x * 2**-0.5) + 1) * (0.5 * x), GELU()),
+    (lambda m, x: x * torch.tanh(F.softplus(x)), Mish()),  # YOLOv4
     (lambda m, x: 0.5 * x * gelu_by_tanh(x), GELU(approximate=True)),  # GPT-2
     (lambda m, x: gelu_by_tanh(x) * x * 0.5, GELU(approximate=True)),
     (lambda m, x: x * (0.5 * (1 + torch.tanh(0.7978845608 * (0.044715 * (x * x * x) + x)))), GELU(approximate=True)),
@@ -187,6 +191,11 @@ def test_signals_times_their_gates_are_one_activation(spelling: Spelling, functi
     "other",
     [
         lambda m, x: x * (1 + torch.tanh(0.8 * (x + 0.05 * x**3))),
+        lambda m, x: x * (1 + torch.erf(x / 1.5)),
+        lambda m, x: x * (0.9 + torch.erf(x / math.sqrt(2))),
+        lambda m, x: x * torch.tanh(F.softplus(x, 2.0)),
+        lambda m, x: x * torch.tanh(2 * F.softplus(x)),
+        lambda m, x: x * torch.tanh(F.softplus(x + 1)),
         lambda m, x: x * (2 + torch.tanh(0.7978845608 * (x + 0.044715 * x**3))),
         lambda m, x: x * torch.sigmoid(x + 1),
         lambda m, x: x * (torch.sigmoid(x) + 1),
@@ -198,7 +207,7 @@ def test_signals_times_their_gates_are_one_activation(spelling: Spelling, functi
 )
 def test_what_only_looks_like_a_gate_stays_a_product(other: Spelling) -> None:
     network = read(other, torch.randn(3, 5, 6))
-    assert not any(isinstance(node.function, GELU | SiLU | Hardswish) for node in network.activations)
+    assert not any(isinstance(node.function, GELU | SiLU | Hardswish | Mish) for node in network.activations)
 
 
 FILLS: list[Callable[[Tensor, Tensor], Tensor]] = [

@@ -11,11 +11,25 @@ import pytest
 import torch
 from torch import Tensor
 
-from networks import images
+from networks import Builder, computing, images
 from respike import SpikingNetwork, methods
+from respike.cost import analog_operations, fan_outs
 from respike.errors import DeadLayerWarning, InvalidOption, InvalidPlan, OutsideFitWarning
 from respike.fitting import Density
-from respike.ir import Activation, Conv, Input, Linear, Network, ReLU, Reshape, Sigmoid
+from respike.ir import (
+    Activation,
+    Conv,
+    Erf,
+    Function,
+    Input,
+    Linear,
+    Mish,
+    Network,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    Softplus,
+)
 from respike.methods.few_spikes import limit, matching
 from respike.neurons import FewSpikes, FittedFewSpikes, IntegrateFire
 from respike.plan import Plan, Site
@@ -196,3 +210,22 @@ def test_patterns_name_activations_and_analog_nodes() -> None:
     for nobody in ("conv", "b*"):
         with pytest.raises(InvalidOption, match=f"no activation or analog node is called '{re.escape(nobody)}'"):
             matching(net, ("act", nobody))
+
+
+@pytest.mark.parametrize(("function", "each"), [(Erf(), 8), (Mish(), 8), (Softplus(), 13), (Softplus(0.5), 13)])
+def test_functions_get_fitted_neurons_or_are_evaluated(function: Function, each: int) -> None:
+    builder = Builder((2, 4, 4), seed=3)
+    builder.conv(3)
+    builder.relu()
+    builder.conv(4)
+    smooth = computing(function, builder.network())
+    given = images(smooth, 40)
+    wanted = smooth(given)
+    plan = methods.few_spikes(smooth, given, steps=5)
+    assert [type(site.neuron) for site in plan.sites.values()] == [FittedFewSpikes]
+    assert float((SpikingNetwork(smooth, plan)(given) - wanted).std() / wanted.std()) < 0.2
+    sent = SpikingNetwork(smooth, methods.every_edge(smooth, given, steps=8))
+    torch.testing.assert_close(sent(given), wanted, rtol=0, atol=0.03 * float(wanted.std()))
+    (activation,) = smooth.activations
+    work = analog_operations(sent.network, sent.plan, fan_outs(sent.network, sent.plan))
+    assert work[activation.name] == (each + 1) * smooth.neurons(activation.name)  # and one for the neuron that sends it

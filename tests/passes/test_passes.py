@@ -18,9 +18,11 @@ from respike.ir import (
     Conv,
     ConvTranspose,
     ElementwiseAffine,
+    Erf,
     Function,
     Hardswish,
     MaxPool,
+    Mish,
     Multiply,
     Network,
     Permute,
@@ -28,6 +30,7 @@ from respike.ir import (
     Reshape,
     Sigmoid,
     SiLU,
+    Softplus,
     Tanh,
 )
 from respike.passes import drop_unused, fold_batchnorm, fuse_gates, move_max_pool, move_shifts, prepare
@@ -249,8 +252,12 @@ def test_max_pools_behind_each_other_move_together() -> None:
     assert_same(before, after)
 
 
+RISING: list[Function] = [Tanh(), Sigmoid(), Erf(), Softplus(), Softplus(-2.0)]
+FALLING: list[Function] = [SiLU(), Hardswish(), Mish()]
+
+
 @pytest.mark.parametrize(
-    ("function", "moves"), [(Tanh(), True), (Sigmoid(), True), (SiLU(), False), (Hardswish(), False)]
+    ("function", "moves"), [*((each, True) for each in RISING), *((each, False) for each in FALLING)]
 )
 def test_a_max_pool_stays_behind_a_function_that_falls(function: Function, moves: bool) -> None:
     before = network((2, 6, 6), Activation("a", ("x",), function), max_pool("p", "a"))

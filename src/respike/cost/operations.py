@@ -14,17 +14,20 @@ from respike.ir import (
     Conv,
     ConvTranspose,
     Divide,
+    Erf,
     GroupNorm,
     Hardswish,
     LayerNorm,
     Linear,
     MatMul,
+    Mish,
     Multiply,
     Network,
     RMSNorm,
     Sigmoid,
     SiLU,
     Softmax,
+    Softplus,
     Tanh,
 )
 from respike.plan import Plan
@@ -89,17 +92,19 @@ def evaluations(network: Network, name: str) -> int:
     """Multiply-accumulates that a node which is neither a map nor a product takes for one sample, as we count them.
 
     For each element: 4 for norms (mean, variance, normalising, scaling), 3 for those without a mean; 8 for a softmax
-    and for each sigmoid, tanh, SiLU, GELU and ELU (5 for an exponential, by a polynomial of degree 5; the rest for a
-    sum, a quotient and a product); 2 for Hardswish. No one counts these for the network itself, so a ratio of energies
-    is against spikes.
+    and for each sigmoid, tanh, SiLU, GELU, ELU, error function and Mish (5 for an exponential, by a polynomial of
+    degree 5; the rest for a sum, a quotient and a product); 13 for a softplus (5 for the logarithm); 2 for Hardswish.
+    No one counts these for the network itself, so a ratio of energies is against spikes.
     """
     match network[name]:
         case LayerNorm() | GroupNorm():
             each = 4
         case RMSNorm():
             each = 3
-        case Softmax() | Activation(function=Sigmoid() | Tanh() | SiLU() | GELU() | ELU()):
+        case Softmax() | Activation(function=Sigmoid() | Tanh() | SiLU() | GELU() | ELU() | Erf() | Mish()):
             each = 8
+        case Activation(function=Softplus()):
+            each = 13
         case Activation(function=Hardswish()):
             each = 2
         case _:

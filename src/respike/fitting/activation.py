@@ -1,4 +1,4 @@
-"""Fits few-spikes neurons to any activation function: SiLU, sigmoid, GELU, tanh, Hardswish, ELU, ReLU."""
+"""Fits few-spikes neurons to any activation function: SiLU, sigmoid, GELU, tanh, Mish, softplus, ELU and others."""
 
 from __future__ import annotations
 

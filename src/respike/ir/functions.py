@@ -97,11 +97,43 @@ class ELU:
 
 
 @dataclass(frozen=True)
+class Erf:
+    """`f(x) = erf(x)`, the error function. In `x · (1 + erf(x / √2)) / 2` it becomes a `GELU` (`passes.fuse_gates`)."""
+
+
+@dataclass(frozen=True)
+class Softplus:
+    """`f(x) = log(1 + exp(beta · x)) / beta`."""
+
+    beta: float = 1.0
+
+
+@dataclass(frozen=True)
+class Mish:
+    """`f(x) = x · tanh(log(1 + exp(x)))`."""
+
+
+@dataclass(frozen=True)
 class Identity:
     """`f(x) = x`: a population on an edge, which sends a value that no activation has made."""
 
 
-Function: TypeAlias = ReLU | QuantisedReLU | Identity | Floor | Root | Sigmoid | Tanh | SiLU | GELU | Hardswish | ELU
+Function: TypeAlias = (
+    ReLU
+    | QuantisedReLU
+    | Identity
+    | Floor
+    | Root
+    | Sigmoid
+    | Tanh
+    | SiLU
+    | GELU
+    | Hardswish
+    | ELU
+    | Erf
+    | Softplus
+    | Mish
+)
 """Every integrate-and-fire neuron computes a `ReLU`, `SignedDigits` compute the `Identity`; the others need fitted
 few-spikes neurons."""
 
@@ -111,7 +143,7 @@ def ceiling(function: Function) -> float:
     match function:
         case ReLU(ceiling=ceiling):
             return ceiling
-        case Sigmoid() | Tanh():
+        case Sigmoid() | Tanh() | Erf():
             return 1.0
         case _:
             return math.inf
@@ -133,11 +165,11 @@ def whole(x: Tensor) -> Tensor:
 def never_falls(function: Function) -> bool:
     """Whether a function never falls, so that it and a maximum can change places."""
     match function:
-        case ReLU() | Identity() | Floor() | Root() | Sigmoid() | Tanh():
+        case ReLU() | Identity() | Floor() | Root() | Sigmoid() | Tanh() | Erf() | Softplus():
             return True
         case ELU(alpha=alpha):
             return alpha >= 0
-        case SiLU() | GELU() | Hardswish():
+        case SiLU() | GELU() | Hardswish() | Mish():
             return False
         case _:
             assert_never(function)
@@ -168,5 +200,11 @@ def apply_function(function: Function, x: Tensor) -> Tensor:
             return F.hardswish(x)
         case ELU(alpha=alpha):
             return F.elu(x, alpha)
+        case Erf():
+            return torch.erf(x)
+        case Softplus(beta=beta):
+            return F.softplus(x, beta)
+        case Mish():
+            return F.mish(x)
         case _:
             assert_never(function)

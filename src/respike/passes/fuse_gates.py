@@ -13,14 +13,17 @@ from respike.ir import (
     Activation,
     Add,
     ElementwiseAffine,
+    Erf,
     Function,
     Hardswish,
+    Mish,
     Multiply,
     Network,
     Node,
     ReLU,
     Sigmoid,
     SiLU,
+    Softplus,
     Tanh,
 )
 from respike.passes.draft import Draft
@@ -29,9 +32,10 @@ from respike.passes.draft import Draft
 def fuse_gates(network: Network) -> Network:
     """Products of a signal and its own gate as the one activation that they are.
 
-    `x · sigmoid(a x)` is a SiLU, `x · min(max(0, x / 6 + 1 / 2), 1)` Hardswish, and
-    `x / 2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))` the GELU by tanh; any of them may be scaled. That is how models and
-    files spell them. As a product they would have to be sent as spikes; as an activation they are one function.
+    `x · sigmoid(a x)` is a SiLU, `x · min(max(0, x / 6 + 1 / 2), 1)` Hardswish, `x · tanh(log(1 + exp(x)))` Mish,
+    `x / 2 · (1 + erf(x / √2))` a GELU, and `x / 2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))` the GELU by tanh; any of
+    them may be scaled. That is how models and files spell them. As a product they would have to be sent as spikes; as
+    an activation they are one function.
     """
     draft = Draft(network)
     for node in network.nodes:
@@ -92,8 +96,18 @@ def _gated(draft: Draft, x: str, factor: float, gate: str) -> _Found | None:
             return _Found(x, Hardswish(), after=_rounded(factor * scale))
         case Tanh() if _near(scale, shift) and _is_cubic(draft, node.inputs[0], x):
             return _Found(x, GELU(approximate=True), after=_rounded(2 * scale * factor))
+        case Tanh() if shift == 0 and read == (node.inputs[0], 1.0, 0.0) and _is_softplus(draft, read[0], x):
+            return _Found(x, Mish(), after=_rounded(factor * scale))
+        case Erf() if _near(scale, shift) and _same(read, (x, math.sqrt(0.5), 0.0)):
+            return _Found(x, GELU(), after=_rounded(2 * scale * factor))
         case _:
             return None
+
+
+def _is_softplus(draft: Draft, name: str, x: str) -> bool:
+    """Whether a value is `log(1 + exp(x))`."""
+    node = draft.nodes[name]
+    return isinstance(node, Activation) and node.function == Softplus() and node.inputs == (x,)
 
 
 def _is_cubic(draft: Draft, name: str, x: str) -> bool:

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from respike.frontends.semantics.arithmetic import affine, div, mul, negative, sub
 from respike.frontends.semantics.call import Call, Operand, Refused, Signal, alike, anywhere, is_number, number
 from respike.frontends.semantics.meaning import means
-from respike.ir import ELU, GELU, Activation, Add, Floor, Function, ReLU, Sigmoid, SiLU, Slice
+from respike.ir import ELU, GELU, Activation, Add, Floor, Function, ReLU, Sigmoid, SiLU, Slice, Softplus
 
+_LINEAR = 20.0
+"""Where `beta · x` is larger, the softplus of PyTorch is `x`, which it differs from by less than numbers can tell."""
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 """The constants of Klambauer et al. 2017."""
 
@@ -184,6 +186,18 @@ def silu(call: Call, x: Operand, slope: float = 1.0) -> Signal:
         return activation(call, source, SiLU())
     inner = activation(call, affine(call, source, slope, 0.0, "shift"), SiLU())
     return affine(call, inner, 1 / slope, 0.0, "unshift")
+
+
+def softplus(call: Call, x: Operand, beta: float = 1.0, threshold: float = _LINEAR) -> Signal:
+    """`log(1 + exp(beta · x)) / beta`."""
+    if beta == 0 or threshold < _LINEAR:
+        raise Refused(f"is linear from {threshold:g} / {beta:g} on; use beta other than 0 and threshold={_LINEAR:g}")
+    return activation(call, x, Softplus(beta))
+
+
+def log_sigmoid(call: Call, x: Operand) -> Signal:
+    """`log(sigmoid(x)) = -log(1 + exp(-x))`."""
+    return negative(call, activation(call, negative(call, x, "negated"), Softplus(), "softplus"))
 
 
 def elu(call: Call, x: Operand, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Signal:

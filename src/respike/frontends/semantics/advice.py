@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-_UNFITTED = "is an activation without a fitted FS neuron; replace it by ReLU, SiLU or GELU and fine-tune"
 _BOUNDED = "is an activation without a fitted FS neuron; replace it by Tanh, Sigmoid or Hardtanh and fine-tune"
 _RECURRENT = "is a recurrent layer in a form that is not supported; give it a padded tensor, not a packed sequence"
 _STATISTICS = "normalises in a way that is not supported; use BatchNorm, LayerNorm or GroupNorm"
@@ -28,7 +27,6 @@ _BILINEAR = "multiplies two signals by weights; write it as a linear layer of on
 _WRITES = "writes elements by their numbers; write slices, or choose by a fixed mask with torch.where"
 
 ADVICE: dict[str, str] = {
-    **dict.fromkeys(("mish", "softplus", "log_sigmoid"), _UNFITTED),
     **dict.fromkeys(("softsign", "Softsign", "Hardshrink", "Tanhshrink"), _BOUNDED),
     **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell"), _RECURRENT),
     **dict.fromkeys(("norm", "LocalResponseNorm", "CrossMapLRN2d"), _STATISTICS),
@@ -39,7 +37,7 @@ ADVICE: dict[str, str] = {
     **dict.fromkeys(("randperm", "normal", "uniform", "multinomial", "poisson", "exponential", "rrelu"), _RANDOM),
     **dict.fromkeys(("trunc", "fix"), _ROUNDING),
     **dict.fromkeys(("gt", "lt", "ge", "le", "eq", "ne", "where", "sign", "masked_fill", "__and", "__or"), BRANCHES),
-    **dict.fromkeys(("exp", "log", "sin", "cos", "erf"), _FUNCTION),
+    **dict.fromkeys(("exp", "log", "sin", "cos"), _FUNCTION),
     **dict.fromkeys(("argmax", "argmin", "topk", "sort", "max", "min"), _ORDER),
     **dict.fromkeys(("item", "_local_scalar_dense", "nonzero"), _ITEM),
     **dict.fromkeys(("LPPool1d", "LPPool2d", "LPPool3d"), "use average pooling"),

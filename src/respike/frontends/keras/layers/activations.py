@@ -7,7 +7,7 @@ import math
 from respike.frontends.keras.call import LayerCall
 from respike.frontends.semantics import Refused, Signal, Translator, activations, products
 from respike.frontends.semantics.meaning import means
-from respike.ir import Hardswish, ReLU, Sigmoid, Tanh
+from respike.ir import Hardswish, Mish, ReLU, Sigmoid, Tanh
 
 
 def activate(call: LayerCall, x: Signal) -> Signal:
@@ -80,6 +80,9 @@ NAMED: dict[str, Translator] = {
     "leaky_relu": means(activations.leaky_relu)(lambda call, x: activations.leaky_relu(call, x, 0.2)),
     "sigmoid": activations.of(Sigmoid()),
     "tanh": activations.of(Tanh()),
+    "softplus": activations.softplus,
+    "log_sigmoid": activations.log_sigmoid,
+    "mish": activations.of(Mish()),
     **dict.fromkeys(("silu", "swish"), activations.silu),
     "gelu": activations.gelu,
     "hard_sigmoid": activations.hardsigmoid,

@@ -22,6 +22,7 @@ from respike.frontends.semantics import (
 )
 from respike.frontends.semantics.call import Operand
 from respike.frontends.semantics.meaning import meanings_of, means
+from respike.ir import Erf
 
 _PAD_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
 
@@ -225,6 +226,7 @@ OPERATIONS: dict[str, Translator] = {
     "Rsqrt": arithmetic.inverse_root,
     "Matmul": on_plain(products.matmul),
     "Clip": told(activations.clamp, "x_min", "x_max"),
+    "Erf": activations.of(Erf()),
     "Floor": activations.floor,
     "Ceil": activations.ceil,
     "Round": told(activations.round_, "decimals"),
@@ -241,6 +243,7 @@ OPERATIONS: dict[str, Translator] = {
         for name, key in (
             *(("Relu", "relu"), ("Relu6", "relu6"), ("Sigmoid", "sigmoid"), ("Tanh", "tanh"), ("Silu", "silu")),
             *(("HardSigmoid", "hard_sigmoid"), ("HardSilu", "hard_silu"), ("HardTanh", "hard_tanh"), ("Selu", "selu")),
+            *(("Softplus", "softplus"), ("LogSigmoid", "log_sigmoid")),
         )
     },
     "Softmax": told(products.softmax, "axis"),

@@ -11,7 +11,7 @@ from respike.frontends.onnx.constants import along_axis, quantised_range
 from respike.frontends.semantics import Refused, Signal, activations
 from respike.frontends.semantics.call import Operand, Translator, anywhere, weights
 from respike.frontends.semantics.meaning import means
-from respike.ir import Hardswish, ReLU, Sigmoid, Tanh
+from respike.ir import Erf, Hardswish, Mish, ReLU, Sigmoid, Tanh
 
 
 @means(activations.clamp)
@@ -79,6 +79,9 @@ ACTIVATIONS: dict[str, Translator] = {
     "Relu": activations.of(ReLU()),
     "Sigmoid": activations.of(Sigmoid()),
     "Tanh": activations.of(Tanh()),
+    "Erf": activations.of(Erf()),
+    "Softplus": activations.softplus,
+    "Mish": activations.of(Mish()),
     "HardSwish": activations.of(Hardswish()),
     "Elu": means(activations.elu)(lambda op, x: activations.elu(op, x, op.real("alpha", 1.0))),
     "Gelu": means(activations.gelu)(lambda op, x: activations.gelu(op, x, op.text("approximate", "none"))),

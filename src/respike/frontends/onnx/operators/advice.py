@@ -25,7 +25,7 @@ ADVICE: dict[str, str] = {
         _QUANTISED,
     ),
     **dict.fromkeys(("If", "Loop", "Scan", "SequenceMap"), _CONTROL),
-    **dict.fromkeys(("Erf", "Exp", "Log", "Sin", "Cos"), _MIXES),
+    **dict.fromkeys(("Exp", "Log", "Sin", "Cos"), _MIXES),
     **dict.fromkeys(("NonMaxSuppression", "TopK", "ArgMax", "ArgMin", "NonZero", "Unique"), _SELECTS),
     **dict.fromkeys(("LpPool", "GlobalLpPool"), "use average pooling"),
     "GridSample": SHARED["grid_sampler"],

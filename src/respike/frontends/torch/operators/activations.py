@@ -8,7 +8,7 @@ from torch import Tensor
 from respike.frontends.semantics import activations
 from respike.frontends.semantics.call import Call, Operand, Refused, Signal, Translator, anywhere
 from respike.frontends.semantics.meaning import means
-from respike.ir import Hardswish, ReLU, Sigmoid, Tanh
+from respike.ir import Erf, Hardswish, Mish, ReLU, Sigmoid, Tanh
 
 
 @means(activations.rrelu)
@@ -46,6 +46,10 @@ ACTIVATIONS: dict[object, Translator] = {
     aten.sigmoid: activations.of(Sigmoid()),
     aten.tanh: activations.of(Tanh()),
     aten.silu: activations.silu,
+    aten.erf: activations.of(Erf()),
+    aten.softplus: activations.softplus,
+    aten.log_sigmoid: activations.log_sigmoid,
+    aten.mish: activations.of(Mish()),
     aten.hardswish: activations.of(Hardswish()),
     aten.hardsigmoid: activations.hardsigmoid,
     aten.gelu: activations.gelu,
