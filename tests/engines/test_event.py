@@ -134,7 +134,7 @@ MAPS: dict[str, list[Node]] = {
         conv("c", "r", dyadic(16, 4, 1, 1)),
         relu("d", "c"),
         AvgPool("p", ("d",), (2, 2), (1, 1), (0, 0)),
-        conv("e", "p", dyadic(16, 16, 5, 5, seed=2), padding=(3, 1)),
+        conv("e", "p", dyadic(16, 16, 5, 5, seed=2), padding=(2, 1)),
         relu("f", "e"),
         conv("a", "f", dyadic(64, 16, 3, 3, seed=3)),
     ],
@@ -144,6 +144,19 @@ MAPS: dict[str, list[Node]] = {
         conv("e", "d", dyadic(16, 64, 5, 5, seed=2), padding=(2, 2)),
         conv("f", "d", dyadic(16, 64, 3, 3, seed=2), padding=(1, 1)),
         Add("a", ("e", "f")),
+    ],
+    "gathered, pooled and moved": [
+        conv("c", "r", dyadic(16, 4, 1, 1)),
+        relu("d", "c"),
+        conv("e", "d", dyadic(16, 16, 3, 3, seed=2), padding=(1, 1)),
+        relu("f", "e"),
+        AvgPool("p", ("f",), (2, 2), (1, 1), (0, 0)),
+        Slice("s", ("f",), 3, 0, 6, 1),
+        Permute("t", ("s",), (0, 1, 3, 2)),
+        Permute("q", ("p",), (0, 1, 3, 2)),
+        Slice("u", ("t",), 3, 0, 8, 1),
+        Add("v", ("q", "u")),
+        conv("a", "v", dyadic(8, 16, 3, 3, seed=3)),
     ],
     "one dimension": [
         Reshape("t", ("r",), (4, 63)),
@@ -278,6 +291,21 @@ def test_what_is_gathered_depends_on_no_other_image(nodes: str) -> None:
     assert torch.equal(whole.outputs_over_time, torch.cat([one.outputs_over_time for one in alone], 1))
     for name, potentials in whole.potentials.items():
         assert torch.equal(potentials, torch.cat([one.potentials[name] for one in alone]))
+
+
+@needs_compiler
+@pytest.mark.parametrize("nodes", [name for name in MAPS if name.startswith("gathered")])
+@pytest.mark.parametrize("steps", [9, 40, 70])
+def test_spikes_that_never_become_words_are_counted(nodes: str, steps: int) -> None:
+    """Images of all activities together; run three times, since a script repeats the third."""
+    network = network_through(MAPS[nodes])
+    given = dyadic(6, *IMAGE, seed=1).abs() * 2.0 ** -torch.arange(6)[:, None, None, None].double()
+    plan = Plan({node.name: Site(2.0) for node in network.activations}, Steady(steps))
+    probe = Probe(spike_counts=False, fan_out=fan_outs(network))
+    expected = engines.batched(network, plan, given, probe)
+    with torch.no_grad():
+        for _ in range(3):
+            assert_same(expected, engine(network, plan, given, probe))
 
 
 @needs_compiler

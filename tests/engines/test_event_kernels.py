@@ -167,7 +167,7 @@ def test_an_image_is_gathered_from_an_activity_on(bits: int, least: float) -> No
         words[0, 0, image, some // steps + 1 :] = 0
         words[0, 0, image, some // steps] = (1 << some % steps) - 1
     weight = torch.ones(16, 3, 3, 16).reshape(1, 16, 3, 3, 16)
-    window = torch.zeros(4 * 16 * 2 * 3 * 16)
+    window = torch.zeros((4 * 16 + 1) * 2 * 3 * 16)
     map = _native.Map((5, 4, 16), weight, (3, 3), (1, 1), (1, 1), (1, 1), 1, window, 2, 16)
     out = torch.empty(steps, 2, 320)
     _native.currents([(words, _native.Shared(), map)], None, steps, (2, 5, 4, 16), 16, out, 1)
@@ -252,7 +252,7 @@ def test_spikes_are_counted_whatever_the_runs_of_equal_fan_outs(
         before = _native.instruction_set()
         _native.choose(name)
         out = torch.empty(64, 2, dtype=torch.float64)
-        _native.tally(words, fan_out, 64, out, threads)
+        _native.tally(words, _native.Shared(), fan_out, 64, out, threads)
         _native.choose(before)
         assert torch.equal(out[:, 0], spikes.flatten(1).sum(1).double())
         assert torch.equal(out[:, 1], (spikes.double() @ fan_out).flatten(1).sum(1))

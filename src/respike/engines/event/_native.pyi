@@ -25,6 +25,10 @@ MOST_CHANNELS: Final[int]
 MOST_COLUMNS: Final[int]
 """Of a map that spikes come from."""
 MOST_KERNEL_ROWS: Final[int]
+MOST_GATHERED_PADDING: Final[int]
+"""Of a map whose spikes are gathered."""
+WORD: Final[int]
+"""Bits of a word."""
 PADDING: Final[int]
 """Blocks of channels are multiples of so many."""
 
@@ -47,7 +51,10 @@ class Sends(enum.Enum):
     both_floor = ...
 
 class Shared:
-    """What the readers of some spikes share: how many there are, and lists, made by the first of them."""
+    """What the senders and readers of some spikes share.
+
+    Whether they are words, or frames of bits for each step; how many there are; their lists, made by the first reader.
+    """
 
 _Part: TypeAlias = tuple[Tensor, Shared, "Map"]
 """Spikes (`[signs, bits, images, neurons]`) on their way through a map."""
@@ -97,7 +104,13 @@ def fire(
     total: Tensor | None,
     out: Tensor,
     threads: int,
-) -> None: ...
+    sent: Shared,
+) -> None:
+    """Runs a population. Some images' spikes may stay frames, in `sent`: `complete` writes their words to `out`."""
+
+def complete(words: Tensor, shared: Shared, threads: int) -> None:
+    """Writes the words of all images whose spikes are frames alone."""
+
 def currents(
     parts: Sequence[_Part],
     rest: Tensor | None,
@@ -108,7 +121,7 @@ def currents(
     threads: int,
 ) -> None: ...
 def count(words: Tensor, shared: Shared) -> int: ...
-def tally(words: Tensor, fan_out: Tensor, steps: int, out: Tensor, threads: int) -> None: ...
+def tally(words: Tensor, shared: Shared, fan_out: Tensor, steps: int, out: Tensor, threads: int) -> None: ...
 def few(
     current: Tensor,
     offset: Tensor,

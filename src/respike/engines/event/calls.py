@@ -42,9 +42,10 @@ def _more(words: Any, shared: _native.Shared, most: float) -> bool:
 
 
 fire = _seen(_native.fire, 6, 7, 8)
+complete = _seen(_native.complete, 0)
 currents = _seen(_native.currents, 5)
 linear = _seen(_native.linear, 3)
-tally = _seen(_native.tally, 3)
+tally = _seen(_native.tally, 4)
 add_counts = _seen(_native.add_counts, 1)
 decode = _seen(_native.decode, 3)
 encode = _seen(_native.encode, 2)

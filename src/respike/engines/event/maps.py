@@ -204,7 +204,7 @@ def _concatenated(node: Concat, inputs: Sequence[Value], shape: tuple[int, ...],
     values = [value.settled(maps_only=True) for value in inputs]
     if all(len(value.parts) == 1 and value.rest is None for value in values):
         events = [value.parts[0].events for value in values]
-        signs, bits = (max(e.words.shape[d] for e in events) for d in (0, 1))
+        signs, bits = (max(e.planes[d] for e in events) for d in (0, 1))
         words = _on_words(node, [_with_planes(e.words, signs, bits) for e in events])
         scale = torch.cat([e.scale.expand(1, *e.shape) for e in events], node.dim)
         key = (*(name for e in events for name in e.key), node.name)

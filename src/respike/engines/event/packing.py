@@ -76,7 +76,7 @@ def work(value: Value, layout: Layout, dtype: torch.dtype, memo: Once) -> Work:
     key = ("maps", layout.channels_last, layout.sizes[2], *(part.key for part, _ in native))
     known = memo.once(key, partial(_maps, native, layout.sizes[2], dtype))
     parts = [
-        (lent(part.events.flat(source.layout.channels_last)), part.events.shared, map)
+        (part.events.lent(source.layout.channels_last), part.events.shared, map)
         for (part, source), map in zip(native, known.maps, strict=True)
     ]
     return Work(parts, None if rest is None else lent(_flat_rest(rest.to(dtype), layout)), known.block)
@@ -182,7 +182,8 @@ def _gathered(conv: Conv, source: _Source, block: int) -> tuple[int, int]:
     """How many rows and channels of outputs are gathered together, for small kernels between few channels; else 0."""
     kernel, (rows, columns, channels) = _kernel(conv), source.layout.sizes
     few, matrix = channels in GATHERED_CHANNELS, rows * columns == 1 and kernel == (1, 1)  # matrices have lists alone
-    if not few or matrix or conv.groups > 1 or {*conv.dilation} != {1} or max(conv.padding) >= min(kernel):
+    padded = max(conv.padding) > _native.MOST_GATHERED_PADDING or max(conv.padding) >= min(kernel)
+    if not few or matrix or padded or conv.groups > 1 or {*conv.dilation} != {1}:
         return 0, 0
     match kernel, _pair(conv.stride, 1), block:
         case (5, 5), (1, 1), 16:
@@ -196,14 +197,20 @@ def _gathered(conv: Conv, source: _Source, block: int) -> tuple[int, int]:
 
 
 def _window(conv: Conv, scale: Tensor, block: int, strip: int, together: int) -> Tensor:
-    """`[channels / together][input row][in][strip][kx][together]`: 0 where the kernel does not reach from a row."""
+    """As `native/gather.hpp` reads it: `[channels / together][word of inputs][bit][strip][kx][together]`.
+
+    It is 0 where the kernel does not reach from a row, where a word has bits that no input has, and in the row behind
+    each word's bits.
+    """
     taps = _conv_weight(conv, scale, block).transpose(1, 2)  # [block][ky][in][kx][channel]
     blocks, rows, inputs, columns, _ = taps.shape
     window: Tensor = taps.new_zeros(blocks, strip + rows - 1, inputs, strip, columns, block)
     for row in range(strip):
         window[:, row : row + rows, :, row] = taps
-    parts = window.reshape(*window.shape[:-1], block // together, together).movedim(-2, 1)
-    return parts.flatten(0, 1).contiguous()
+    bits = (strip + rows - 1) * inputs
+    parts = window.reshape(blocks, bits, strip * columns, block // together, together).permute(0, 3, 1, 2, 4)
+    whole = F.pad(parts.reshape(blocks * (block // together), bits, -1), (0, 0, 0, -bits % _native.WORD))
+    return F.pad(whole.reshape(len(whole), -1, _native.WORD, whole.shape[-1]), (0, 0, 0, 1)).contiguous()
 
 
 def _blocks(weight: Tensor, block: int) -> Tensor:

@@ -41,7 +41,7 @@ def pooled(node: AvgPool | AdaptiveAvgPool, events: Events, shape: tuple[int, ..
 
     It takes neither three dimensions, nor a scale that varies in a window, nor amplitudes of too many bits.
     """
-    signs, bits, batch = events.words.shape[:3]
+    signs, bits, batch = events.planes
     key = (*events.key, node.name)
     pool = memo.once(("pool", key, bits), lambda: _pool(node, events, shape, bits))
     if pool is None:

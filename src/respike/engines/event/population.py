@@ -42,17 +42,25 @@ class Population:
         ready = self.ready
         if phase.bias_on and ready.extra is not None:
             value = value.plus(ready.extra)
+        shared = _native.Shared()
         if ready.neurons is None:
             words = self._stepped(ready, value, steps, batch, dtype)
         else:
-            words = self._compiled(ready, ready.neurons, value, steps, batch, dtype)
-        self.recorder.population(self.name, words, ready.layout, steps, self.state.potential, self.site.neuron)
-        return Events(ready.layout.shaped(words), ready.spike_value, steps, (self.name,))
+            words = self._compiled(ready, ready.neurons, value, steps, batch, dtype, shared)
+        self.recorder.population(self.name, words, ready.layout, steps, self.state.potential, self.site.neuron, shared)
+        return Events(ready.layout.shaped(words), ready.spike_value, steps, (self.name,), shared)
 
     def _compiled(
-        self, ready: _Ready, neurons: _native.Neurons, value: Value, steps: int, batch: int, dtype: torch.dtype
+        self,
+        ready: _Ready,
+        neurons: _native.Neurons,
+        value: Value,
+        steps: int,
+        batch: int,
+        dtype: torch.dtype,
+        shared: _native.Shared,
     ) -> Tensor:
-        """The steps in a kernel, which changes the state in place."""
+        """The steps in a kernel, which changes the state in place. Some words may not be written: `shared` knows."""
         given = work(value, ready.layout, dtype, self.memo)
         words = torch.empty(ready.signs, ready.bits, *self.state.potential.shape, dtype=torch.int64)
         fire(
@@ -66,6 +74,7 @@ class Population:
             lent(self.state.total) if isinstance(self.state, TracedState) else None,
             lent(words),
             torch.get_num_threads(),
+            shared,
         )
         return words
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from respike.engines.event import _native
 from respike.engines.event.calls import add_counts, lent, tally
 from respike.engines.event.values import Events, Layout
 from respike.neurons import Neuron
@@ -64,24 +65,26 @@ class EventRecorder:
         steps: int,
         potential: Tensor | None = None,
         neuron: Neuron | None = None,
+        shared: _native.Shared | None = None,
     ) -> None:
         """Takes the spikes of some steps (`[signs, bits, batch, neurons]`), and the potential after them.
 
-        `neuron` says how many spikes an amplitude is; without it, amplitudes are 0 or 1.
+        `neuron` says how many spikes an amplitude is; without it, amplitudes are 0 or 1. `shared` is of words that may
+        not be written yet.
         """
+        events = Events(words, torch.ones((), dtype=self._dtype), steps, (), shared or _native.Shared())
         if self._probe.spike_counts:
             if name not in self._counts:
                 self._counts[name] = (layout, torch.zeros(words.shape[2:], dtype=self._dtype))
-            add_counts(lent(words), lent(self._counts[name][1]))
+            add_counts(lent(events.words), lent(self._counts[name][1]))
         if name in self._probe.spikes:
-            events = Events(layout.shaped(words), torch.ones((), dtype=self._dtype), steps, ())
-            self._spikes.setdefault(name, []).append(events.dense())
+            self._spikes.setdefault(name, []).append(layout.shaped(events.dense()))
         if potential is not None and name in self._probe.potentials:
             self._potentials[name] = (layout, potential)
         if name in self._probe.fan_out:
             if name not in self._fan_out:
                 self._fan_out[name] = layout.flat(self._probe.fan_out[name].to("cpu", torch.float64))
-            self._per_step.setdefault(name, []).append(_sums(words, self._fan_out[name], steps, neuron))
+            self._per_step.setdefault(name, []).append(_sums(events, self._fan_out[name], neuron))
 
     def outputs(self, outputs: Tensor) -> None:
         """Takes the readout after each of some steps."""
@@ -105,29 +108,36 @@ def _cat(parts: list[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def _sums(words: Tensor, fan_out: Tensor, steps: int, neuron: Neuron | None) -> Tensor:
+def _sums(events: Events, fan_out: Tensor, neuron: Neuron | None) -> Tensor:
     """Spikes and operations of each step, `[steps, 2]`.
 
     The spikes of an amplitude are those of its bits together, or one where the neuron's amplitudes are graded; else
     the neuron says how many.
     """
     if neuron is not None and not _bit_by_bit(neuron):
-        sent = neuron.spikes_sent(Events(words, torch.ones(()), steps, ()).dense())
+        sent = neuron.spikes_sent(events.dense())
         totals = sent.sum(1, dtype=torch.float64)
         return torch.stack([totals.sum(1), totals @ fan_out.flatten()], 1)
-    planes = [words[:, bit : bit + 1] for bit in range(words.shape[1])]
+    total = torch.empty(events.steps, 2, dtype=torch.float64)
+    if events.planes[1] == 1:
+        _tally(events.memory, events.shared, fan_out, total)
+        return total
+    planes = [events.words[:, bit : bit + 1] for bit in range(events.planes[1])]
     if neuron is not None and neuron.graded:
         planes = [functools.reduce(torch.bitwise_or, planes)]
-    total = torch.empty(steps, 2, dtype=torch.float64)
     for bit, plane in enumerate(planes):
         sums = total if bit == 0 else torch.empty_like(total)
-        tally(lent(plane.contiguous()), lent(fan_out), steps, lent(sums), torch.get_num_threads())
+        _tally(plane.contiguous(), _native.Shared(), fan_out, sums)
         spikes = 1 if neuron is None else int(neuron.spikes_sent(torch.tensor(2**bit)))
         if spikes != 1:
             sums *= spikes
         if bit:
             total += sums
     return total
+
+
+def _tally(words: Tensor, shared: _native.Shared, fan_out: Tensor, sums: Tensor) -> None:
+    tally(lent(words), shared, lent(fan_out), len(sums), lent(sums), torch.get_num_threads())
 
 
 def _bit_by_bit(neuron: Neuron) -> bool:

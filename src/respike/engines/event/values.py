@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from respike.engines.event import _native
-from respike.engines.event.calls import decode, encode, lent, more
+from respike.engines.event.calls import complete, decode, encode, lent, more
 from respike.errors import InvalidPlan
 from respike.ir import Conv, Linear, apply
 
@@ -71,27 +71,47 @@ class Events:
     `words` is `[signs, bits, batch, *shape]`: over `bits` planes, each spike has an amplitude n as a binary number
     (of burst neurons, and behind pooling), and a second sign holds negative ones. A spike of amplitude n delivers
     `n · scale`; `scale` broadcasts against `[1, *shape]`.
+
+    Between kernels, spikes often stay pictures of bits in `shared`. `memory` is where their words go, once somebody
+    asks for `words`.
     """
 
-    words: Tensor
+    memory: Tensor
     scale: Tensor
     steps: int
     key: Key
     shared: _native.Shared = field(default_factory=_native.Shared)
 
-    def flat(self, channels_last: bool) -> Tensor:
-        """The words as the kernels read them, `[signs, bits, batch, neurons]`."""
-        return Layout(self.shape, channels_last).flat(self.words)
+    @property
+    def words(self) -> Tensor:
+        """The spikes as words."""
+        complete(lent(self.memory), self.shared, torch.get_num_threads())
+        return self.memory
+
+    @property
+    def planes(self) -> tuple[int, int, int]:
+        """Signs, bits, images."""
+        signs, bits, images = self.memory.shape[:3]
+        return signs, bits, images
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Of one sample."""
-        return tuple(self.words.shape[3:])
+        return tuple(self.memory.shape[3:])
+
+    def flat(self, channels_last: bool) -> Tensor:
+        """The words as the kernels read them, `[signs, bits, batch, neurons]`."""
+        return Layout(self.shape, channels_last).flat(self.words)
+
+    def lent(self, channels_last: bool) -> Any:
+        """What kernels take that know `shared`: words that need not be written, unless they lie in another order."""
+        memory = Layout(self.shape, channels_last).flat(self.memory)
+        return lent(memory if memory.data_ptr() == self.memory.data_ptr() else self.flat(channels_last))
 
     def busier_than(self, activity: float) -> bool:
         """Whether there are more spikes per neuron and step than `activity`."""
-        most = activity * self.words[0, 0].numel() * self.steps
-        return bool(more(lent(self.flat(channels_last=False)), self.shared, most))
+        most = activity * self.memory[0, 0].numel() * self.steps
+        return bool(more(self.lent(channels_last=False), self.shared, most))
 
     def dense(self) -> Tensor:
         """What the spikes deliver, `[steps, batch, *shape]`."""

@@ -1,9 +1,8 @@
 // Adds up what spikes deliver through small kernels, output by output: a window of sums slides along a row in registers.
 //
-// The spikes of each step are a map of bits, [column][row][channel], turned from words once for a tile. `strip` rows of
-// outputs are added up together. A column of inputs that any of them sees is a number of so many bits; for each bit that
-// is set, one run of weights is added to all sums that its spike reaches, those of neighbouring outputs. Then the window
-// moves on by one column:
+// Spikes are read from frames. `strip` rows of outputs are added up together. A column of inputs that any of them sees is a
+// number of so many bits; for each bit that is set, one run of weights is added to all sums that its spike reaches, those of
+// neighbouring outputs. Then the window moves on by one column:
 //
 //     bits of step t     column 0  1  2  3          sums in registers, 3x3 kernel, strip of 2
 //     row y - 1                 .  *  .  .
@@ -11,120 +10,50 @@
 //     row y + 1                 *  .  .  .              row y + 1  | x - 1 | x | x + 1 |     each box: `together` channels
 //     row y + 2                 .  .  .  .
 //
+// How many bits are set cannot be guessed, and a wrong guess costs more than some additions. So AT_ONCE bits are added without
+// asking, those that are not there as zeros, and only then is asked whether there are more.
+//
 // With a stride of 2, every other column reaches two outputs, and those between them one. A kernel of one pixel needs no
 // window.
 //
 // Where neurons only take what they get (`fuses`), a sum that is complete goes straight into its neurons, which fire at
-// once, and spikes leave as bits. They become words when all steps are done.
+// once, and spikes leave as frames.
 #pragma once
 
-#include "lists.hpp"
+#include "frames.hpp"
 #include "room.hpp"
 
 namespace respike {
 namespace {
 
-// What a pixel's channels are as bits.
-template <int CHANNELS>
-struct Bits;
-template <>
-struct Bits<16> {
-    typedef uint16_t type __attribute__((may_alias, aligned(1)));
-};
-template <>
-struct Bits<32> {
-    typedef uint32_t type __attribute__((may_alias, aligned(1)));
-};
-template <>
-struct Bits<64> {
-    typedef uint64_t type __attribute__((may_alias, aligned(1)));
-};
-typedef Bits<WORD>::type Word;  // anywhere in memory
-constexpr int64_t BEYOND = sizeof(Word);  // so many bytes behind bits may be read
-
-// Half the bits of a word are enough for so few steps: two of them are turned at once.
-inline int halves_of(const Job& job) { return 2 * job.steps <= WORD ? 2 : 1; }
+constexpr int AT_ONCE = 4;
 
 // A map as it meets a tile of the population behind it, where its spikes are gathered.
 template <class Real>
 struct Gathering {
     const Source* source;
-    int64_t rows, width;  // rows and columns that are looked at
-    int64_t left;         // columns of silence on the left
-    int64_t pixel;        // bytes of a pixel's bits
-    char* maps;           // [plane][step][column][row]; silence around the map
-    uint64_t* turning;    // [WORD]
-    Real* nowhere;        // a row of sums that nobody wants
+    int64_t width;     // columns that are looked at
+    const char* bits;  // of the first pixel that the tile sees
+    Real* nowhere;     // a row of sums that nobody wants
+    char* silent;      // and of spikes
 
     Gathering(Room& room, const Source& s, const Job& job)
-        : source(&s), rows(((job.tile_rows + s.strip - 1) / s.strip * s.strip - 1) * s.stride_y + s.kernel_y),
+        : source(&s),
           width(s.stride_x == 1 ? job.columns + s.kernel_x - 1 - s.padding_x : s.stride_x * (job.columns - 1) + s.kernel_x),
-          left(s.stride_x == 1 ? 0 : s.padding_x), pixel(s.channels / 8) {
-        maps = room.take<char>(planes() * job.steps * step() + BEYOND);
-        turning = room.take<uint64_t>(WORD);
-        nowhere = room.take<Real>(job.columns * (job.channels > job.block ? job.channels : job.block));
+          bits(nullptr) {
+        const int64_t channels = job.channels > job.block ? job.channels : job.block;
+        nowhere = room.take<Real>(job.columns * channels);
+        silent = room.take<char>(job.columns * channels / 8);
     }
 
-    // One, or three for all amplitudes up to 7.
-    int64_t planes() const { return source->spikes.bits > 1 ? MOST_GATHERED_BITS : 1; }
-
-    // Bytes of a column, and of a step.
-    int64_t column() const { return rows * pixel; }
-    int64_t step() const { return width * column(); }
-
-    // Turns the rows that a tile from `top` on can see. Where steps are few, 128 neurons are turned at once.
-    template <int INPUTS>
-    void meet(const Job& job, int64_t image, int64_t top) const {
-        typedef typename Bits<INPUTS>::type Pixel;
-        constexpr int EACH = WORD / INPUTS;
+    // With a stride of 1, the window starts within the map.
+    void meet(int64_t image, int64_t top) {
         const Source& s = *source;
-        const int64_t size = s.columns * s.channels, plane = s.spikes.images * s.spikes.neurons, next = step();
-        const int64_t there = s.columns < width - left ? s.columns : width - left, seen = there * s.channels;
-        const int halves = halves_of(job);
-        __builtin_memset(maps, 0, planes() * job.steps * next + BEYOND);
-        for (int64_t b = 0; b < s.spikes.bits; ++b)
-            for (int64_t y = 0; y < rows; ++y) {
-                const int64_t row = top * s.stride_y + y - s.padding_y;
-                if (row < 0 || row >= s.rows) continue;
-                const uint64_t* from = s.spikes.words + b * plane + image * s.spikes.neurons + row * size;
-                for (int64_t begin = 0; begin < seen; begin += halves * WORD) {
-                    const int64_t count = seen - begin;
-                    const int64_t low = count < WORD ? count : WORD;
-                    const int64_t high = halves == 1 || count < WORD ? 0 : count < 2 * WORD ? count - WORD : WORD;
-                    for (int64_t i = 0; i < low; ++i) turning[i] = from[begin + i];
-                    for (int64_t i = low; i < WORD; ++i) turning[i] = 0;
-                    for (int64_t i = 0; i < high; ++i) turning[i] |= from[begin + WORD + i] << WORD / 2;
-                    if (!any_of(turning)) continue;
-                    transpose(turning);
-                    for (int half = 0; half < halves; ++half) {
-                        const int64_t x = begin / INPUTS + half * EACH, columns = there - x < EACH ? there - x : EACH;
-                        char* to = maps + b * job.steps * next + (left + x) * column() + y * pixel;
-                        for (int t = 0; t < job.steps && columns > 0; ++t, to += next) {
-                            const uint64_t bits = turning[turned(t + half * WORD / 2)];
-                            if (columns == EACH)
-#pragma GCC unroll 4
-                                for (int e = 0; e < EACH; ++e) *(Pixel*)(to + e * column()) = Pixel(bits >> e * INPUTS);
-                            else
-                                for (int e = 0; e < columns; ++e) *(Pixel*)(to + e * column()) = Pixel(bits >> e * INPUTS);
-                        }
-                    }
-                }
-            }
+        bits = s.frames.at(image, 0, 0, top * s.stride_y - s.padding_y, s.stride_x == 1 ? 0 : -s.padding_x);
     }
 
-    void meet(const Job& job, int64_t image, int64_t top) const {
-        if (pixel == 2) return meet<16>(job, image, top);
-        if (pixel == 4) return meet<32>(job, image, top);
-        meet<64>(job, image, top);
-    }
+    const char* at(int t, int64_t y) const { return bits + t * source->frames.step + y * source->frames.row; }
 };
-
-// Whether a population's neurons can take sums as they come: their numbers are those of the channel, and channels are whole
-// blocks.
-inline bool fuses(const Job& job) {
-    const bool plain = job.dynamics == Dynamics::subtract_at || job.dynamics == Dynamics::subtract_above;
-    return !job.out && plain && !job.threshold_pixel && !job.rest_pixel && !(job.channels % job.block);
-}
 
 // The numbers of PADDING channels of neurons, behind each other: they fire at the bound, and spikes that pass by are worth
 // the factor.
@@ -140,20 +69,15 @@ template <class Real>
 struct Taking {
     Real* numbers;  // [block / PADDING][NUMBERS][PADDING]
     Real* base;     // [block], what sums start from
-    char* fired;    // [step][row][column][block] as bits
-    int64_t rows;
+    char* fired;    // their frames, from the tile's first pixel and the block's first channel on
     const Gathering<Real>* passing;  // spikes that are worth a factor of their channel's and added last, or null
 
-    // At most one row more than the tile has.
-    Taking(Room& room, const Job& job) : rows(job.tile_rows + 1), passing(nullptr) {
+    Taking(Room& room, const Job& job) : fired(nullptr), passing(nullptr) {
         numbers = room.take<Real>(NUMBERS * job.block);
         base = room.take<Real>(job.block);
-        fired = room.take<char>(job.steps * step(job) + 2 * BEYOND);
     }
 
-    int64_t step(const Job& job) const { return rows * job.columns * job.block / 8; }
-
-    void begin(const Job& job, int64_t block) {
+    void begin(const Job& job, int64_t block, int64_t image, int64_t top) {
         const Real* from = (const Real*)job.threshold + block * job.block;
         for (int64_t c = 0; c < job.block; ++c) {
             numbers[number<Real>(THRESHOLD, c)] = from[c];
@@ -161,37 +85,13 @@ struct Taking {
             numbers[number<Real>(FACTOR, c)] =
                 passing ? ((const Real*)passing->source->window)[block * job.block + c] : Real(0);
         }
+        fired = job.sent.at(image, 0, 0, top, 0) + block * job.block / 8;
     }
 
     // What is there in a step without spikes.
     void rest(const Job& job, int64_t block, int64_t image, int t) {
         const int64_t from = t * job.rest_step + image * job.rest_image + block * job.block;
         for (int64_t c = 0; c < job.block; ++c) base[c] = job.rest ? ((const Real*)job.rest)[from + c] : Real(0);
-    }
-
-    // What neurons sent, as words.
-    void end(const Job& job, int64_t block, int64_t image, int64_t top, int64_t height, uint64_t* turning) const {
-        const int halves = halves_of(job);
-        const int64_t size = height * job.columns * job.block, next = step(job);
-        uint64_t* words = job.up + (image * job.rows + top) * job.columns * job.channels + block * job.block;
-        for (int64_t begin = 0; begin < size; begin += halves * WORD) {
-            const char* from = fired + begin / 8;
-            for (int t = 0; t < job.steps; ++t) turning[t] = *(const Word*)(from + t * next);
-            for (int t = job.steps; t < WORD; ++t) turning[t] = 0;
-            if (halves == 2)
-                for (int t = 0; t < job.steps; ++t) turning[t + WORD / 2] = *(const Word*)(from + t * next + sizeof(Word));
-            if (any_of(turning)) transpose(turning);
-            for (int half = 0; half < halves; ++half) {
-                const int64_t first = begin + half * WORD, last = first + WORD < size ? first + WORD : size;
-                for (int64_t n = first; n < last; n += PADDING) {  // blocks are multiples of it
-                    uint64_t* to = words + n / job.block * job.channels + n % job.block;
-                    for (int i = 0; i < PADDING; ++i) {
-                        const uint64_t word = turning[turned(int(n - first) + i)];
-                        to[i] = halves == 1 ? word : uint64_t(uint32_t(word >> half * WORD / 2));
-                    }
-                }
-            }
-        }
     }
 
   private:
@@ -264,29 +164,43 @@ inline __attribute__((always_inline)) void finish(const Outputs<Real>& out, int 
     *(Pixel*)(out.fired[row] + place.fired) = Pixel(fired);
 }
 
+inline int first_or_none(uint64_t word) { return word ? first(word) : WORD; }
+
 // The spikes of a column, of SEEN rows of INPUTS channels. Those of an amplitude's bit b are added by several(input, b).
 template <int INPUTS, int SEEN, bool GRADED, class One, class Several>
-inline __attribute__((always_inline)) void visit(const char* column, int64_t plane, const One& one, const Several& several) {
+inline __attribute__((always_inline)) void visit(const char* column, const Frames& f, const One& one, const Several& several) {
+    typedef typename Bits<INPUTS>::type Pixel;
     constexpr int EACH = WORD / INPUTS, NUMBERS = (SEEN + EACH - 1) / EACH;
 #pragma GCC unroll 8
     for (int n = 0; n < NUMBERS; ++n) {  // EACH rows as one number
-        const int left = SEEN - n * EACH, bits = left < EACH ? left * INPUTS : WORD;
+        constexpr int zeros = WORD + 1;
+        const int left = SEEN - n * EACH, rows = left < EACH ? left : EACH, bits = rows * INPUTS;
         const auto number = [&](int b) __attribute__((always_inline)) {
-            const uint64_t all = *(const Word*)(column + b * plane + n * sizeof(Word));
-            return bits < WORD ? all & ((uint64_t(1) << bits % WORD) - 1) : all;
+            if (GRADED) {  // rows stand together
+                const uint64_t all = *(const Word*)(column + b * f.plane + n * sizeof(Word));
+                return bits < WORD ? all & ((uint64_t(1) << bits % WORD) - 1) : all;
+            }
+            uint64_t all = 0;
+#pragma GCC unroll 4
+            for (int e = 0; e < rows; ++e) all |= uint64_t(*(const Pixel*)(column + (n * EACH + e) * f.row)) << e * INPUTS % WORD;
+            return all;
         };
         if (GRADED && bits * MOST_GATHERED_BITS <= WORD) {  // all bits of few amplitudes as one number
             uint64_t all = number(0);
 #pragma GCC unroll 4
             for (int b = 1; b < MOST_GATHERED_BITS; ++b) all |= number(b) << b * bits % WORD;
-            for (; all; all &= all - 1) several(n * WORD + first(all) % bits, first(all) / bits);
+            for (; all; all &= all - 1) several(n * zeros + first(all) % bits, first(all) / bits);
             continue;
         }
-        for (uint64_t single = number(0); single; single &= single - 1) one(n * WORD + first(single));
+        uint64_t single = number(0);
+        do {
+#pragma GCC unroll 8
+            for (int k = 0; k < AT_ONCE; ++k, single &= single - 1) one(n * zeros + first_or_none(single));
+        } while (single);
         if (GRADED)
 #pragma GCC unroll 4
             for (int b = 1; b < MOST_GATHERED_BITS; ++b)
-                for (uint64_t more = number(b); more; more &= more - 1) several(n * WORD + first(more), b);
+                for (uint64_t more = number(b); more; more &= more - 1) several(n * zeros + first(more), b);
     }
 }
 
@@ -297,7 +211,7 @@ void slide(const Gathering<Real>& g, const Job& job, const char* map, const Real
     using vec = typename Lanes<Real>::vec;
     constexpr int L = lanes<Real>, V = CHANNELS / L, ROW = STRIP * TAPS * CHANNELS;
     const int64_t before = TAPS - 1 - g.source->padding_x, width = g.width, columns = job.columns;
-    const int64_t plane = job.steps * g.step(), next_column = g.column();
+    const Frames frames = g.source->frames;
     vec sum[STRIP][TAPS][V];
     const auto start = [&](int o, int k, int64_t from) __attribute__((always_inline)) {
 #pragma GCC unroll 16
@@ -334,8 +248,8 @@ void slide(const Gathering<Real>& g, const Job& job, const char* map, const Real
         }
     int64_t from = next * out.from_next;
     Place place{};
-    for (int64_t x = 0; x < width; ++x, map += next_column) {
-        visit<INPUTS, STRIP + TAPS - 1, GRADED>(map, plane, one, several);
+    for (int64_t x = 0; x < width; ++x, map += GRADED ? frames.pixel : INPUTS / 8) {
+        visit<INPUTS, STRIP + TAPS - 1, GRADED>(map, frames, one, several);
         if (x >= before) {
 #pragma GCC unroll 16
             for (int o = 0; o < STRIP; ++o) finish<Real, CHANNELS>(out, o, place, sum[o][0]);
@@ -359,7 +273,8 @@ template <class Real, int INPUTS, int CHANNELS>
 void stride(const Gathering<Real>& g, const Job& job, const char* map, const Real* weight, const Outputs<Real>& out) {
     using vec = typename Lanes<Real>::vec;
     constexpr int L = lanes<Real>, V = CHANNELS / L, ROW = 3 * CHANNELS;
-    const int64_t columns = job.columns, next_column = g.column();
+    const int64_t columns = job.columns;
+    const Frames frames = g.source->frames;
     vec done[V], sum[V];
     const auto ends = [&](int at) __attribute__((always_inline)) {
         const Real* taps = weight + at * ROW;
@@ -382,15 +297,15 @@ void stride(const Gathering<Real>& g, const Job& job, const char* map, const Rea
         const Real* from = out.from[0] + (x < columns ? x : 0) * out.from_next;
 #pragma GCC unroll 16
         for (int v = 0; v < V; ++v) sum[v] = *(const vec*)(from + v * L);
-        visit<INPUTS, 3, false>(map, 0, ends, never);
+        visit<INPUTS, 3, false>(map, frames, ends, never);
         if (x) {
             finish<Real, CHANNELS>(out, 0, place, done);
             place.advance(out);
         }
         if (x == columns) return;
-        map += next_column;
-        visit<INPUTS, 3, false>(map, 0, middle, never);
-        map += next_column;
+        map += INPUTS / 8;
+        visit<INPUTS, 3, false>(map, frames, middle, never);
+        map += INPUTS / 8;
 #pragma GCC unroll 16
         for (int v = 0; v < V; ++v) done[v] = sum[v];
     }
@@ -401,7 +316,8 @@ template <class Real, int INPUTS, int CHANNELS>
 void point(const Gathering<Real>& g, const Job& job, const char* map, const Real* weight, const Outputs<Real>& out) {
     using vec = typename Lanes<Real>::vec;
     constexpr int L = lanes<Real>, V = CHANNELS / L;
-    const int64_t columns = job.columns, next = g.source->stride_x * g.column();
+    const int64_t columns = job.columns, next = g.source->stride_x * (INPUTS / 8);
+    const Frames frames = g.source->frames;
     vec sum[V];
     const auto one = [&](int at) __attribute__((always_inline)) {
 #pragma GCC unroll 16
@@ -412,7 +328,7 @@ void point(const Gathering<Real>& g, const Job& job, const char* map, const Real
     for (int64_t x = 0; x < columns; ++x, map += next) {
 #pragma GCC unroll 16
         for (int v = 0; v < V; ++v) sum[v] = *(const vec*)(out.from[0] + x * out.from_next + v * L);
-        visit<INPUTS, 1, false>(map, 0, one, never);
+        visit<INPUTS, 1, false>(map, frames, one, never);
         finish<Real, CHANNELS>(out, 0, place, sum);
         place.advance(out);
     }
@@ -442,26 +358,26 @@ struct Strips {
             out.to[o] = there ? to + (y + o) * columns * to_next + c : g.nowhere + c;
             out.from[o] = !taking ? out.to[o] : currents ? currents + (there ? y + o : y) * columns * B + c : taking->base + c;
             if (!taking) continue;
-            out.fired[o] = taking->fired + t * taking->step(job) + ((y + o) * columns * B + c) / 8;
+            out.fired[o] = there ? taking->fired + t * job.sent.step + (y + o) * job.sent.row + c / 8 : g.silent;
             if (const Gathering<Real>* passing = taking->passing)
-                out.passing[o] = passing->maps + t * passing->step() + (there ? y + o : y) * passing->pixel + (block * B + c) / 8;
+                out.passing[o] = passing->at(t, there ? y + o : y) + (block * B + c) / 8;
         }
         if (!taking) return out;
         out.numbers = taking->numbers + number<Real>(0, c);
-        out.fired_next = B / 8;
-        out.passing_next = taking->passing ? taking->passing->column() : 0;
+        out.fired_next = job.sent.pixel;
+        out.passing_next = taking->passing ? taking->passing->source->frames.pixel : 0;
         return out;
     }
 
     template <int STRIP, int TAPS, int INPUTS, int CHANNELS, bool GRADED>
     void rows() const {
         const Source& s = *g.source;
-        constexpr int64_t weights = int64_t(STRIP + TAPS - 1) * INPUTS * STRIP * TAPS * CHANNELS;
+        constexpr int64_t weights = window_rows((STRIP + TAPS - 1) * INPUTS) * STRIP * TAPS * CHANNELS;
         const Real* weight = (const Real*)s.window + block * (job.block / CHANNELS) * weights;
         for (int64_t c = 0; c < job.block; c += CHANNELS, weight += weights)
             for (int64_t y = 0; y < height; y += STRIP) {
                 const Outputs<Real> out = outputs(y, STRIP, c);
-                const char* map = g.maps + t * g.step() + y * s.stride_y * g.pixel;
+                const char* map = g.at(t, y * s.stride_y);
                 if constexpr (TAPS == 1) {
                     point<Real, INPUTS, CHANNELS>(g, job, map, weight, out);
                     continue;
@@ -477,8 +393,8 @@ struct Strips {
 
     template <int STRIP, int TAPS, int CHANNELS, bool GRADED>
     void rows() const {
-        if (g.pixel == 2) return rows<STRIP, TAPS, 16, CHANNELS, GRADED>();
-        if (g.pixel == 4) return rows<STRIP, TAPS, 32, CHANNELS, GRADED>();
+        if (g.source->channels == 16) return rows<STRIP, TAPS, 16, CHANNELS, GRADED>();
+        if (g.source->channels == 32) return rows<STRIP, TAPS, 32, CHANNELS, GRADED>();
         rows<STRIP, TAPS, 64, CHANNELS, GRADED>();
     }
 
@@ -492,7 +408,7 @@ struct Strips {
 
     void run() const {
         if (g.source->kernel_x == 1) return rows<1, 1, 32, false>();
-        g.planes() > 1 ? rows<true>() : rows<false>();
+        g.source->spikes.bits > 1 ? rows<true>() : rows<false>();
     }
 };
 
@@ -510,9 +426,9 @@ void factors(const Gathering<Real>& g, const Job& job, int64_t block, int64_t he
         for (int64_t c = 0; c < count; c += L) {
             const vec factor = *(const vec*)((const Real*)g.source->window + shift + c) * Real(1 << b);
             for (int64_t y = 0; y < height; ++y) {
-                const char* map = g.maps + (b * job.steps + t) * g.step() + y * g.pixel;
+                const char* map = g.at(t, y) + b * g.source->frames.plane;
                 Real* sums = to + y * columns * B + c;
-                for (int64_t x = 0; x < columns; ++x, map += g.column()) {
+                for (int64_t x = 0; x < columns; ++x, map += g.source->frames.pixel) {
                     const uint64_t pixel = *(const typename Bits<INPUTS>::type*)map;
                     const mask on = ((mask{} + integer(pixel >> (shift + c) & ((uint64_t(1) << L) - 1))) & lane) != 0;
                     *(vec*)(sums + x * B) += (vec)((mask)factor & on);
@@ -525,7 +441,8 @@ void factors(const Gathering<Real>& g, const Job& job, int64_t block, int64_t he
 template <class Real>
 void gather(const Gathering<Real>& g, const Job& job, int64_t block, int64_t height, int t, Real* to) {
     if (!is_factor(*g.source)) return Strips<Real>{g, job, block, height, t, to, job.block, nullptr, nullptr}.run();
-    const auto chosen = g.pixel == 2 ? factors<Real, 16> : g.pixel == 4 ? factors<Real, 32> : factors<Real, 64>;
+    const int64_t channels = g.source->channels;
+    const auto chosen = channels == 16 ? factors<Real, 16> : channels == 32 ? factors<Real, 32> : factors<Real, 64>;
     chosen(g, job, block, height, t, to);
 }
 

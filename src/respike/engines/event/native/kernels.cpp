@@ -1,5 +1,6 @@
 // Compiled once per instruction set: RESPIKE_SET names the table, RESPIKE_VECTOR the bytes of a vector.
 // Nothing of the standard library is instantiated here, so that no other object can pick up this one's instructions.
+#include "frames.hpp"
 #include "linear.hpp"
 #include "lists.hpp"
 #include "statistics.hpp"
@@ -16,6 +17,10 @@ const Set RESPIKE_SET = {
     {sort<double>, room<double>, run<double>, decode<double>, encode<double>, add_counts<double>, linear<double>, few<double>},
     pool,
     count,
+    to_frames,
+    to_words,
+    clear_margins,
+    count_frames,
     add_up,
     observe,
     least_squares,

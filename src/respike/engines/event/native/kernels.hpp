@@ -38,6 +38,9 @@
 // current is added up in registers while a window slides along the row, so that nothing is stored for each spike. Most
 // neurons take that sum from the registers and fire at once.
 //
+// Frames. What windows read, and what such neurons send, are frames: a picture of bits for each step (frames.hpp). Spikes
+// between two such layers never become words, unless somebody asks for those.
+//
 // Order. Every current is the sum of the rest, then of each source's spikes by input row, column and channel (gathered: by
 // column, row and channel, amplitudes bit by bit), one after the other, and no multiply-adds are fused. Where neurons take a
 // gathered sum at once, its source comes last, but for a lone residual. An image's own spikes decide whether they are
@@ -60,6 +63,8 @@ constexpr int64_t FEW_SPIKES = 2;    // of a neuron that sends any: below, lists
 constexpr int MOST_LANES = 16;       // floats of a vector
 constexpr int PADDING = 16;          // blocks of channels are multiples of so many, so that no vector is cut
 constexpr int MOST_MATRIX_BLOCK = 4 * PADDING;
+constexpr int MARGIN = 3;            // silent pixels on each side of a frame: a window's padding, and a row that is not there
+constexpr int MOST_GATHERED_PADDING = MARGIN - 1;
 constexpr int64_t TILE_BYTES = 8192; // of a tile's potentials: a quarter of a first-level cache of 32 KB
 constexpr int MOST_GATHERED_BITS = 3;    // of an amplitude
 constexpr double GATHERED_ACTIVITY = 0.01;        // spikes per neuron and step from which on they are gathered,
@@ -81,6 +86,27 @@ struct Spikes {
     int64_t images, neurons;
 };
 
+// The same spikes as pictures of bits, one for each step: [image][step][row][column][channel], with silent pixels around each.
+// Where spikes have amplitudes, [image][bit][step][column][row][channel], of MOST_GATHERED_BITS bits: a window then reads what
+// it sees of a column at once. The numbers are bytes from one to the next.
+struct Frames {
+    char* bits;
+    int64_t rows, columns, channels;
+    int64_t image, plane, step, row, pixel;
+
+    // Where the frame of a step begins, with its margin; and one of its pixels.
+    char* frame(int64_t i, int64_t bit, int64_t t) const { return bits + i * image + bit * plane + t * step; }
+    char* at(int64_t i, int64_t bit, int64_t t, int64_t y, int64_t x) const {
+        return frame(i, bit, t) + (y + MARGIN) * row + (x + MARGIN) * pixel;
+    }
+};
+
+// Some bits of a frame: those of a mask, `offset` bytes behind the first pixel's first.
+struct Piece {
+    int64_t offset;
+    uint64_t mask;
+};
+
 // The same spikes as lists, sorted by image, group (a row of the map, or a block of neurons), step and neuron.
 struct Lists {
     const uint32_t* where;      // column << COLUMN | channel
@@ -100,10 +126,11 @@ constexpr int MOST_KERNEL_ROWS = 32;
 // remainder by the stride together. With one group, whole vectors are read, so blocks are whole: `weights_of` numbers.
 struct Source {
     Spikes spikes;
-    const bool* gathered;  // [images]: whose spikes are gathered (gather.hpp); the others' are lists
+    const bool* gathered;  // [images]: whose spikes are gathered (gather.hpp), from frames; the others' are lists
+    Frames frames;
     Lists lists;
     const void* weight;
-    const void* window;    // weights for gathering, [channels / together][input row][in][strip][kx][together], or null
+    const void* window;    // weights for gathering, [channels / together][word of input bits][bit][strip][kx][together], or null
     int64_t strip;         // rows of outputs that are gathered together; input rows: strip + ky - 1
     int64_t together;      // channels of outputs that are gathered together
     int64_t rows, columns, channels;
@@ -138,6 +165,7 @@ struct Job {
     Dynamics dynamics;
     uint64_t* up;
     uint64_t* down;
+    Frames sent;                                   // where neurons that take gathered sums leave their spikes
 };
 
 // How many weights `run` reads of a source.
@@ -162,13 +190,32 @@ inline bool can_gather(const Source& s) {
     if (is_factor(s)) return bits && s.strip == 1;
     if (is_matrix(s)) return false;  // all its spikes are one list
     return (one || two || three || five) && bits && contiguous(s) && s.kernel_y == s.kernel_x && s.stride_x == s.stride_y &&
-           s.dilation_y == 1 && s.padding_x >= 0 && s.padding_x < s.kernel_x && s.padding_y >= 0;
+           s.dilation_y == 1 && s.padding_x >= 0 && s.padding_x < s.kernel_x && s.padding_y >= 0 &&
+           s.padding_x <= MOST_GATHERED_PADDING && s.padding_y <= MOST_GATHERED_PADDING;
+}
+
+// Rows of a window's weights: those of the bits of whole words, and behind each word one of zeros, for bits that are not there.
+constexpr int64_t window_rows(int64_t bits) { return (bits + WORD - 1) / WORD * (WORD + 1); }
+
+// Whether a population's neurons can take sums as they come: their numbers are those of the channel, and channels are whole
+// blocks.
+inline bool fuses(const Job& job) {
+    const bool plain = job.dynamics == Dynamics::subtract_at || job.dynamics == Dynamics::subtract_above;
+    return !job.out && plain && !job.threshold_pixel && !job.rest_pixel && !(job.channels % job.block);
+}
+
+// The source whose sums an image's neurons take, which is added last; -1 where there is none.
+inline int taken_last(const Job& job, int64_t image) {
+    int found = -1;
+    for (int i = 0; i < job.count && fuses(job); ++i)
+        if (const Source& s = job.sources[i]; !is_factor(s) && s.gathered && s.gathered[image]) found = i;
+    return found;
 }
 
 // How many weights of its window `run` reads.
 inline int64_t window_of(const Source& s, const Job& job) {
     if (is_factor(s)) return s.channels;
-    return job.blocks * (s.strip + s.kernel_y - 1) * s.channels * s.strip * s.kernel_x * job.block;
+    return job.blocks * window_rows((s.strip + s.kernel_y - 1) * s.channels) * s.strip * s.kernel_x * job.block;
 }
 
 // Windows of a pooling: output index o covers inputs begin[o] … end[o] - 1.
@@ -237,6 +284,10 @@ struct Set {
     Kernels<double> twice;
     void (*pool)(const Spikes&, int64_t image, const Windows&, int bits, uint64_t* out);
     int64_t (*count)(const Spikes&, int64_t image);  // spikes of whatever amplitude
+    void (*to_frames)(const Spikes&, int64_t image, int steps, const Frames&);
+    void (*to_words)(const Frames&, int64_t image, int steps, uint64_t* words);
+    void (*clear_margins)(const Frames&, int64_t image, int steps);
+    void (*count_frames)(const Frames&, int64_t image, int steps, const Piece*, int64_t pieces, int64_t* sums);  // [steps]
     void (*add_up)(const uint64_t* words, int64_t run, int64_t rows, int64_t apart, uint64_t* planes);  // planes[PLANES]
     void (*observe)(const Observed&);
     void (*least_squares)(const Units&, int64_t row);

@@ -101,19 +101,114 @@ Spikes spikes(const Words& words) {
             int64_t(words.shape(3))};
 }
 
-// What the readers of some spikes share: how many there are and their lists, made by the first of them.
+// A map's rows, columns and channels.
+using Shape = std::tuple<int64_t, int64_t, int64_t>;
+
+// Frames of some spikes, and the memory that they stand in.
+struct Pictures {
+    Words words;  // of the same spikes; kept, so that no others take their place in memory
+    int steps;
+    Frames frames;
+    std::unique_ptr<char[]> memory;
+    std::unique_ptr<bool[]> there;  // [images]
+
+    Pictures(const Words& words, int steps, const Shape& shape) : words(words), steps(steps), frames{} {
+        Frames& f = frames;
+        std::tie(f.rows, f.columns, f.channels) = shape;
+        const bool graded = words.shape(1) > 1;
+        const int64_t size = f.channels / 8, rows = f.rows + 2 * MARGIN, columns = f.columns + 2 * MARGIN;
+        f.pixel = graded ? rows * size : size;
+        f.row = graded ? size : columns * size;
+        f.step = rows * columns * size;
+        f.plane = steps * f.step;
+        f.image = (graded ? MOST_GATHERED_BITS : 1) * f.plane;
+        const int64_t images = int64_t(words.shape(2));
+        memory.reset(new char[images * f.image + sizeof(uint64_t)]);  // the last pixels are read as whole words
+        there.reset(new bool[images]());
+        f.bits = memory.get();
+    }
+
+    bool are_of(const Words& others, const Shape& shape) const {
+        return words.data() == others.data() && shape == Shape(frames.rows, frames.columns, frames.channels);
+    }
+};
+
+// Runs of neighbours among the neurons of a frame as pieces of it.
+std::vector<Piece> pieces_of(const std::vector<std::pair<int64_t, int64_t>>& runs, const Frames& f) {
+    std::vector<Piece> pieces;
+    const int64_t size = f.columns * f.channels;
+    for (const auto& [start, length] : runs)
+        for (int64_t n = start; n < start + length;) {
+            const int64_t bit = n % size, shift = bit % 8;
+            const int64_t count = std::min({start + length - n, size - bit, WORD - shift});
+            const uint64_t mask = count < WORD ? (uint64_t(1) << count) - 1 : ~uint64_t(0);
+            pieces.push_back({n / size * f.row + bit / 8, mask << shift});
+            n += count;
+        }
+    return pieces;
+}
+
+// What the senders and readers of some spikes share: whether they are words, frames or both; how many there are, and their
+// lists, made by the first who asks.
 struct Shared {
-    std::vector<int64_t> counts;      // of each image, whatever their amplitude
-    std::shared_ptr<void> sorted[2];  // Sorted<float>, Sorted<double>
+    std::unique_ptr<Pictures> pictures;
+    std::vector<bool> in_frames_alone;  // of an image, words are not written; empty where all words are
+    std::vector<int64_t> counts;        // of each image, whatever their amplitude
+    std::shared_ptr<void> sorted[2];    // Sorted<float>, Sorted<double>
+
+    static constexpr int64_t UNCOUNTED = -1;
+
+    bool has_words(int64_t image) const { return in_frames_alone.empty() || !in_frames_alone[image]; }
+
+    // An image's spikes among some pieces of its frames; those of each step are added to `sums`.
+    int64_t in_frames(int64_t image, const std::vector<Piece>& pieces, int64_t* sums = nullptr) const {
+        int64_t steps[MOST_STEPS] = {}, all = 0;
+        kernels().count_frames(pictures->frames, image, pictures->steps, pieces.data(), int64_t(pieces.size()), steps);
+        for (int t = 0; t < pictures->steps; ++t) {
+            all += steps[t];
+            if (sums) sums[t] += steps[t];
+        }
+        return all;
+    }
 
     const std::vector<int64_t>& counted(const Words& words, int threads) {
         const Spikes s = spikes(words);
-        if (counts.empty()) {
-            counts.resize(s.images);
-            parallel(threads, s.images, [&](int, int64_t i) { counts[i] = kernels().count(s, i); });
+        if (counts.empty()) counts.assign(s.images, UNCOUNTED);
+        if (std::find(counts.begin(), counts.end(), UNCOUNTED) != counts.end()) {
+            std::vector<Piece> all;
+            if (!in_frames_alone.empty()) all = pieces_of({{0, s.neurons}}, pictures->frames);
+            parallel(threads, s.images, [&](int, int64_t i) {
+                if (counts[i] == UNCOUNTED) counts[i] = has_words(i) ? kernels().count(s, i) : in_frames(i, all);
+            });
         }
         require(int64_t(counts.size()) == s.images, "these are other spikes");
         return counts;
+    }
+
+    // Writes those words of some images that are not written yet.
+    void complete(const bool* images, int threads) {
+        if (in_frames_alone.empty()) return;
+        const Spikes s = spikes(pictures->words);
+        std::vector<int64_t> missing;
+        for (int64_t i = 0; i < s.images; ++i)
+            if ((!images || images[i]) && !has_words(i)) missing.push_back(i);
+        parallel(threads, int64_t(missing.size()), [&](int, int64_t k) {
+            kernels().to_words(pictures->frames, missing[k], pictures->steps, (uint64_t*)s.words + missing[k] * s.neurons);
+        });
+        for (const int64_t i : missing) in_frames_alone[i] = false;
+    }
+
+    // Frames of those images that are asked for.
+    const Frames& framed(const Words& words, const bool* images, int steps, const Shape& shape, int threads) {
+        if (!pictures || !pictures->are_of(words, shape)) {
+            complete(nullptr, threads);
+            pictures = std::make_unique<Pictures>(words, steps, shape);
+        }
+        const Spikes s = spikes(words);
+        parallel(threads, s.images, [&](int, int64_t i) {
+            if (images[i] && !pictures->there[i]) kernels().to_frames(s, i, steps, pictures->frames), pictures->there[i] = true;
+        });
+        return pictures->frames;
     }
 };
 
@@ -174,12 +269,15 @@ struct Sorted {
     std::unique_ptr<uint32_t[]> where, begin;
     std::unique_ptr<Real[]> amplitude;
     std::vector<int64_t> image;
+    std::vector<uint32_t> names;
     Lists lists{};
     Words words;  // kept, so that no others take their place in memory
+    int steps;
+    std::unique_ptr<bool[]> there;  // [images]
     std::array<int64_t, 4> made_for;
 
     Sorted(const Words& given, Shared& shared, const Source& source, int steps, bool flat, int threads)
-        : image(given.shape(2) + 1), words(given), made_for(key(source, steps, flat)) {
+        : image(given.shape(2) + 1), words(given), steps(steps), there(new bool[given.shape(2)]()), made_for(key(source, steps, flat)) {
         const Spikes s = spikes(words);
         const int planes = s.signs * s.bits;
         const std::vector<int64_t>& counts = shared.counted(words, threads);
@@ -194,20 +292,28 @@ struct Sorted {
         if (planes > 1) amplitude.reset(new Real[spikes]);
         const int64_t stride = lists.groups * steps + 1;
         begin.reset(new uint32_t[s.images * stride]);
-        const int64_t padded = (lists.size + WORD - 1) / WORD * WORD;  // `sort` reads whole words' worth of names
-        std::vector<uint32_t> names(padded);
+        names.resize((lists.size + WORD - 1) / WORD * WORD);  // `sort` reads whole words' worth of names
         for (int64_t n = 0; n < lists.size; ++n)
             names[n] = flat ? uint32_t(n) : uint32_t(n / source.channels << COLUMN | n % source.channels);
-        std::vector<std::vector<uint64_t>> scratch(threads, std::vector<uint64_t>((planes + 2) * padded));
-        parallel(threads, s.images, [&](int worker, int64_t i) {
-            kernels_of<Real>().sort(s, i, steps, lists.size, names.data(), where.get() + image[i],
-                                    amplitude ? amplitude.get() + image[i] : nullptr, begin.get() + i * stride,
-                                    scratch[worker].data());
-        });
         lists.where = where.get();
         lists.begin = begin.get();
         lists.amplitude = amplitude.get();
         lists.image = image.data();
+    }
+
+    // Makes the lists of those images that are not gathered, unless they are there.
+    void sort(const bool* gathered, int threads) {
+        const Spikes s = spikes(words);
+        const int64_t stride = lists.groups * steps + 1;
+        std::vector<std::vector<uint64_t>> scratch(threads);
+        parallel(threads, s.images, [&](int worker, int64_t i) {
+            if ((gathered && gathered[i]) || there[i]) return;
+            scratch[worker].resize((s.signs * s.bits + 2) * names.size());
+            kernels_of<Real>().sort(s, i, steps, lists.size, names.data(), where.get() + image[i],
+                                    amplitude ? amplitude.get() + image[i] : nullptr, begin.get() + i * stride,
+                                    scratch[worker].data());
+            there[i] = true;
+        });
     }
 
     static std::array<int64_t, 4> key(const Source& source, int steps, bool flat) {
@@ -215,15 +321,18 @@ struct Sorted {
     }
 };
 
-// The lists of a part: those that another reader of the same spikes has left, or new ones.
+// The lists of a part, of the images that are not gathered: those that another reader of the same spikes has left, or new ones.
 template <class Real>
-std::shared_ptr<Sorted<Real>> sorted_of(const Part& part, int steps, bool flat, int threads) {
+std::shared_ptr<Sorted<Real>> sorted_of(const Part& part, const bool* gathered, int steps, bool flat, int threads) {
     const auto& [words, shared, map] = part;
+    std::unique_ptr<bool[]> wanted(new bool[words.shape(2)]);
+    for (size_t i = 0; i < words.shape(2); ++i) wanted[i] = !gathered || !gathered[i];
+    shared->complete(wanted.get(), threads);
     std::shared_ptr<void>& kept = shared->sorted[sizeof(Real) == sizeof(double)];
     auto known = std::static_pointer_cast<Sorted<Real>>(kept);
-    if (known && known->words.data() == words.data() && known->made_for == Sorted<Real>::key(map->source, steps, flat))
-        return known;
-    kept = known = std::make_shared<Sorted<Real>>(words, *shared, map->source, steps, flat, threads);
+    if (!known || known->words.data() != words.data() || known->made_for != Sorted<Real>::key(map->source, steps, flat))
+        kept = known = std::make_shared<Sorted<Real>>(words, *shared, map->source, steps, flat, threads);
+    known->sort(gathered, threads);
     return known;
 }
 
@@ -243,9 +352,11 @@ std::unique_ptr<bool[]> gathered_of(const Part& part, const Job& job, int thread
     return any ? std::move(gathered) : nullptr;
 }
 
-// Runs a job whose outlets are set: lists, tiles, threads.
+// Runs a job whose outlets are set: lists, tiles, threads. Neurons that take gathered sums send frames, to be found in `sent`;
+// `out` is then memory for their words.
 template <class Real>
-void run(Job& job, const std::vector<Part>& parts, const std::optional<Array>& rest, int64_t block, int threads) {
+void run(Job& job, const std::vector<Part>& parts, const std::optional<Array>& rest, int64_t block, Shared* sent, const Words* out,
+         int threads) {
     require(job.steps >= 1 && job.steps <= MOST_STEPS, "a chunk has 1 to 64 steps");
     if (parts.empty()) job.rows *= job.columns, job.columns = 1;  // rows matter to maps only; tiles are whole rows
     const int64_t pixels = job.rows * job.columns;
@@ -288,21 +399,32 @@ void run(Job& job, const std::vector<Part>& parts, const std::optional<Array>& r
         const auto& [words, shared, map] = part;
         sources.push_back(map->source);
         sources.back().spikes = spikes(words);
-        gathered.push_back(gathered_of<Real>(part, job, threads));
-        sources.back().gathered = gathered.back().get();
-        if (gathered.back() && std::all_of(gathered.back().get(), gathered.back().get() + job.images, [](bool b) { return b; }))
-            continue;
-        sorted.push_back(sorted_of<Real>(part, job.steps, job.flat, threads));
+        const Source& s = map->source;
+        const bool* some = gathered.emplace_back(gathered_of<Real>(part, job, threads)).get();
+        sources.back().gathered = some;
+        if (some) sources.back().frames = shared->framed(words, some, job.steps, {s.rows, s.columns, s.channels}, threads);
+        if (some && std::all_of(some, some + job.images, [](bool b) { return b; })) continue;
+        sorted.push_back(sorted_of<Real>(part, some, job.steps, job.flat, threads));
         sources.back().lists = sorted.back()->lists;
     }
     job.sources = sources.data();
     job.count = int(sources.size());
+    for (int64_t i = 0; sent && i < job.images; ++i) {
+        if (taken_last(job, i) < 0) continue;
+        if (!sent->pictures) {
+            sent->pictures = std::make_unique<Pictures>(*out, job.steps, Shape(job.rows, job.columns, job.channels));
+            sent->in_frames_alone.resize(job.images);
+            job.sent = sent->pictures->frames;
+        }
+        sent->pictures->there[i] = sent->in_frames_alone[i] = true;
+    }
     const int64_t lines = kernels_of<Real>().room(job) / int64_t(sizeof(Line));
     std::vector<std::vector<Line>> scratch(threads);
     parallel(threads, job.blocks * job.images * job.tiles, [&](int worker, int64_t item) {
         if (scratch[worker].empty()) scratch[worker].resize(lines);
-        const int64_t tile = item % job.tiles, image = item / job.tiles % job.images;
-        kernels_of<Real>().run(job, item / job.tiles / job.images, image, tile, scratch[worker].data());
+        const int64_t tile = item % job.tiles, image = item / job.tiles % job.images, number = item / job.tiles / job.images;
+        if (!tile && !number && sent && !sent->has_words(image)) kernels().clear_margins(job.sent, image, job.steps);
+        kernels_of<Real>().run(job, number, image, tile, scratch[worker].data());
     });
 }
 
@@ -316,7 +438,7 @@ Job job_of(int steps, std::tuple<int64_t, int64_t, int64_t, int64_t> shape) {
 
 void fire(const std::vector<Part>& parts, const std::optional<Array>& rest, int steps,
           std::tuple<int64_t, int64_t, int64_t, int64_t> shape, int64_t block, const Neurons& population, Array potential,
-          const std::optional<Array>& total, Words out, int threads) {
+          const std::optional<Array>& total, Words out, int threads, Shared& sent) {
     Job job = job_of(steps, shape);
     const int64_t pixels = job.rows * job.columns, neurons = pixels * job.channels;
     const Array& threshold = population.threshold;
@@ -337,8 +459,9 @@ void fire(const std::vector<Part>& parts, const std::optional<Array>& rest, int 
     job.threshold = threshold.data();
     job.up = (uint64_t*)out.data();
     job.down = job.up + job.images * neurons;
+    require(!sent.pictures && sent.counts.empty(), "spikes that have been sent already");
     nb::gil_scoped_release unlocked;
-    with_type(potential, [&](auto real) { run<decltype(real)>(job, parts, rest, block, threads); });
+    with_type(potential, [&](auto real) { run<decltype(real)>(job, parts, rest, block, &sent, &out, threads); });
 }
 
 void currents(const std::vector<Part>& parts, const std::optional<Array>& rest, int steps,
@@ -347,7 +470,14 @@ void currents(const std::vector<Part>& parts, const std::optional<Array>& rest, 
     require(int64_t(out.size()) == steps * job.images * job.rows * job.columns * job.channels, "out");
     job.out = out.data();
     nb::gil_scoped_release unlocked;
-    with_type(out, [&](auto real) { run<decltype(real)>(job, parts, rest, block, threads); });
+    with_type(out, [&](auto real) { run<decltype(real)>(job, parts, rest, block, nullptr, nullptr, threads); });
+}
+
+// Writes all words that are not written yet; they lie in memory in whatever order.
+void complete(nb::ndarray<int64_t, nb::device::cpu> words, Shared& shared, int threads) {
+    require(shared.in_frames_alone.empty() || words.data() == shared.pictures->words.data(), "words of other spikes");
+    nb::gil_scoped_release unlocked;
+    shared.complete(nullptr, threads);
 }
 
 // How many spikes (of whatever amplitude) there are, over all images and steps.
@@ -403,24 +533,41 @@ struct Counter {
 };
 
 // Per step the number of spikes and the sum of their fan-outs, over all images: out [steps][2]. Threads share the images.
-void tally(Words words, Doubles fan_out, int steps, Doubles out, int threads) {
+void tally(Words words, Shared& shared, Doubles fan_out, int steps, Doubles out, int threads) {
     const Spikes s = spikes(words);
     require(s.bits == 1 && int64_t(fan_out.size()) == s.neurons && int64_t(out.size()) == 2 * steps, "tally");
+    const bool framed = !shared.in_frames_alone.empty();
+    require(!framed || (steps == shared.pictures->steps && shared.pictures->words.data() == words.data()), "words");
     nb::gil_scoped_release unlocked;
     const std::vector<Class> classes = classes_of(fan_out.data(), s.neurons);
+    std::vector<std::vector<Piece>> pieces;
+    for (const Class& each : classes)
+        pieces.push_back(framed ? pieces_of(each.runs, shared.pictures->frames) : std::vector<Piece>());
+    const bool first_count = shared.counts.empty();
+    if (first_count) shared.counts.assign(s.images, Shared::UNCOUNTED);
     const int64_t rows = s.images * s.signs, parts = std::max<int64_t>(1, std::min<int64_t>(threads, rows));
     std::vector<std::vector<double>> sums(parts, std::vector<double>(2 * steps));
     parallel(int(parts), parts, [&](int, int64_t part) {
-        const int64_t first = rows * part / parts, count = rows * (part + 1) / parts - first;
-        for (const Class& each : classes) {
+        const int64_t first = rows * part / parts, last = rows * (part + 1) / parts;
+        for (size_t c = 0; c < classes.size(); ++c) {
             Counter counter;
-            for (const auto& [start, length] : each.runs)
-                counter.add(s.words + first * s.neurons + start, length, count, s.neurons);
+            int64_t counts[MOST_STEPS] = {};
+            for (int64_t row = first, end; row < last; row = end) {  // images that lie side by side are counted together
+                end = row + 1;
+                if (!shared.has_words(row % s.images)) {
+                    const int64_t found = shared.in_frames(row, pieces[c], counts);
+                    if (first_count) shared.counts[row] = (c ? shared.counts[row] : 0) + found;
+                    continue;
+                }
+                while (end < last && shared.has_words(end % s.images)) ++end;
+                for (const auto& [start, length] : classes[c].runs)
+                    counter.add(s.words + row * s.neurons + start, length, end - row, s.neurons);
+            }
             counter.settle();
             for (int t = 0; t < steps; ++t) {
-                const double spikes = double(counter.in_step(t));
+                const double spikes = double(counter.in_step(t) + counts[t]);
                 sums[part][2 * t] += spikes;
-                sums[part][2 * t + 1] += spikes * each.targets;
+                sums[part][2 * t + 1] += spikes * classes[c].targets;
             }
         }
     });
@@ -589,11 +736,12 @@ NB_MODULE(_native, m) {
     nb::class_<Neurons>(m, "Neurons").def(nb::init<Array, Dynamics, double>(), "threshold"_a.noconvert(), "dynamics"_a,
                                           "parameter"_a);
     m.def("fire", &fire, "parts"_a.noconvert(), "rest"_a.none().noconvert(), "steps"_a, "shape"_a, "block"_a, "neurons"_a,
-          "potential"_a.noconvert(), "total"_a.none().noconvert(), "out"_a.noconvert(), "threads"_a);
+          "potential"_a.noconvert(), "total"_a.none().noconvert(), "out"_a.noconvert(), "threads"_a, "sent"_a);
     m.def("currents", &currents, "parts"_a.noconvert(), "rest"_a.none().noconvert(), "steps"_a, "shape"_a, "block"_a,
           "out"_a.noconvert(), "threads"_a);
     m.def("count", &count, "words"_a.noconvert(), "shared"_a);
-    m.def("tally", &tally, "words"_a.noconvert(), "fan_out"_a.noconvert(), "steps"_a, "out"_a.noconvert(), "threads"_a);
+    m.def("complete", &complete, "words"_a.noconvert(), "shared"_a, "threads"_a);
+    m.def("tally", &tally, "words"_a.noconvert(), "shared"_a, "fan_out"_a.noconvert(), "steps"_a, "out"_a.noconvert(), "threads"_a);
     m.def("few", &few, "current"_a.noconvert(), "offset"_a.noconvert(), "threshold"_a.noconvert(), "value"_a.noconvert(),
           "inner"_a, "sends"_a, "up"_a.noconvert(), "down"_a.noconvert(), "taken"_a.noconvert(), "worth"_a.noconvert(),
           "delivered"_a.noconvert(), "potential"_a.none().noconvert(), "words"_a.none().noconvert(),
@@ -617,7 +765,9 @@ NB_MODULE(_native, m) {
     m.attr("MOST_CHANNELS") = MOST_CHANNELS;
     m.attr("MOST_COLUMNS") = MOST_COLUMNS;
     m.attr("MOST_KERNEL_ROWS") = MOST_KERNEL_ROWS;
+    m.attr("MOST_GATHERED_PADDING") = MOST_GATHERED_PADDING;
     m.attr("PADDING") = PADDING;
+    m.attr("WORD") = WORD;
     m.def("instruction_set", &instruction_set);
     m.def("instruction_sets", &instruction_sets);
     m.def("choose", &choose, "instruction_set"_a);

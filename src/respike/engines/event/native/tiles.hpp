@@ -124,19 +124,11 @@ struct Desk {
         if (taking) *taking = taken;
     }
 
-    // The source whose sums an image's neurons take, which is added last; -1 where there is none.
-    int last(const Job& job, int64_t image) const {
-        int found = -1;
-        for (int i = 0; i < job.count && taking; ++i)
-            if (const Source& s = job.sources[i]; !is_factor(s) && s.gathered && s.gathered[image]) found = i;
-        return found;
-    }
-
     // What the sources do once for a tile.
     void meet(const Job& job, int64_t block, int64_t image) {
         for (int i = 0; i < job.count; ++i)
             if (const bool* gathered = job.sources[i].gathered; gathered && gathered[image])
-                gatherings[i].meet(job, image, tile.top);
+                gatherings[i].meet(image, tile.top);
             else
                 meetings[i].meet(job, block, tile.top, tile.height);
     }
@@ -166,7 +158,7 @@ void taken(const Job& job, const Desk<Real>& desk, int64_t block, int64_t image,
     const bool residual = other && is_factor(*other) && other->gathered && other->gathered[image] && other->spikes.bits == 1;
     const bool stored = job.count > 1 && !residual;
     taking.passing = residual ? &desk.gatherings[1 - last] : nullptr;
-    taking.begin(job, block);
+    taking.begin(job, block, image, tile.top);
     Real* potential = (Real*)job.potential + (image * job.rows * job.columns + tile.first_pixel) * job.channels +
                       tile.first_channel;
     for (int t = 0; t < job.steps; ++t) {
@@ -177,7 +169,6 @@ void taken(const Job& job, const Desk<Real>& desk, int64_t block, int64_t image,
         Strips<Real>{gathering, job, block, tile.height, t, potential, job.channels, &taking, stored ? tile.current : nullptr}
             .run();
     }
-    taking.end(job, block, image, tile.top, tile.height, gathering.turning);
 }
 
 // All steps of a tile that convolutions lead to: step after step.
@@ -223,7 +214,7 @@ void run(const Job& job, int64_t block, int64_t image, int64_t number, Line* scr
     Desk<Real> desk(given, job);
     Tile<Real>& tile = desk.tile;
     tile.place(job, block, number);
-    if (const int last = desk.last(job, image); last >= 0) {
+    if (const int last = taken_last(job, image); last >= 0) {
         desk.meet(job, block, image);
         return taken<Real>(job, desk, block, image, last);
     }
