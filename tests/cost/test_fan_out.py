@@ -23,6 +23,7 @@ from respike.ir import (
     MatMul,
     Multiply,
     Network,
+    Node,
     Pad,
     Permute,
     ReLU,
@@ -162,6 +163,46 @@ def test_a_reshape_that_splits_channels_is_probed() -> None:
     builder.conv(4, groups=2)
     builder.relu()
     assert_exact(builder.network())
+
+
+def moved(*behind: Node) -> Network:
+    """A population of 3 channels of 6 by 6, rolled along both dimensions, and what stands behind it."""
+    builder = Builder((3, 6, 6), 0)
+    builder.relu()
+    for dim in (2, 3):
+        source = builder.last
+        first = builder.put(Slice(f"first{dim}", (source,), dim, 2, 6, 1))
+        second = builder.put(Slice(f"second{dim}", (source,), dim, 0, 2, 1))
+        builder.put(Concat(f"roll{dim}", (first, second), dim))
+    builder.put(Reshape("split", (builder.last,), (3, 2, 3, 2, 3)))
+    builder.put(Permute("turned", (builder.last,), (0, 2, 4, 1, 3, 5)))
+    builder.put(Reshape("windows", (builder.last,), (4, 27)))
+    for node in behind:
+        builder.put(node)
+    return Network(tuple(builder.nodes), (builder.last,))
+
+
+LINEAR = Linear("linear", ("windows",), torch.ones(5, 27).double())
+
+
+def test_what_is_rolled_and_cut_into_windows_is_counted_behind_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shifted windows: rolled values stand in no product of dimensions, but each of them in one place."""
+    network = moved(LINEAR, Activation("sent", ("linear",), ReLU()))
+    assert_exact(network)
+    part = Slice("part", ("windows",), 2, 4, 27, 2)
+    assert_exact(moved(part, Linear("linear", ("part",), torch.ones(5, 12).double())))
+    edge = Pad("edge", ("windows",), (1, 2), 3.0)
+    assert_exact(moved(edge, Linear("linear", ("edge",), torch.ones(5, 30).double())))
+    monkeypatch.setattr(COUNTING, "probed_fan_out", None)
+    assert set(fan_out(network, network.activations[0].name).flatten().tolist()) == {5.0}
+
+
+def test_moves_that_not_all_goes_through_or_that_repeat_are_probed() -> None:
+    other = Linear("other", ("roll3",), torch.ones(2, 6).double())
+    flat = (Reshape("flat", ("other",), (36,)), Reshape("flat.too", ("linear",), (20,)))
+    assert_exact(moved(LINEAR, other, *flat, Concat("y", ("flat", "flat.too"), 1)))
+    twice = Concat("twice", ("windows", "windows"), 2)
+    assert_exact(moved(twice, Linear("linear", ("twice",), torch.ones(5, 54).double())))
 
 
 def test_one_dimensional_and_dilated_convolutions() -> None:

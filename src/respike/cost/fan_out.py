@@ -11,7 +11,8 @@ arrived of the other input, and are added to what has arrived of their own.
 
 Convolutions and pools connect dimensions independently, so what a neuron reaches is a Kronecker product of one small
 boolean matrix per dimension, and a network's fan-outs follow from products of such matrices. Where branches are added,
-a neuron reaches the union of what several products reach. Networks that are not of this kind (a reshape that splits
+a neuron reaches the union of what several products reach. Where values are only moved first (rolled, cut into windows),
+the fan-outs are those behind the moves, in other places. Networks that are not of this kind (a reshape that splits
 channels) are probed neuron by neuron.
 """
 
@@ -103,7 +104,13 @@ def fan_out(network: Network, source: str, plan: Plan | None = None) -> Tensor:
             start=_zeros(network, source),
         )
     except _NotFactorisedError:
+        moved = _moved(wires)
+    if moved is None:
         return probed_fan_out(network, source, plan)
+    name, elements = moved
+    counts = torch.zeros(1 + network.neurons(source), dtype=torch.float64)
+    counts.index_add_(0, elements, fan_out(network, name, plan).flatten())
+    return counts[1:].reshape(network.shapes[source])
 
 
 def probed_fan_out(network: Network, source: str, plan: Plan | None = None, neurons_at_once: int = 64) -> Tensor:
@@ -184,6 +191,39 @@ class _Wires:
                 if ends and name in reached and name not in self.held:
                     yield name
         yield from (name for name in self.network.outputs if name in reached and name not in self.held)
+
+
+def _moved(wires: _Wires) -> tuple[str, Tensor] | None:
+    """The last node that all goes through behind moves alone, and the source's elements that it has, numbered from 1.
+
+    It has each of them once at most, and its other elements have the number 0. None where there is no such node.
+    """
+    network, source = wires.network, wires.source
+    elements = torch.arange(1, network.neurons(source) + 1, dtype=torch.float64)
+    values = {source: elements.reshape(1, *network.shapes[source])}
+    waiting, found = {source}, None  # waiting are moved values that something else reads, too
+    for node in network.nodes:
+        if not (reading := wires.reading(node, values)):
+            continue
+        if not isinstance(node, Concat | Pad | Permute | Reshape | Slice) or node.name in wires.held:
+            break
+        inputs = [
+            values[name] if position in reading else torch.zeros(1, *network.shapes[name], dtype=torch.float64)
+            for position, name in enumerate(node.inputs)
+        ]
+        values[node.name] = apply(_connections(node), inputs, bias=False)
+        waiting.add(node.name)
+        waiting = {name for name in waiting if not _read_within(network, name, values)}
+        numbers = values[node.name].flatten().long()
+        if waiting == {node.name} and bool((torch.bincount(numbers)[1:] <= 1).all()):
+            found = node.name, numbers
+    return found
+
+
+def _read_within(network: Network, name: str, values: Container[str]) -> bool:
+    """Whether all that reads a value is among these."""
+    readers = network.readers(name)
+    return bool(readers) and name not in network.outputs and all(node.name in values for node in readers)
 
 
 def _probed(wires: _Wires, ones: Tensor) -> Tensor:
