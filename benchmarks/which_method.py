@@ -65,11 +65,9 @@ RUNS = (
     Runs("canonic_spikes", methods.canonic_spikes, (3, 4, 5, 6, 8), {}),
     Runs("canonic_spikes, matched", methods.canonic_spikes, (3, 4), {}, matched=True),
     Runs("calibrated", methods.calibrated, (8, 16, 24, 32), {}),
-    Runs("calibrated, matched", methods.calibrated, (16, 24), {}, matched=True),
     Runs("calibrated, signed", methods.calibrated, (4, 8, 12, 16), {"signed": True}),
-    Runs("signed, matched", methods.calibrated, (8, 12), {"signed": True}, matched=True),
+    Runs("calibrated, signed, matched", methods.calibrated, (8, 12), {"signed": True}, matched=True),
     Runs("coarse_to_fine", methods.coarse_to_fine, (4, 8, 12), {}),
-    Runs("signed", methods.signed, (8, 16), {}),
     Runs("burst", methods.burst, (16, 32), {}),
     Runs("multi_threshold", methods.multi_threshold, (1, 2, 4), {}),
     Runs("max_norm", methods.max_norm, STEPS, {}, once=True),
@@ -257,8 +255,9 @@ _HEAD = """# Which method, at which cost
 
 Methods on the same networks and the same test images, from `benchmarks/which_method.json`, which
 `python benchmarks/which_method.py` measures and `--page` writes here. Calibrated on 256 training images. Outputs of
-rows that say *matched* were then matched on 10,000 in 1,000 rounds (`refine.match_outputs`). Rows of public-resnet20
-that are neither matched nor signed were measured on a GPU, whose sums in another order decide a few images otherwise.
+rows that say *matched* were then matched on 10,000 in 1,000 rounds (`refine.match_outputs`). Of public-resnet20,
+`few_spikes`, `canonic_spikes` of 3 and 4 steps, and `max_norm` were measured on a GPU, whose sums in another order
+decide a few images otherwise.
 To have respike choose for a network of yours, see [recommend](../guides/recommend.md).
 
 - **Steps** are what the method takes: time steps, or K of few-spikes neurons. **Latency** is the number of time steps

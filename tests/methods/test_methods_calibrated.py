@@ -52,9 +52,9 @@ def test_it_is_its_parts_one_after_the_other() -> None:
 
     by_hand = refine.initial_potential(methods.max_norm(NETWORK, CALIBRATION, steps=10))
     by_hand = refine.least_squares(by_hand, NETWORK, CALIBRATION)
+    by_hand = refine.read_late(by_hand, after=3)  # half of the six populations on the longest path
     by_hand = refine.fit_thresholds(by_hand, NETWORK, CALIBRATION, each_step=True)
-    late = refine.read_late(by_hand, after=3)  # half of the six populations on the longest path
-    assert torch.equal(outputs(methods.calibrated(NETWORK, CALIBRATION, steps=10)), outputs(late))
+    assert torch.equal(outputs(methods.calibrated(NETWORK, CALIBRATION, steps=10)), outputs(by_hand))
     assert methods.calibrated(NETWORK, CALIBRATION, steps=4).readout.after == 2
 
 
@@ -94,6 +94,31 @@ def test_mean_inputs_that_are_right_in_each_step_bring_outputs_closer_on_a_train
         return float((SpikingNetwork(network, plan)(held_out) - exact).norm())
 
     assert lost(each_step=True) < 0.9 * lost(each_step=False)
+
+
+def test_what_is_withheld_comes_back_in_the_steps_that_are_left_out() -> None:
+    """Potential and transient together are what was tried as potential: corrections of mean inputs sum to zero."""
+    plan = refine.initial_potential(methods.max_norm(NETWORK, CALIBRATION, steps=16))
+    plan = refine.read_late(refine.least_squares(plan, NETWORK, CALIBRATION), after=8)
+    plan = refine.fit_thresholds(plan, NETWORK, CALIBRATION, each_step=True)
+    *before, last = plan.sites.values()
+    waiting = 0
+    for site in before:
+        start = torch.as_tensor(site.initial_potential / site.threshold)
+        given = torch.zeros(1, 1) if site.transient is None else site.transient / site.threshold
+        assert bool(((start + given.sum(0) > -1e-6) & (start + given.sum(0) < 0.6 + 1e-6)).all())
+        waiting += int((start < -0.15).sum())
+    assert waiting > 5
+    assert bool((torch.as_tensor(last.initial_potential) > -1e-6).all())
+
+
+def test_neurons_wait_only_while_outputs_are_left_out() -> None:
+    plan = refine.initial_potential(methods.max_norm(NETWORK, CALIBRATION, steps=16))
+    plan = refine.least_squares(plan, NETWORK, CALIBRATION)
+    for each_step, after in ((True, 0), (False, 8)):
+        read = refine.read_late(plan, after=after)
+        fitted = refine.fit_thresholds(read, NETWORK, CALIBRATION, each_step=each_step)
+        assert all(bool((torch.as_tensor(site.initial_potential) > -1e-6).all()) for site in fitted.sites.values())
 
 
 def test_what_may_be_sent() -> None:

@@ -33,9 +33,9 @@ def calibrated(
     *As built*: thresholds with the least squared error for each channel; neurons that start at half a threshold
     (Bu et al. 2022). Then layer by layer, on the spikes that the layers before really send: mean inputs are corrected
     (Li et al. 2021), thresholds and potentials chosen again, and the value of a spike fitted. Where neurons send
-    single spikes, mean inputs are corrected in each step, and the readout starts late (Bu et al. 2025): after half a
-    step for each layer on the longest path, but after half of all steps at the latest. Each part is a function of
-    `respike.refine`.
+    single spikes, the readout starts late (Bu et al. 2025): after half a step for each layer on the longest path, but
+    after half of all steps at the latest. Mean inputs are corrected in each step then, and neurons withhold part of
+    their initial potential at first. Each part is a function of `respike.refine`.
 
     Args:
         network: the network to convert.
@@ -44,8 +44,8 @@ def calibrated(
         signed: neurons also send spikes of -1, which take back what they sent too early.
         most: the largest number of spikes of one neuron in one step (bursts).
         images: how many of the calibration images are simulated, at most.
-        each_step: correct mean inputs of neurons that send single spikes in each step, by currents that change in the
-            first steps. Off: in the mean over all steps, by constant ones.
+        each_step: correct mean inputs of neurons that send single spikes in each step, and let them wait, by currents
+            that change in the first steps. Off: mean inputs over all steps alone, by constant ones.
     """
     start = Site(1.0, neuron=_neuron(signed, most))
     plan = Plan(sites={node.name: start for node in network.activations}, schedule=Steady(steps))
@@ -53,8 +53,8 @@ def calibrated(
     plan = refine.least_squares(plan, network, calibration)
     if signed or most > 1:
         return refine.fit_thresholds(plan, network, calibration, images=images)
-    plan = refine.fit_thresholds(plan, network, calibration, images=images, each_step=each_step)
-    return refine.read_late(plan, after=min(steps, depth(network)) // 2)
+    plan = refine.read_late(plan, after=min(steps, depth(network)) // 2)
+    return refine.fit_thresholds(plan, network, calibration, images=images, each_step=each_step)
 
 
 def _neuron(signed: bool, most: int) -> Neuron:
