@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from respike import SpikingNetwork, data, load, measure, methods, metrics, score, zoo
+from respike import SpikingNetwork, data, load, measure, methods, metrics, refine, score, zoo
 from respike.cost import analog_operations, fan_outs
 from respike.data import Split
 
@@ -24,26 +24,28 @@ PAGE = Path(__file__).parents[1] / "docs" / "methods" / "differential.md"
 START, END = "<!-- made by benchmarks/differential.py -->", "<!-- end -->"
 LANGUAGE = "<!-- made by benchmarks/differential.py, language -->"
 RUNS = {
-    "fashion-vit": ("4:1", "4:2", "4:4", "4:8", "4:16", "4:32", "1:8", "1:16", "1:32"),
+    "fashion-vit": ("4:1", "4:2", "4:4", "4:8", "4:16", "4:32", "1:8", "1:8:settled", "1:16", "1:32"),
     "cifar10-vit": ("4:1", "4:2", "4:4"),
     "jargon-gpt": ("4:1", "4:2", "4:4", "4:8"),
 }
-"""Bits that a neuron sends in a step, and steps."""
+"""Bits that a neuron sends in a step, and steps; behind them where `refine.settle` follows."""
 CALIBRATION = {"fashion-vit": 512, "cifar10-vit": 512, "jargon-gpt": 128}
 """Images, or windows of the text, of the training set, the first ones."""
 
 
-def converted(name: str, bits: int, steps: int) -> SpikingNetwork:
+def converted(name: str, bits: int, steps: int, settled: bool) -> SpikingNetwork:
     """A network that runs in so many steps."""
     calibration = data.load(zoo.find(name).dataset, Split.TRAIN).take(CALIBRATION[name]).images
     network = load(zoo.load(name), calibration[:8])
-    return SpikingNetwork(network, methods.differential(network, calibration, steps=steps, step_bits=bits))
+    plan = methods.differential(network, calibration, steps=steps, step_bits=bits)
+    return SpikingNetwork(network, refine.settle(plan, network, calibration) if settled else plan)
 
 
-def row(name: str, bits: int, steps: int, limit: int | None) -> dict[str, Any]:
+def row(name: str, run: str, limit: int | None) -> dict[str, Any]:
     """What one network loses and costs in so many steps."""
     started = time.perf_counter()
-    spiking, test = converted(name, bits, steps), data.load(zoo.find(name).dataset, Split.TEST)
+    bits, steps, *settled = run.split(":")
+    spiking, test = converted(name, int(bits), int(steps), bool(settled)), data.load(zoo.find(name).dataset, Split.TEST)
     if name == "jargon-gpt":
         found = score(spiking, test, metrics.BitsPerSymbol(), limit=limit)
         kept = ("images", "network_value", "value", "spikes_per_neuron", "macs", "synaptic_operations", "energy_ratio")
@@ -66,7 +68,14 @@ def row(name: str, bits: int, steps: int, limit: int | None) -> dict[str, Any]:
         }
     evaluated = sum(analog_operations(spiking.network, spiking.plan, fan_outs(spiking.network, spiking.plan)).values())
     seconds = round(time.perf_counter() - started)
-    return {"bits": bits, "steps": steps, **measured, "evaluated": evaluated / measured["macs"], "seconds": seconds}
+    return {
+        "bits": int(bits),
+        "steps": int(steps),
+        "settled": bool(settled),
+        **measured,
+        "evaluated": evaluated / measured["macs"],
+        "seconds": seconds,
+    }
 
 
 def table(rows: dict[str, dict[str, Any]]) -> str:
@@ -76,7 +85,8 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
     lines = []
     for name, r in _sorted(rows):
         if "accuracy" in r:
-            cells = [name.split()[0], str(r["bits"]), str(r["steps"]), f"{r['images']:,}"]
+            steps = f"{r['steps']}{', settled' * r['settled']}"
+            cells = [name.split()[0], str(r["bits"]), steps, f"{r['images']:,}"]
             cells += [f"{100 * r[share]:.2f} %" for share in ("network", "accuracy")]
             cells += [f"{100 * r['agreement']:.1f} %", f"{r['spikes_per_neuron']:.2f}", f"{r['energy_ratio']:.2f}"]
             lines.append([*cells, f"{r['evaluated']:.2f}"])
@@ -96,7 +106,7 @@ def language(rows: dict[str, dict[str, Any]]) -> str:
 
 
 def _sorted(rows: dict[str, dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
-    return sorted(rows.items(), key=lambda item: (item[0].split()[0], -item[1]["bits"], item[1]["steps"]))
+    return sorted(rows.items(), key=lambda item: (item[0].split()[0], -item[1]["bits"], item[1]["steps"], item[0]))
 
 
 def _markdown(head: list[str], lines: list[list[str]]) -> str:
@@ -112,8 +122,7 @@ def main(wanted: list[str]) -> None:
     for name in names:
         for run in RUNS[name]:
             if not some or run in some:
-                bits, steps = map(int, run.split(":"))
-                rows[f"{name} {run}"] = row(name, bits, steps, limit)
+                rows[f"{name} {run}"] = row(name, run, limit)
                 print(name, run, rows[f"{name} {run}"], flush=True)
                 ROWS.write_text(json.dumps(rows, indent=1) + "\n")
     for start, made in ((START, table(rows)), (LANGUAGE, language(rows))):

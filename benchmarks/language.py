@@ -21,19 +21,19 @@ PAGE = Path(__file__).parents[1] / "docs" / "networks" / "transformers.md"
 START, END = "<!-- made by benchmarks/language.py -->", "<!-- end -->"
 NETWORK = "jargon-gpt"
 STEPS = ("8", "6", "5", "4", "5 mixed", "5 fitted", "4 fitted")
-CALIBRATION = 128
-"""Windows of the training text, the first ones."""
+CALIBRATION, MANY = 128, 1024
+"""Windows of the training text, the first ones, and for fitted digits."""
 
 
 def row(steps: str) -> dict[str, Any]:
     """The bits and the cost in so many steps."""
-    calibration = data.load("jargon", Split.TRAIN).take(CALIBRATION).images
+    calibration = data.load("jargon", Split.TRAIN).take(MANY if "fitted" in steps else CALIBRATION).images
     network = load(zoo.load(NETWORK), calibration[:8])
     plan = methods.every_edge(network, calibration, steps=int(steps.split()[0]))
     if "mixed" in steps:
         plan = refine.mixed_steps(plan, network, calibration)
     if "fitted" in steps:
-        plan = refine.fit_digits(plan, network, calibration)
+        plan = refine.fit_digits(plan, network, calibration, images=MANY)
     found = score(SpikingNetwork(network, plan), data.load("jargon", Split.TEST), metrics.BitsPerSymbol())
     kept = ("images", "network_value", "value", "spikes_per_neuron", "macs", "synaptic_operations", "energy_ratio")
     return {name: getattr(found, name) for name in kept}
