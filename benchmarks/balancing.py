@@ -109,14 +109,14 @@ def main() -> None:
     batches = list(torch.split(data.load("cifar10", "calibration").images.double(), BATCH)) * PASSES
     (one, late), two = theirs(batches, images), ours(batches, images)
     table = [*rows("SpikingJelly", one, test.labels, late), *rows("respike", two, test.labels, late)]
-    alike = sum((a - b).abs().amax(-1) <= ALIKE * a.abs().max() for a, b in zip(one, two, strict=True)) == max(STEPS)
+    near = [(a - b).abs().amax(-1) <= ALIKE * a.abs().max() for a, b in zip(one, two, strict=True)]
     with torch.no_grad():
         wanted = public.module()(test.images[:50])
         torch.testing.assert_close(module()(images[:50]).float(), wanted, rtol=0, atol=1e-3)
         network = int((module()(images).argmax(-1) == test.labels).sum())
     result = {
         "network right": network,
-        "alike": int(alike.sum()),
+        "alike": int(torch.stack(near).all(0).sum()),
         "images": len(test),
         "updates": len(batches),
         "batch": BATCH,
