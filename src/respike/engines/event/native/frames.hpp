@@ -105,6 +105,20 @@ void to_words(const Frames& f, int64_t image, int steps, uint64_t* words) {
     }
 }
 
+// The lists of one image, as `sort` makes them from words; rows without spikes are passed over 64 neurons at a time.
+void sort_frames(const Frames& f, int64_t image, int steps, const uint32_t* names, uint32_t* where, uint32_t* begin) {
+    const int64_t size = f.columns * f.channels;
+    uint32_t position = 0;
+    for (int64_t y = 0; y < f.rows; ++y)
+        for (int t = 0; t < steps; ++t) {
+            *begin++ = position;
+            const char* row = f.at(image, 0, t, y, 0);
+            for (int64_t n = 0; n < size; n += WORD)  // behind the row's end is silence
+                if (const uint64_t word = *(const Word*)(row + n / 8)) position += name_all(word, names + n, where + position);
+        }
+    *begin = position;
+}
+
 // Adds the spikes of each step.
 void count_frames(const Frames& f, int64_t image, int steps, const Piece* pieces, int64_t count, int64_t* sums) {
     for (int t = 0; t < steps; ++t) {

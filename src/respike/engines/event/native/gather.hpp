@@ -64,7 +64,7 @@ inline int64_t number(int which, int64_t channel) {
     return (channel / PADDING * NUMBERS + which) * PADDING + channel % PADDING;
 }
 
-// The neurons that sums go into.
+// The neurons that sums go into, and that send frames.
 template <class Real>
 struct Taking {
     Real* numbers;  // [block / PADDING][NUMBERS][PADDING]
@@ -92,6 +92,34 @@ struct Taking {
     void rest(const Job& job, int64_t block, int64_t image, int t) {
         const int64_t from = t * job.rest_step + image * job.rest_image + block * job.block;
         for (int64_t c = 0; c < job.block; ++c) base[c] = job.rest ? ((const Real*)job.rest)[from + c] : Real(0);
+    }
+
+    // One step on currents in memory, [row][column][block], in whose place comes what they start from in the next step.
+    void step(const Job& job, int64_t height, int t, Real* current, Real* potential) const {
+        using vec = typename Lanes<Real>::vec;
+        constexpr int L = lanes<Real>, V = PADDING / L;
+        for (int64_t c = 0; c < job.block; c += PADDING) {
+            vec bound[V], less[V], start[V];
+            for (int i = 0; i < V; ++i) {
+                bound[i] = ((const vec*)(numbers + number<Real>(BOUND, c)))[i];
+                less[i] = ((const vec*)(numbers + number<Real>(THRESHOLD, c)))[i];
+                start[i] = ((const vec*)(base + c))[i];
+            }
+            for (int64_t y = 0; y < height; ++y) {
+                char* to = fired + t * job.sent.step + y * job.sent.row + c / 8;
+                vec *z = (vec*)(current + y * job.columns * job.block + c), *v = (vec*)(potential + y * job.columns * job.channels + c);
+                for (int64_t x = 0; x < job.columns; ++x, to += job.sent.pixel, z += job.block / L, v += job.channels / L) {
+                    uint64_t bits = 0;
+                    for (int i = 0; i < V; ++i) {
+                        vec after = v[i] + z[i];
+                        z[i] = start[i];
+                        bits |= take_off<Real>(after, bound[i], less[i]) << i * L;
+                        v[i] = after;
+                    }
+                    *(Bits<PADDING>::type*)to = typename Bits<PADDING>::type(bits);
+                }
+            }
+        }
     }
 
   private:

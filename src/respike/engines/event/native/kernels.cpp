@@ -18,6 +18,7 @@ const Set RESPIKE_SET = {
     pool,
     count,
     to_frames,
+    sort_frames,
     to_words,
     clear_margins,
     count_frames,

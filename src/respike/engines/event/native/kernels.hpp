@@ -38,8 +38,8 @@
 // current is added up in registers while a window slides along the row, so that nothing is stored for each spike. Most
 // neurons take that sum from the registers and fire at once.
 //
-// Frames. What windows read, and what such neurons send, are frames: a picture of bits for each step (frames.hpp). Spikes
-// between two such layers never become words, unless somebody asks for those.
+// Frames. What windows read, and what most neurons behind convolutions send, are frames: a picture of bits for each step
+// (frames.hpp). Lists are made from them, too. Spikes between such layers never become words, unless somebody asks for those.
 //
 // Order. Every current is the sum of the rest, then of each source's spikes by input row, column and channel (gathered: by
 // column, row and channel, amplitudes bit by bit), one after the other, and no multiply-adds are fused. Where neurons take a
@@ -165,7 +165,7 @@ struct Job {
     Dynamics dynamics;
     uint64_t* up;
     uint64_t* down;
-    Frames sent;                                   // where neurons that take gathered sums leave their spikes
+    Frames sent;                                   // in the place of `up`, where spikes are sent as frames
 };
 
 // How many weights `run` reads of a source.
@@ -204,10 +204,13 @@ inline bool fuses(const Job& job) {
     return !job.out && plain && !job.threshold_pixel && !job.rest_pixel && !(job.channels % job.block);
 }
 
+// Whether a population's spikes are frames.
+inline bool sends_frames(const Job& job) { return job.count && !job.flat && fuses(job); }
+
 // The source whose sums an image's neurons take, which is added last; -1 where there is none.
 inline int taken_last(const Job& job, int64_t image) {
     int found = -1;
-    for (int i = 0; i < job.count && fuses(job); ++i)
+    for (int i = 0; i < job.count; ++i)
         if (const Source& s = job.sources[i]; !is_factor(s) && s.gathered && s.gathered[image]) found = i;
     return found;
 }
@@ -285,6 +288,7 @@ struct Set {
     void (*pool)(const Spikes&, int64_t image, const Windows&, int bits, uint64_t* out);
     int64_t (*count)(const Spikes&, int64_t image);  // spikes of whatever amplitude
     void (*to_frames)(const Spikes&, int64_t image, int steps, const Frames&);
+    void (*sort_frames)(const Frames&, int64_t image, int steps, const uint32_t* names, uint32_t* where, uint32_t* begin);
     void (*to_words)(const Frames&, int64_t image, int steps, uint64_t* words);
     void (*clear_margins)(const Frames&, int64_t image, int steps);
     void (*count_frames)(const Frames&, int64_t image, int steps, const Piece*, int64_t pieces, int64_t* sums);  // [steps]

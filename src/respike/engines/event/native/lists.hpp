@@ -94,6 +94,14 @@ inline Real amplitude_of(const uint64_t* word, int64_t next, int bit, int positi
     return Real(value);
 }
 
+// The names of the bits that are set, and how many there are.
+inline uint32_t name_all(uint64_t word, const uint32_t* names, uint32_t* to) {
+    const int count = __builtin_popcountll(word);
+    for (int n = 0; n < count; n += AHEAD, to += AHEAD)  // four at a time, some for nothing: no branch to guess. There is room.
+        for (int i = 0; i < AHEAD; ++i, word &= word - 1) to[i] = names[first(word | uint64_t(1) << 63)];
+    return uint32_t(count);
+}
+
 // The lists of one image; scratch: [planes + 2][neurons of a group, in whole 64s]. BITS is the number of planes where
 // all spikes are positive (1: amplitudes are not wanted), or 0: whatever `s` says.
 template <class Real, int BITS>
@@ -137,17 +145,12 @@ void sort(const Spikes& s, int64_t image, int steps, int64_t group, const uint32
             for (int64_t b = 0; b < blocks; ++b) {
                 const int64_t at = b * WORD + turned(t);
                 const uint32_t* name = senders.names + b * WORD;
-                uint64_t word = any[at];
-                const uint32_t end = position + uint32_t(__builtin_popcountll(word));
-                while (position < end) {  // four at a time, some for nothing: no branch to guess. There is room.
-                    for (int i = 0; i < AHEAD; ++i, word &= word - 1) {
-                        const int bit = first(word | uint64_t(1) << 63);
-                        where[position + i] = name[bit];
-                        if (BITS != 1) amplitude[position + i] = amplitude_of<Real>(words + at, room, bit, positive, planes);
-                    }
-                    position += AHEAD;
+                if (BITS != 1) {
+                    Real* to = amplitude + position;
+                    for (uint64_t word = any[at]; word; word &= word - 1)
+                        *to++ = amplitude_of<Real>(words + at, room, first(word), positive, planes);
                 }
-                position = end;
+                position += name_all(any[at], name, where + position);
             }
         }
     }

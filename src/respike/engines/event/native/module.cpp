@@ -152,15 +152,11 @@ std::vector<Piece> pieces_of(const std::vector<std::pair<int64_t, int64_t>>& run
 // lists, made by the first who asks.
 struct Shared {
     std::unique_ptr<Pictures> pictures;
-    std::vector<bool> in_frames_alone;  // of an image, words are not written; empty where all words are
-    std::vector<int64_t> counts;        // of each image, whatever their amplitude
-    std::shared_ptr<void> sorted[2];    // Sorted<float>, Sorted<double>
+    bool frames_alone = false;        // words are not written
+    std::vector<int64_t> counts;      // of each image, whatever their amplitude
+    std::shared_ptr<void> sorted[2];  // Sorted<float>, Sorted<double>
 
-    static constexpr int64_t UNCOUNTED = -1;
-
-    bool has_words(int64_t image) const { return in_frames_alone.empty() || !in_frames_alone[image]; }
-
-    // An image's spikes among some pieces of its frames; those of each step are added to `sums`.
+    // An image's spikes in some pieces of its frames; those of each step are added to `sums`.
     int64_t in_frames(int64_t image, const std::vector<Piece>& pieces, int64_t* sums = nullptr) const {
         int64_t steps[MOST_STEPS] = {}, all = 0;
         kernels().count_frames(pictures->frames, image, pictures->steps, pieces.data(), int64_t(pieces.size()), steps);
@@ -173,35 +169,34 @@ struct Shared {
 
     const std::vector<int64_t>& counted(const Words& words, int threads) {
         const Spikes s = spikes(words);
-        if (counts.empty()) counts.assign(s.images, UNCOUNTED);
-        if (std::find(counts.begin(), counts.end(), UNCOUNTED) != counts.end()) {
-            std::vector<Piece> all;
-            if (!in_frames_alone.empty()) all = pieces_of({{0, s.neurons}}, pictures->frames);
-            parallel(threads, s.images, [&](int, int64_t i) {
-                if (counts[i] == UNCOUNTED) counts[i] = has_words(i) ? kernels().count(s, i) : in_frames(i, all);
-            });
+        if (counts.empty()) {
+            counts.resize(s.images);
+            const std::vector<Piece> all = frames_alone ? pieces_of({{0, s.neurons}}, pictures->frames) : std::vector<Piece>();
+            parallel(threads, s.images, [&](int, int64_t i) { counts[i] = frames_alone ? in_frames(i, all) : kernels().count(s, i); });
         }
         require(int64_t(counts.size()) == s.images, "these are other spikes");
         return counts;
     }
 
-    // Writes those words of some images that are not written yet.
-    void complete(const bool* images, int threads) {
-        if (in_frames_alone.empty()) return;
+    // Writes those words that are not written yet.
+    void complete(int threads) {
+        if (!frames_alone) return;
         const Spikes s = spikes(pictures->words);
-        std::vector<int64_t> missing;
-        for (int64_t i = 0; i < s.images; ++i)
-            if ((!images || images[i]) && !has_words(i)) missing.push_back(i);
-        parallel(threads, int64_t(missing.size()), [&](int, int64_t k) {
-            kernels().to_words(pictures->frames, missing[k], pictures->steps, (uint64_t*)s.words + missing[k] * s.neurons);
+        parallel(threads, s.images, [&](int, int64_t i) {
+            kernels().to_words(pictures->frames, i, pictures->steps, (uint64_t*)s.words + i * s.neurons);
         });
-        for (const int64_t i : missing) in_frames_alone[i] = false;
+        frames_alone = false;
+    }
+
+    // Frames of all images, if there are any.
+    const Frames* known_frames(const Words& words, const Shape& shape) const {
+        return frames_alone && pictures->are_of(words, shape) ? &pictures->frames : nullptr;
     }
 
     // Frames of those images that are asked for.
     const Frames& framed(const Words& words, const bool* images, int steps, const Shape& shape, int threads) {
         if (!pictures || !pictures->are_of(words, shape)) {
-            complete(nullptr, threads);
+            complete(threads);
             pictures = std::make_unique<Pictures>(words, steps, shape);
         }
         const Spikes s = spikes(words);
@@ -301,18 +296,20 @@ struct Sorted {
         lists.image = image.data();
     }
 
-    // Makes the lists of those images that are not gathered, unless they are there.
-    void sort(const bool* gathered, int threads) {
+    // Makes the lists of those images that are not gathered, unless they are there: from frames, where these are given, or
+    // words.
+    void sort(const bool* gathered, const Frames* frames, int threads) {
         const Spikes s = spikes(words);
         const int64_t stride = lists.groups * steps + 1;
         std::vector<std::vector<uint64_t>> scratch(threads);
         parallel(threads, s.images, [&](int worker, int64_t i) {
             if ((gathered && gathered[i]) || there[i]) return;
+            there[i] = true;
+            if (frames) return kernels().sort_frames(*frames, i, steps, names.data(), where.get() + image[i], begin.get() + i * stride);
             scratch[worker].resize((s.signs * s.bits + 2) * names.size());
             kernels_of<Real>().sort(s, i, steps, lists.size, names.data(), where.get() + image[i],
                                     amplitude ? amplitude.get() + image[i] : nullptr, begin.get() + i * stride,
                                     scratch[worker].data());
-            there[i] = true;
         });
     }
 
@@ -325,14 +322,13 @@ struct Sorted {
 template <class Real>
 std::shared_ptr<Sorted<Real>> sorted_of(const Part& part, const bool* gathered, int steps, bool flat, int threads) {
     const auto& [words, shared, map] = part;
-    std::unique_ptr<bool[]> wanted(new bool[words.shape(2)]);
-    for (size_t i = 0; i < words.shape(2); ++i) wanted[i] = !gathered || !gathered[i];
-    shared->complete(wanted.get(), threads);
+    const Frames* frames = flat ? nullptr : shared->known_frames(words, {map->source.rows, map->source.columns, map->source.channels});
+    if (!frames) shared->complete(threads);
     std::shared_ptr<void>& kept = shared->sorted[sizeof(Real) == sizeof(double)];
     auto known = std::static_pointer_cast<Sorted<Real>>(kept);
     if (!known || known->words.data() != words.data() || known->made_for != Sorted<Real>::key(map->source, steps, flat))
         kept = known = std::make_shared<Sorted<Real>>(words, *shared, map->source, steps, flat, threads);
-    known->sort(gathered, threads);
+    known->sort(gathered, frames, threads);
     return known;
 }
 
@@ -352,8 +348,8 @@ std::unique_ptr<bool[]> gathered_of(const Part& part, const Job& job, int thread
     return any ? std::move(gathered) : nullptr;
 }
 
-// Runs a job whose outlets are set: lists, tiles, threads. Neurons that take gathered sums send frames, to be found in `sent`;
-// `out` is then memory for their words.
+// Runs a job whose outlets are set: lists, tiles, threads. Where spikes are frames, they are to be found in `sent`; `out` is then
+// memory for their words.
 template <class Real>
 void run(Job& job, const std::vector<Part>& parts, const std::optional<Array>& rest, int64_t block, Shared* sent, const Words* out,
          int threads) {
@@ -409,21 +405,18 @@ void run(Job& job, const std::vector<Part>& parts, const std::optional<Array>& r
     }
     job.sources = sources.data();
     job.count = int(sources.size());
-    for (int64_t i = 0; sent && i < job.images; ++i) {
-        if (taken_last(job, i) < 0) continue;
-        if (!sent->pictures) {
-            sent->pictures = std::make_unique<Pictures>(*out, job.steps, Shape(job.rows, job.columns, job.channels));
-            sent->in_frames_alone.resize(job.images);
-            job.sent = sent->pictures->frames;
-        }
-        sent->pictures->there[i] = sent->in_frames_alone[i] = true;
+    if (sends_frames(job)) {
+        sent->pictures = std::make_unique<Pictures>(*out, job.steps, Shape(job.rows, job.columns, job.channels));
+        std::fill_n(sent->pictures->there.get(), job.images, true);
+        sent->frames_alone = true;
+        job.sent = sent->pictures->frames;
     }
     const int64_t lines = kernels_of<Real>().room(job) / int64_t(sizeof(Line));
     std::vector<std::vector<Line>> scratch(threads);
     parallel(threads, job.blocks * job.images * job.tiles, [&](int worker, int64_t item) {
         if (scratch[worker].empty()) scratch[worker].resize(lines);
         const int64_t tile = item % job.tiles, image = item / job.tiles % job.images, number = item / job.tiles / job.images;
-        if (!tile && !number && sent && !sent->has_words(image)) kernels().clear_margins(job.sent, image, job.steps);
+        if (!tile && !number && job.sent.bits) kernels().clear_margins(job.sent, image, job.steps);
         kernels_of<Real>().run(job, number, image, tile, scratch[worker].data());
     });
 }
@@ -475,9 +468,9 @@ void currents(const std::vector<Part>& parts, const std::optional<Array>& rest, 
 
 // Writes all words that are not written yet; they lie in memory in whatever order.
 void complete(nb::ndarray<int64_t, nb::device::cpu> words, Shared& shared, int threads) {
-    require(shared.in_frames_alone.empty() || words.data() == shared.pictures->words.data(), "words of other spikes");
+    require(!shared.frames_alone || words.data() == shared.pictures->words.data(), "words of other spikes");
     nb::gil_scoped_release unlocked;
-    shared.complete(nullptr, threads);
+    shared.complete(threads);
 }
 
 // How many spikes (of whatever amplitude) there are, over all images and steps.
@@ -535,42 +528,38 @@ struct Counter {
 // Per step the number of spikes and the sum of their fan-outs, over all images: out [steps][2]. Threads share the images.
 void tally(Words words, Shared& shared, Doubles fan_out, int steps, Doubles out, int threads) {
     const Spikes s = spikes(words);
+    const bool framed = shared.frames_alone;
     require(s.bits == 1 && int64_t(fan_out.size()) == s.neurons && int64_t(out.size()) == 2 * steps, "tally");
-    const bool framed = !shared.in_frames_alone.empty();
-    require(!framed || (steps == shared.pictures->steps && shared.pictures->words.data() == words.data()), "words");
+    require(!framed || (steps == shared.pictures->steps && shared.pictures->words.data() == words.data()), "words of other spikes");
     nb::gil_scoped_release unlocked;
     const std::vector<Class> classes = classes_of(fan_out.data(), s.neurons);
     std::vector<std::vector<Piece>> pieces;
-    for (const Class& each : classes)
-        pieces.push_back(framed ? pieces_of(each.runs, shared.pictures->frames) : std::vector<Piece>());
-    const bool first_count = shared.counts.empty();
-    if (first_count) shared.counts.assign(s.images, Shared::UNCOUNTED);
+    if (framed)
+        for (const Class& each : classes) pieces.push_back(pieces_of(each.runs, shared.pictures->frames));
+    std::vector<int64_t> counts(framed ? s.images : 0);
     const int64_t rows = s.images * s.signs, parts = std::max<int64_t>(1, std::min<int64_t>(threads, rows));
     std::vector<std::vector<double>> sums(parts, std::vector<double>(2 * steps));
     parallel(int(parts), parts, [&](int, int64_t part) {
-        const int64_t first = rows * part / parts, last = rows * (part + 1) / parts;
+        const int64_t first = rows * part / parts, count = rows * (part + 1) / parts - first;
         for (size_t c = 0; c < classes.size(); ++c) {
-            Counter counter;
-            int64_t counts[MOST_STEPS] = {};
-            for (int64_t row = first, end; row < last; row = end) {  // images that lie side by side are counted together
-                end = row + 1;
-                if (!shared.has_words(row % s.images)) {
-                    const int64_t found = shared.in_frames(row, pieces[c], counts);
-                    if (first_count) shared.counts[row] = (c ? shared.counts[row] : 0) + found;
-                    continue;
-                }
-                while (end < last && shared.has_words(end % s.images)) ++end;
+            int64_t found[MOST_STEPS] = {};
+            if (framed) {
+                for (int64_t image = first; image < first + count; ++image)
+                    counts[image] += shared.in_frames(image, pieces[c], found);
+            } else {
+                Counter counter;
                 for (const auto& [start, length] : classes[c].runs)
-                    counter.add(s.words + row * s.neurons + start, length, end - row, s.neurons);
+                    counter.add(s.words + first * s.neurons + start, length, count, s.neurons);
+                counter.settle();
+                for (int t = 0; t < steps; ++t) found[t] = counter.in_step(t);
             }
-            counter.settle();
             for (int t = 0; t < steps; ++t) {
-                const double spikes = double(counter.in_step(t) + counts[t]);
-                sums[part][2 * t] += spikes;
-                sums[part][2 * t + 1] += spikes * classes[c].targets;
+                sums[part][2 * t] += double(found[t]);
+                sums[part][2 * t + 1] += double(found[t]) * classes[c].targets;
             }
         }
     });
+    if (framed) shared.counts = std::move(counts);
     std::fill(out.data(), out.data() + out.size(), 0.0);
     for (const auto& some : sums)
         for (int i = 0; i < 2 * steps; ++i) out.data()[i] += some[i];

@@ -104,21 +104,19 @@ struct Desk {
     Tile<Real> tile;
     Meeting<Real>* meetings;
     Gathering<Real>* gatherings;  // of sources with spikes that are gathered
-    Taking<Real>* taking;         // null where no neurons can take what is gathered
+    Taking<Real>* taking;         // null where no frames are sent
 
     Desk(Room& room, const Job& job)
         : tile(room, job), meetings(room.take<Meeting<Real>>(job.count)),
           gatherings(room.take<Gathering<Real>>(job.count)), taking(nullptr) {
-        bool windows = false;
         for (int i = 0; i < job.count; ++i) {
             const Meeting<Real> meeting(room, job.sources[i]);
             if (meetings) meetings[i] = meeting;
             if (!job.sources[i].gathered) continue;
             const Gathering<Real> gathering(room, job.sources[i], job);
             if (gatherings) gatherings[i] = gathering;
-            windows |= !is_factor(job.sources[i]);
         }
-        if (!windows || !fuses(job)) return;
+        if (!sends_frames(job)) return;
         taking = room.take<Taking<Real>>(1);
         const Taking<Real> taken(room, job);
         if (taking) *taking = taken;
@@ -171,6 +169,24 @@ void taken(const Job& job, const Desk<Real>& desk, int64_t block, int64_t image,
     }
 }
 
+// All steps of a tile whose neurons send frames, but take their currents from memory.
+template <class Real>
+void stepped(const Job& job, const Desk<Real>& desk, int64_t block, int64_t image) {
+    const Tile<Real>& tile = desk.tile;
+    Taking<Real>& taking = *desk.taking;
+    taking.passing = nullptr;
+    taking.begin(job, block, image, tile.top);
+    Real* potential = (Real*)job.potential + (image * job.rows * job.columns + tile.first_pixel) * job.channels +
+                      tile.first_channel;
+    rest<Real>(job, tile, image, 0, tile.current);
+    taking.rest(job, block, image, 0);
+    for (int t = 0; t < job.steps; ++t) {
+        for (int i = 0; i < job.count; ++i) deliver<Real>(job, desk, block, image, t, i);
+        if (job.rest_step && t + 1 < job.steps) taking.rest(job, block, image, t + 1);
+        taking.step(job, tile.height, t, tile.current, potential);
+    }
+}
+
 // All steps of a tile that convolutions lead to: step after step.
 template <class Real>
 void convolutions(const Job& job, const Desk<Real>& desk, int64_t block, int64_t image) {
@@ -214,9 +230,10 @@ void run(const Job& job, int64_t block, int64_t image, int64_t number, Line* scr
     Desk<Real> desk(given, job);
     Tile<Real>& tile = desk.tile;
     tile.place(job, block, number);
-    if (const int last = taken_last(job, image); last >= 0) {
+    if (sends_frames(job)) {
         desk.meet(job, block, image);
-        return taken<Real>(job, desk, block, image, last);
+        const int last = taken_last(job, image);
+        return last < 0 ? stepped<Real>(job, desk, block, image) : taken<Real>(job, desk, block, image, last);
     }
     if (!job.out) begin<Real>(job, tile, image);
     if (!job.count && !job.rest_step && !job.out) {  // a constant current
