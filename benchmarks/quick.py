@@ -21,6 +21,7 @@ from respike.ir import Network
 CASES = [("mnist-mlp", 64), ("mnist-cnn", 64), ("cifar10-resnet20", 32)]
 BATCHES = (1, 32)
 ACTIVITIES = (0.001, 0.0045, 0.01, 0.04, 0.1, 0.5)
+CURVES = ("mnist-cnn", "cifar10-resnet20")
 CALIBRATION = 500
 
 
@@ -40,7 +41,7 @@ def main() -> None:
             probe = Probe(spike_counts=False, fan_out=cost.fan_outs(network))
             for batch in BATCHES:
                 _row(name, network, plan, probe, test[:batch], model, repeats)
-            for activity in ACTIVITIES if name == "mnist-cnn" else ():
+            for activity in ACTIVITIES if name in CURVES else ():
                 _row(name, network, _active(plan, activity), probe, test, model, repeats)
 
 

@@ -195,7 +195,7 @@ def everything(network: Network) -> Probe:
 def test_every_map_is_exact_where_sums_are(
     nodes: list[Node], threshold: float, neuron: IntegrateFire | SignedIntegrateFire
 ) -> None:
-    """Dyadic numbers: not a bit may differ. Low thresholds make layers so active that they are multiplied densely."""
+    """Dyadic numbers: not a bit may differ. Low thresholds let most neurons fire."""
     network = network_through(nodes)
     given = dyadic(5, *IMAGE, seed=1).abs()
     sites = {node.name: Site(threshold, spike_value=0.5, neuron=neuron) for node in network.activations}

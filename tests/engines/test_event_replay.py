@@ -46,7 +46,7 @@ def setting(network: Network, neuron: Neuron, threshold: float = 0.3) -> tuple[P
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(network=networks(), neuron=st.sampled_from(NEURONS), batch=st.integers(1, 3))
 def test_a_run_repeated_is_the_run(network: Network, neuron: Neuron, batch: int) -> None:
-    """Each run has other images, some so bright that layers are multiplied densely and some black."""
+    """Each run has other images, some so bright that most neurons fire and some black."""
     plan, probe = setting(network, neuron)
     for run, brightness in enumerate([1.0, 0.2, 1.0, 0.0, 5.0, 0.5]):
         shown = brightness * images(network, batch, run)

@@ -1,9 +1,9 @@
 """The event engine: its cost grows with the spikes, not with the neurons.
 
-Delays are zero, so a population can run many steps before the next one does. Its spikes are bits of one word per
-neuron; the next layer sorts them by step and adds, for each, one row of weights to the currents of the neurons that it
-reaches, in compiled code (`native/`), where a tile of membranes stays in the first cache through all steps. Nothing of
-the size steps · neurons is written. A layer that is too active is multiplied densely instead.
+Delays are zero, so a population can run many steps before the next one does. Its spikes are bits: of one word per
+neuron, or of one picture per step. The next layer adds, for each, one row of weights to the currents of the neurons
+that it reaches, in compiled code (`native/`), where a tile of membranes stays in the first cache through all steps.
+Nothing of the size steps · neurons is written but these bits.
 
 The kernels are compiled for several instruction sets, and the fastest that the processor has runs. The environment
 variable `RESPIKE_INSTRUCTIONS` chooses another (`default`, `avx2` or `avx512`): results are the same, bit for bit.

@@ -37,10 +37,6 @@ def _seen(function: Callable[..., Any], *writes: int) -> Callable[..., Any]:
     return call
 
 
-def _more(words: Any, shared: _native.Shared, most: float) -> bool:
-    return _native.count(words, shared) > most
-
-
 fire = _seen(_native.fire, 6, 7, 8)
 complete = _seen(_native.complete, 0)
 currents = _seen(_native.currents, 5)
@@ -50,5 +46,3 @@ add_counts = _seen(_native.add_counts, 1)
 decode = _seen(_native.decode, 3)
 encode = _seen(_native.encode, 2)
 pool = _seen(_native.pool, 2)
-more = _seen(_more)
-"""Whether there are more spikes than so many."""

@@ -21,8 +21,6 @@ BLOCK_BYTES = 256
 """Of one row of weights of a block: what stays in registers while spikes are added up."""
 GATHERED_CHANNELS = (16, 32, 64)
 """Of what small kernels read: their spikes are added up output by output, as `native/gather.hpp` does it."""
-DENSE = 0.35
-"""Spikes per neuron and step from which on a dense convolution is faster. A dense matrix product never is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,12 +39,10 @@ class _Source:
     Args:
         layout: how its spikes lie.
         scale: of each channel, where the kernels can take the part.
-        crowds: whether it is multiplied densely where it is too active.
     """
 
     layout: Layout
     scale: Tensor | None
-    crowds: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +59,12 @@ def channels_last(value: Value) -> bool:
 
 
 def work(value: Value, layout: Layout, dtype: torch.dtype, memo: Once) -> Work:
-    """A value for the kernels. Parts that are too active, or that the kernels cannot take, are made dense."""
+    """A value for the kernels. Parts that they cannot take are made dense."""
     rest = value.rest
     native: list[tuple[Part, _Source]] = []
     for part in value.parts:
         source = memo.once(("source", part.key, layout.channels_last), partial(_source, part, layout))
-        if source.scale is None or (source.crowds and part.events.busier_than(DENSE)):
+        if source.scale is None:
             values = part.dense()
             rest = values if rest is None else rest + values
         else:
@@ -107,13 +103,7 @@ def dense(value: Value, steps: int, batch: int, dtype: torch.dtype, memo: Once) 
 def _source(part: Part, layout: Layout) -> _Source:
     source = Layout(part.events.shape, layout.channels_last)
     scale = source.per_channel(part.events.scale) if _fits(part, source) else None
-    match part.map:
-        case Conv(groups=1):
-            return _Source(source, scale, crowds=True)
-        case Linear():
-            return _Source(source, scale, crowds=len(part.events.shape) > 1)
-        case _:
-            return _Source(source, scale, crowds=False)
+    return _Source(source, scale)
 
 
 def _fits(part: Part, source: Layout) -> bool:

@@ -4,8 +4,8 @@ The second run for a plan, a probe and a number of images is **watched**: each o
 `TorchDispatchMode` shows them, and the kernels) is written down with its arguments. What depends neither on the images
 nor on memory that is written to is a constant of the plan. The rest is a `Script`, which the next runs repeat in order.
 
-Where what is done depends on values (a layer that is too active is multiplied densely), the script repeats the
-question, and gives up where the answer is another one: the walk then runs as if there were no script.
+Where an operation answers with something that is no tensor, so that what is done next may depend on it, the script
+repeats the question, and gives up where the answer is another one: the walk then runs as if there were no script.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from respike.engines.event import _native
-from respike.engines.event.calls import complete, decode, encode, lent, more
+from respike.engines.event.calls import complete, decode, encode, lent
 from respike.errors import InvalidPlan
 from respike.ir import Conv, Linear, apply
 
@@ -107,11 +107,6 @@ class Events:
         """What kernels take that know `shared`: words that need not be written, unless they lie in another order."""
         memory = Layout(self.shape, channels_last).flat(self.memory)
         return lent(memory if memory.data_ptr() == self.memory.data_ptr() else self.flat(channels_last))
-
-    def busier_than(self, activity: float) -> bool:
-        """Whether there are more spikes per neuron and step than `activity`."""
-        most = activity * self.memory[0, 0].numel() * self.steps
-        return bool(more(self.lent(channels_last=False), self.shared, most))
 
     def dense(self) -> Tensor:
         """What the spikes deliver, `[steps, batch, *shape]`."""

@@ -10,7 +10,6 @@
 #include <array>
 #include <map>
 #include <memory>
-#include <numeric>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -473,12 +472,6 @@ void complete(nb::ndarray<int64_t, nb::device::cpu> words, Shared& shared, int t
     shared.complete(threads);
 }
 
-// How many spikes (of whatever amplitude) there are, over all images and steps.
-int64_t count(Words words, Shared& shared) {
-    const std::vector<int64_t>& counts = shared.counted(words, 1);
-    return std::accumulate(counts.begin(), counts.end(), int64_t(0));
-}
-
 // Neurons that have the same number of targets, as runs of neighbours: first neuron, length.
 struct Class {
     double targets;
@@ -728,7 +721,6 @@ NB_MODULE(_native, m) {
           "potential"_a.noconvert(), "total"_a.none().noconvert(), "out"_a.noconvert(), "threads"_a, "sent"_a);
     m.def("currents", &currents, "parts"_a.noconvert(), "rest"_a.none().noconvert(), "steps"_a, "shape"_a, "block"_a,
           "out"_a.noconvert(), "threads"_a);
-    m.def("count", &count, "words"_a.noconvert(), "shared"_a);
     m.def("complete", &complete, "words"_a.noconvert(), "shared"_a, "threads"_a);
     m.def("tally", &tally, "words"_a.noconvert(), "shared"_a, "fan_out"_a.noconvert(), "steps"_a, "out"_a.noconvert(), "threads"_a);
     m.def("few", &few, "current"_a.noconvert(), "offset"_a.noconvert(), "threshold"_a.noconvert(), "value"_a.noconvert(),
