@@ -1,7 +1,8 @@
 """Where the event engine stands, in less than a minute: `make bench-quick`.
 
 Ratios to passes of the plain network, both in one process, in turns, one thread; medians of CPU time. Only ratios of
-one run may be compared: other processes slow both sides down. Counting of spikes and operations is included.
+one run may be compared: other processes slow both sides down. Counting of spikes and operations is included. Behind
+them, what two threads gain: medians of time, in turns.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ def main() -> None:
     repeats = parser.parse_args().repeats
     torch.set_num_threads(1)
     print("| network | T | batch | activity | ms | time / (T * network) |\n| --- | ---: | ---: | ---: | ---: | ---: |")
+    threaded = []
     with torch.no_grad():
         for name, steps in CASES:
             model, dataset = zoo.load(name).eval(), zoo.find(name).dataset
@@ -43,6 +45,22 @@ def main() -> None:
                 _row(name, network, plan, probe, test[:batch], model, repeats)
             for activity in ACTIVITIES if name in CURVES else ():
                 _row(name, network, _active(plan, activity), probe, test, model, repeats)
+            threaded.append((name, network, plan, probe, test, repeats))
+        for case in threaded:
+            _two_threads(*case)
+
+
+def _two_threads(name: str, network: Network, plan: Plan, probe: Probe, images: torch.Tensor, repeats: int) -> None:
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(repeats):
+        for threads, some in enumerate(times, start=1):
+            torch.set_num_threads(threads)
+            started = time.perf_counter()
+            engines.event(network, plan, images, probe)
+            some.append(time.perf_counter() - started)
+    torch.set_num_threads(1)
+    one, two = map(statistics.median, times)
+    print(f"two threads: {name}, batch {len(images)}: {one / two:.2f} times as fast as one", flush=True)
 
 
 def _row(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 from torch.utils.dlpack import to_dlpack  # type: ignore[attr-defined]  # public, but not listed
 
@@ -22,6 +24,43 @@ class Watcher(Protocol):
 
 watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 """Who sees the calls of this thread."""
+
+
+_threads: ContextVar[int | None] = ContextVar("threads", default=None)
+"""Those of PyTorch, while it has one itself."""
+
+
+def threads() -> int:
+    """How many threads a kernel runs on."""
+    return _threads.get() or torch.get_num_threads()
+
+
+@contextmanager
+def kernels_alone() -> Iterator[None]:
+    """Operators of PyTorch run on one thread, and kernels on as many as it had.
+
+    PyTorch's other threads wait for their next work in a loop, on the processors that kernels need: with them, two
+    threads are slower than one.
+    """
+    given = torch.get_num_threads()
+    token = _threads.set(threads())
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(given)
+        _threads.reset(token)
+
+
+@contextmanager
+def all_threads() -> Iterator[None]:
+    """Within `kernels_alone`: gives PyTorch its threads for operators that take longer than its threads wait."""
+    given = torch.get_num_threads()
+    torch.set_num_threads(threads())
+    try:
+        yield
+    finally:
+        torch.set_num_threads(given)
 
 
 def lent(tensor: Tensor) -> Any:

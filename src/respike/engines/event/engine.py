@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from respike.coding import Bernoulli, ConstantCurrent, IntegrateEncoder
-from respike.engines.event.calls import encode, lent
+from respike.engines.event.calls import all_threads, encode, kernels_alone, lent, threads
 from respike.engines.event.kinds import kind_of
 from respike.engines.event.maps import through
 from respike.engines.event.memo import Memo, memo_of
@@ -24,6 +24,11 @@ from respike.schedule import Phase
 
 def run(network: Network, plan: Plan, images: Tensor, probe: Probe, first_image: int, memory: int) -> Recording:
     """Runs a plan on a batch, in tiles of images and chunks of at most 64 steps that take at most `memory` bytes."""
+    with kernels_alone():
+        return _run(network, plan, images, probe, first_image, memory)
+
+
+def _run(network: Network, plan: Plan, images: Tensor, probe: Probe, first_image: int, memory: int) -> Recording:
     given = plan.inputs(network, images)
     memo = memo_of(network, plan)
     step = memo.once("bytes", lambda: _bytes_per_step(network))
@@ -96,7 +101,8 @@ class _Tile(Walk[Value]):
         """What stays analog takes dense values, too."""
         evaluated = self.analog.setdefault(node.name, Evaluated())
         dense = [self._dense(value, steps) for value in inputs]
-        return Value(self.network.shapes[node.name], (), evaluated(node, dense, self.decodings(steps)))
+        with all_threads():
+            return Value(self.network.shapes[node.name], (), evaluated(node, dense, self.decodings(steps)))
 
     def entry(self, phase: Phase, steps: int) -> Value:
         """The input: a dense current, or spikes as words."""
@@ -109,7 +115,7 @@ class _Tile(Walk[Value]):
         value = Value(shape)
         if phase.input_on:
             current = self.stream.take(steps)
-            encode(lent(layout.flat(current)), steps, lent(words), torch.get_num_threads())
+            encode(lent(layout.flat(current)), steps, lent(words), threads())
             match self.plan.coding:
                 case Bernoulli(spike_value=number) | IntegrateEncoder(threshold=number):
                     scale = current.new_full((1,) * (1 + len(shape)), number)

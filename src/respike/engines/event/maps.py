@@ -10,7 +10,7 @@ from typing import assert_never
 import torch
 from torch import Tensor
 
-from respike.engines.event.calls import lent, linear
+from respike.engines.event.calls import all_threads, lent, linear
 from respike.engines.event.memo import Once
 from respike.engines.event.pooling import composed, pooled
 from respike.engines.event.values import Events, Layout, Part, Value
@@ -78,7 +78,15 @@ def _dense(node: Affine, value: Value, shape: tuple[int, ...], dtype: torch.dtyp
     rest = value.settled(maps_only=False).whole_rest()
     if rest is None:
         rest = torch.zeros(1, 1, *value.shape, dtype=dtype)
-    return Value(shape, (), folded(node, [rest], bias=bias))
+    return Value(shape, (), _folded(node, [rest], bias=bias))
+
+
+def _folded(node: Affine, values: list[Tensor], *, bias: bool) -> Tensor:
+    """`folded`, on all threads where values change from step to step."""
+    if max(map(len, values)) == 1:
+        return folded(node, values, bias=bias)
+    with all_threads():
+        return folded(node, values, bias=bias)
 
 
 def _weighted(node: Linear | Conv, value: Value, shape: tuple[int, ...], memo: Once, bias: bool) -> Value:
@@ -90,7 +98,7 @@ def _weighted(node: Linear | Conv, value: Value, shape: tuple[int, ...], memo: O
         return Value(shape, parts, constant if bias else None)
     if isinstance(node, Linear) and rest.ndim == 3 and rest.shape[:2].numel() <= _FEW_IMAGES:
         return Value(shape, parts, _of_few(node, rest, memo, bias))
-    return Value(shape, parts, folded(node, [rest], bias=bias))
+    return Value(shape, parts, _folded(node, [rest], bias=bias))
 
 
 def _of_few(node: Linear, rest: Tensor, memo: Once, bias: bool) -> Tensor:
@@ -169,7 +177,7 @@ def _averaged(node: AvgPool | AdaptiveAvgPool, value: Value, shape: tuple[int, .
             rest = values if rest is None else rest + values
         else:
             result = replace(result, parts=(*result.parts, after))
-    return result if rest is None else result.plus(folded(node, [rest], bias=True))
+    return result if rest is None else result.plus(_folded(node, [rest], bias=True))
 
 
 def _added(inputs: Sequence[Value], shape: tuple[int, ...]) -> Value:
@@ -196,7 +204,7 @@ def _moved(node: Reshape | Permute | Slice | Pad, value: Value, shape: tuple[int
     rest = value.whole_rest()
     if rest is None and isinstance(node, Pad) and node.value and bias:
         rest = torch.zeros(1, 1, *value.shape, dtype=_dtype(value))
-    return Value(shape, tuple(parts), None if rest is None else folded(node, [rest], bias=bias))
+    return Value(shape, tuple(parts), None if rest is None else _folded(node, [rest], bias=bias))
 
 
 def _concatenated(node: Concat, inputs: Sequence[Value], shape: tuple[int, ...], bias: bool) -> Value:
@@ -218,7 +226,7 @@ def _concatenated(node: Concat, inputs: Sequence[Value], shape: tuple[int, ...],
         given.new_zeros(1, batch, *value.shape) if rest is None else rest
         for rest, value in zip(rests, values, strict=True)
     ]
-    return Value(shape, (), folded(node, filled, bias=bias))
+    return Value(shape, (), _folded(node, filled, bias=bias))
 
 
 def _on_words(node: Reshape | Permute | Slice | Pad | Concat, words: list[Tensor]) -> Tensor:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from respike.engines.event import _native
-from respike.engines.event.calls import currents, lent
+from respike.engines.event.calls import currents, lent, threads
 from respike.engines.event.memo import Once
 from respike.engines.event.values import Layout, Part, Value
 from respike.ir import Conv, Linear
@@ -95,7 +95,7 @@ def dense(value: Value, steps: int, batch: int, dtype: torch.dtype, memo: Once) 
         (batch, rows, columns, channels),
         given.block,
         lent(out),
-        torch.get_num_threads(),
+        threads(),
     )
     return layout.shaped(out)
 

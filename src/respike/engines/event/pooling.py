@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from respike.engines.event import _native
-from respike.engines.event.calls import lent
+from respike.engines.event.calls import lent, threads
 from respike.engines.event.calls import pool as pool_spikes
 from respike.engines.event.memo import Once
 from respike.engines.event.values import Events, Layout
@@ -47,7 +47,7 @@ def pooled(node: AvgPool | AdaptiveAvgPool, events: Events, shape: tuple[int, ..
     if pool is None:
         return None
     out = torch.empty(signs, pool.bits, batch, math.prod(shape), dtype=torch.int64)
-    pool_spikes(lent(events.flat(channels_last=False)), pool.windows, lent(out), torch.get_num_threads())
+    pool_spikes(lent(events.flat(channels_last=False)), pool.windows, lent(out), threads())
     return Events(Layout(shape).shaped(out), pool.scale, events.steps, key)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from respike.engines.event import _native
-from respike.engines.event.calls import fire, lent
+from respike.engines.event.calls import fire, lent, threads
 from respike.engines.event.kinds import kind_of
 from respike.engines.event.memo import Once
 from respike.engines.event.packing import channels_last, dense, work
@@ -73,7 +73,7 @@ class Population:
             lent(self.state.potential),
             lent(self.state.total) if isinstance(self.state, TracedState) else None,
             lent(words),
-            torch.get_num_threads(),
+            threads(),
             shared,
         )
         return words

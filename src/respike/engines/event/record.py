@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from respike.engines.event import _native
-from respike.engines.event.calls import add_counts, lent, tally
+from respike.engines.event.calls import add_counts, lent, tally, threads
 from respike.engines.event.values import Events, Layout
 from respike.neurons import Neuron
 from respike.record import Probe, Recording
@@ -137,7 +137,7 @@ def _sums(events: Events, fan_out: Tensor, neuron: Neuron | None) -> Tensor:
 
 
 def _tally(words: Tensor, shared: _native.Shared, fan_out: Tensor, sums: Tensor) -> None:
-    tally(lent(words), shared, lent(fan_out), len(sums), lent(sums), torch.get_num_threads())
+    tally(lent(words), shared, lent(fan_out), len(sums), lent(sums), threads())
 
 
 def _bit_by_bit(neuron: Neuron) -> bool:

@@ -23,7 +23,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.dlpack import to_dlpack  # type: ignore[attr-defined]  # public, but not listed
 
 from respike.engines.event import _native
-from respike.engines.event.calls import watcher
+from respike.engines.event.calls import threads, watcher
 from respike.engines.event.memo import Memo
 from respike.record import Probe, Recording
 
@@ -50,7 +50,7 @@ def repeated(run: Callable[[Tensor], Recording], images: Tensor, memo: Memo, pro
     """
     if len(images) > FEW_IMAGES or torch.is_grad_enabled() or any(map(Tensor.is_inference, probe.fan_out.values())):
         return run(images)
-    key = ("script", tuple(images.shape), images.stride(), longest, torch.get_num_threads(), *_asked(probe))
+    key = ("script", tuple(images.shape), images.stride(), longest, threads(), *_asked(probe))
     script = memo.once(key, lambda: _Pending(0))
     if isinstance(script, Script):
         record = script(images)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from respike.engines.event import _native
-from respike.engines.event.calls import complete, decode, encode, lent
+from respike.engines.event.calls import all_threads, complete, decode, encode, lent, threads
 from respike.errors import InvalidPlan
 from respike.ir import Conv, Linear, apply
 
@@ -85,7 +85,7 @@ class Events:
     @property
     def words(self) -> Tensor:
         """The spikes as words."""
-        complete(lent(self.memory), self.shared, torch.get_num_threads())
+        complete(lent(self.memory), self.shared, threads())
         return self.memory
 
     @property
@@ -114,7 +114,7 @@ class Events:
         flat = layout.flat(self.words)
         scale = layout.flat(self.scale.expand(1, *self.shape))
         out = self.scale.new_empty(self.steps, *flat.shape[2:])
-        decode(lent(flat), self.steps, lent(scale), lent(out), torch.get_num_threads())
+        decode(lent(flat), self.steps, lent(scale), lent(out), threads())
         return layout.shaped(out)
 
 
@@ -130,7 +130,7 @@ def packed(name: str, amplitudes: Tensor) -> Tensor:
         for bit in range(bits):
             plane = (one >> bit & 1).to(amplitudes.dtype)
             out = words[sign : sign + 1, bit : bit + 1]
-            encode(lent(plane), len(amplitudes), lent(out), torch.get_num_threads())
+            encode(lent(plane), len(amplitudes), lent(out), threads())
     return words
 
 
@@ -147,7 +147,8 @@ class Part:
         values = self.events.dense()
         if self.map is None:
             return values
-        result = apply(self.map, [values.flatten(0, 1)], bias=False)
+        with all_threads():
+            result = apply(self.map, [values.flatten(0, 1)], bias=False)
         return result.reshape(*values.shape[:2], *result.shape[1:])
 
 
