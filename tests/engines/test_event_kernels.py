@@ -102,6 +102,7 @@ def test_lists_deliver_every_spike_once(
 
 @settings(max_examples=80, deadline=None)
 @example("default", False, 1, (1, 1), 16, 32, (1, 1), (0, 0), 7, 1.0, False, 0)
+@example("default", False, 1, (3, 3), 16, 16, (3, 1), (1, 1), 7, 1.0, True, 0)  # both parts gathered, each from a copy
 @example("default", False, 1, (1, 1), 64, 64, (1, 1), (0, 0), 64, 1.0, True, 0)
 @given(
     name=st.sampled_from(SETS),

@@ -150,7 +150,7 @@ std::vector<Piece> pieces_of(const std::vector<std::pair<int64_t, int64_t>>& run
 // What the senders and readers of some spikes share: whether they are words, frames or both; how many there are, and their
 // lists, made by the first who asks.
 struct Shared {
-    std::unique_ptr<Pictures> pictures;
+    std::shared_ptr<Pictures> pictures;
     bool frames_alone = false;        // words are not written
     std::vector<int64_t> counts;      // of each image, whatever their amplitude
     std::shared_ptr<void> sorted[2];  // Sorted<float>, Sorted<double>
@@ -192,17 +192,18 @@ struct Shared {
         return frames_alone && pictures->are_of(words, shape) ? &pictures->frames : nullptr;
     }
 
-    // Frames of those images that are asked for.
-    const Frames& framed(const Words& words, const bool* images, int steps, const Shape& shape, int threads) {
+    // Frames of those images that are asked for. Another reader may have the same spikes in another order: they then take the
+    // place of these.
+    std::shared_ptr<Pictures> framed(const Words& words, const bool* images, int steps, const Shape& shape, int threads) {
         if (!pictures || !pictures->are_of(words, shape)) {
             complete(threads);
-            pictures = std::make_unique<Pictures>(words, steps, shape);
+            pictures = std::make_shared<Pictures>(words, steps, shape);
         }
         const Spikes s = spikes(words);
         parallel(threads, s.images, [&](int, int64_t i) {
             if (images[i] && !pictures->there[i]) kernels().to_frames(s, i, steps, pictures->frames), pictures->there[i] = true;
         });
-        return pictures->frames;
+        return pictures;
     }
 };
 
@@ -388,6 +389,7 @@ void run(Job& job, const std::vector<Part>& parts, const std::optional<Array>& r
     job.tile_rows = std::min(job.rows, (std::max(wanted, int64_t(1)) + strip - 1) / strip * strip);
     job.tiles = (job.rows + job.tile_rows - 1) / job.tile_rows;
     std::vector<std::shared_ptr<Sorted<Real>>> sorted;
+    std::vector<std::shared_ptr<Pictures>> framed;
     std::vector<std::unique_ptr<bool[]>> gathered;
     std::vector<Source> sources;
     for (const Part& part : parts) {
@@ -397,7 +399,10 @@ void run(Job& job, const std::vector<Part>& parts, const std::optional<Array>& r
         const Source& s = map->source;
         const bool* some = gathered.emplace_back(gathered_of<Real>(part, job, threads)).get();
         sources.back().gathered = some;
-        if (some) sources.back().frames = shared->framed(words, some, job.steps, {s.rows, s.columns, s.channels}, threads);
+        if (some) {
+            framed.push_back(shared->framed(words, some, job.steps, {s.rows, s.columns, s.channels}, threads));
+            sources.back().frames = framed.back()->frames;
+        }
         if (some && std::all_of(some, some + job.images, [](bool b) { return b; })) continue;
         sorted.push_back(sorted_of<Real>(part, some, job.steps, job.flat, threads));
         sources.back().lists = sorted.back()->lists;
@@ -405,7 +410,7 @@ void run(Job& job, const std::vector<Part>& parts, const std::optional<Array>& r
     job.sources = sources.data();
     job.count = int(sources.size());
     if (sends_frames(job)) {
-        sent->pictures = std::make_unique<Pictures>(*out, job.steps, Shape(job.rows, job.columns, job.channels));
+        sent->pictures = std::make_shared<Pictures>(*out, job.steps, Shape(job.rows, job.columns, job.channels));
         std::fill_n(sent->pictures->there.get(), job.images, true);
         sent->frames_alone = true;
         job.sent = sent->pictures->frames;
