@@ -106,10 +106,10 @@ def fire(
     threads: int,
     sent: Shared,
 ) -> None:
-    """Runs a population. Some images' spikes may stay frames, in `sent`: `complete` writes their words to `out`."""
+    """Runs a population. Its spikes may stay frames, in `sent`: `complete` then writes their words to `out`."""
 
 def complete(words: Tensor, shared: Shared, threads: int) -> None:
-    """Writes the words of all images whose spikes are frames alone."""
+    """Writes the words of spikes that are frames alone."""
 
 def currents(
     parts: Sequence[_Part],

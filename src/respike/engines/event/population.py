@@ -60,7 +60,7 @@ class Population:
         dtype: torch.dtype,
         shared: _native.Shared,
     ) -> Tensor:
-        """The steps in a kernel, which changes the state in place. Some words may not be written: `shared` knows."""
+        """The steps in a kernel, which changes the state in place. Words may not be written yet: `shared` knows."""
         given = work(value, ready.layout, dtype, self.memo)
         words = torch.empty(ready.signs, ready.bits, *self.state.potential.shape, dtype=torch.int64)
         fire(
