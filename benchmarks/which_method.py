@@ -41,8 +41,9 @@ PAGE = HERE.parent / "docs" / "methods" / "which-method.md"
 FIGURE = HERE.parent / "docs" / "images" / "which-method.png"
 STEPS = (4, 8, 16, 32, 64, 128, 256)
 _CALIBRATION = 256
-_MATCHED, _ROUNDS = 10_000, 1000
-"""How many training images outputs are matched on, and the rounds of `match_outputs`."""
+_MATCHED: Mapping[str, Any] = {"images": 10_000, "rounds": 1000}
+_MOVED: Mapping[str, Any] = {"images": 40_000, "rounds": 600, "weights": True}
+"""Options of `match_outputs`: how many training images outputs are matched on, and in how many rounds."""
 _LITTLE = 0.5
 """Points lost that are few."""
 _MARKS = "os^DvPX*<>phd8H"
@@ -50,23 +51,26 @@ _MARKS = "os^DvPX*<>phd8H"
 
 @dataclass(frozen=True)
 class Runs:
-    """How a method is run: for which numbers of steps, or once for all of them; and whether its outputs are matched."""
+    """How a method is run: for which numbers of steps, or once for all of them; and how its outputs are matched."""
 
     label: str
     method: Any
     steps: tuple[int, ...]
     options: Mapping[str, Any]
     once: bool = False
-    matched: bool = False
+    matched: Mapping[str, Any] | None = None
 
 
 RUNS = (
     Runs("few_spikes", methods.few_spikes, (3, 4, 5, 6, 8), {}),
     Runs("canonic_spikes", methods.canonic_spikes, (3, 4, 5, 6, 8), {}),
-    Runs("canonic_spikes, matched", methods.canonic_spikes, (3, 4), {}, matched=True),
+    Runs("canonic_spikes, matched", methods.canonic_spikes, (3, 4), {}, matched=_MATCHED),
+    Runs("canonic_spikes, weights moved", methods.canonic_spikes, (3, 4), {}, matched=_MOVED),
     Runs("calibrated", methods.calibrated, (8, 16, 24, 32), {}),
+    Runs("calibrated, weights moved", methods.calibrated, (16, 24), {}, matched=_MOVED),
     Runs("calibrated, signed", methods.calibrated, (4, 8, 12, 16), {"signed": True}),
-    Runs("calibrated, signed, matched", methods.calibrated, (8, 12), {"signed": True}, matched=True),
+    Runs("calibrated, signed, matched", methods.calibrated, (8, 12), {"signed": True}, matched=_MATCHED),
+    Runs("calibrated, signed, weights moved", methods.calibrated, (8, 12), {"signed": True}, matched=_MOVED),
     Runs("coarse_to_fine", methods.coarse_to_fine, (4, 8, 12), {}),
     Runs("burst", methods.burst, (16, 32), {}),
     Runs("multi_threshold", methods.multi_threshold, (1, 2, 4), {}),
@@ -142,8 +146,8 @@ def _measure(name: str, runs: Runs, images: int, device: str) -> None:
     for steps in (max(missing),) if runs.once else missing:
         plan = runs.method.plan(network, calibration, steps=steps, **runs.options)
         if runs.matched:
-            several = data.load(test.name, "train").images[:_MATCHED]
-            plan = refine.match_outputs(plan, network, several, images=_MATCHED, rounds=_ROUNDS)
+            several = data.load(test.name, "train").images[: runs.matched["images"]]
+            plan = refine.match_outputs(plan, network, several, **runs.matched)
         report = respike.measure(
             SpikingNetwork(network, plan), test.take(images).batches(100 if device == "cpu" else 1000)
         )

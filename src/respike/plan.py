@@ -31,7 +31,8 @@ from respike.ir import (
     channelwise,
 )
 from respike.neurons import IntegrateFire, Neuron
-from respike.passes.edges import SPIKES, Made, made_of, place
+from respike.passes.edges import SPIKES, Made, Weighted, made_of, place
+from respike.passes.reweigh import reweighed
 from respike.schedule import InputThenDrain, Layerwise, Schedule, Steady
 from respike.summarised import Summarised, called, listed
 
@@ -207,6 +208,8 @@ class Plan(Summarised):
             both inputs come as spikes, whatever the number, and each adds what has arrived of the other one.
         held: affine nodes whose value is held in accumulators. Spikes are added there, once, and the value goes on to
             its readers as a number.
+        weights: weights in the place of the network's, by the names of linear layers and convolutions. The network
+            that the plan is for stays as it is, and is what the conversion is compared with.
         method: the name of the method that made the plan.
         options: the options that it was called with.
         cites: where the method and the refinements were published.
@@ -221,6 +224,7 @@ class Plan(Summarised):
     analog: tuple[str, ...] = ()
     products: Mapping[str, int] = field(default_factory=dict)
     held: tuple[str, ...] = ()
+    weights: Mapping[str, Tensor] = field(default_factory=dict)
     method: str = ""
     options: Mapping[str, object] = field(default_factory=dict)
     cites: tuple[str, ...] = ()
@@ -309,15 +313,19 @@ class Plan(Summarised):
         return replace(self, schedule=schedule)
 
     def on(self, network: Network) -> Network:
-        """The network with the populations on edges that the plan has sites for, as activations of the identity.
+        """The network that spikes: with the plan's populations on edges, as activations of the identity, and weights.
 
-        Engines and `SpikingNetwork` run this network; it is the given one where all populations are there.
+        Engines run this network; it is the given one where all populations are there and no weights were moved.
         """
-        return place(network, self.sites)
+        return reweighed(place(network, self.sites), self.weights)
+
+    def applied(self, network: Network) -> tuple[Network, Plan]:
+        """The network that spikes (`on`), and the plan without weights of its own: for those who rewrite weights."""
+        return self.on(network), replace(self, weights={})
 
     def check(self, network: Network) -> None:
         """Raises `InvalidPlan`, naming the layer, where the plan does not fit the network."""
-        network = self.on(network)
+        network = place(network, self.sites)
         if len(network.inputs) != 1:
             inputs = ", ".join(node.name for node in network.inputs)
             raise InvalidPlan(
@@ -327,6 +335,7 @@ class Plan(Summarised):
         self._check_analog(network)
         self._check_readout()
         self._check_transients()
+        self._check_weights(network)
         spiking = [node for node in network.activations if node.name not in self.analog]
         names = {node.name for node in spiking}
         if missing := sorted(names - self.sites.keys()):
@@ -371,6 +380,17 @@ class Plan(Summarised):
                 raise InvalidPlan(
                     f"layer {name!r} has a transient, and a layerwise schedule no steps for it: leave it out"
                 )
+
+    def _check_weights(self, network: Network) -> None:
+        """Weights must fit the layers that they are for."""
+        for name, weight in self.weights.items():
+            node = network[name] if name in network.shapes else None
+            if not isinstance(node, Weighted):
+                raise InvalidPlan(f"the plan has weights for {name!r}, which is no linear layer or convolution")
+            if weight.shape != node.weight.shape:
+                sizes = f"{list(node.weight.shape)}, and the plan's for it {list(weight.shape)}"
+                raise InvalidPlan(f"layer {name!r} has weights of the shape {sizes}")
+            _check(f"the weights of layer {name!r}", weight)
 
     def _check_analog(self, network: Network) -> None:
         """Nothing stays analog unless the plan says so."""

@@ -12,6 +12,7 @@ from respike import archive
 from respike.engines import fastest
 from respike.errors import InvalidFile, InvalidPlan, RespikeWarning
 from respike.ir import Network
+from respike.passes.edges import place
 from respike.plan import Plan
 from respike.record import Probe
 from respike.summarised import Summarised, called, listed
@@ -23,7 +24,8 @@ from respike.typed import NETWORK, PLAN, check_kind
 class SpikingNetwork(Summarised):
     """A converted network. The constructor checks that the plan fits (`InvalidPlan` names the layer where not).
 
-    `network` is the given one, with the populations that the plan has on edges (`Plan.on`).
+    `network` is the given one, with the populations that the plan has on edges, and its own weights. Where the plan has
+    moved weights, `plan.on(network)` is the network that spikes.
 
     Only the network's first output spikes; a `RespikeWarning` says so where there are more.
     """
@@ -34,7 +36,7 @@ class SpikingNetwork(Summarised):
     def __post_init__(self) -> None:
         check_kind("network", self.network, Network, NETWORK)
         check_kind("plan", self.plan, Plan, PLAN)
-        object.__setattr__(self, "network", self.plan.on(self.network))
+        object.__setattr__(self, "network", place(self.network, self.plan.sites))
         self.plan.check(self.network)
         first, *others = self.network.outputs
         if others:
@@ -71,7 +73,7 @@ class SpikingNetwork(Summarised):
         `surrogate` gives the derivative of integrate-and-fire spikes, `Triangle()` unless given; few-spikes neurons
         have the straight-through one.
         """
-        return SpikingModule(self.network, self.plan, surrogate or Triangle())
+        return SpikingModule(*self.plan.applied(self.network), surrogate or Triangle())
 
     @classmethod
     def from_module(cls, module: SpikingModule) -> SpikingNetwork:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -101,6 +102,62 @@ def test_in_many_steps_derivatives_are_those_of_the_simulation(kind: str) -> Non
             torch.testing.assert_close(found.sum(), (sums[0] - sums[1]) / 0.02, rtol=0.02, atol=0.02)
 
 
+def test_in_many_steps_derivatives_by_weights_are_those_of_the_simulation() -> None:
+    network = made("residual")
+    given = images(network, 2)
+    plan = methods.opi(network, given, steps=20_000)
+    wide = {name: replace(site, threshold=2 * site.threshold, spike_value=None) for name, site in plan.sites.items()}
+    plan = replace(plan, sites=wide)  # so that none saturates
+    sums = torch.linspace(-1, 1, 4, dtype=torch.float64)
+    for name in descent.weights_of(network):
+        weights = descent.weights_of(network)
+        derived = (descent.outputs(network, plan, given, {}, weights) @ sums).sum()
+        (found,) = torch.autograd.grad(derived, [weights[name].moved])
+        direction = torch.randn(found.shape, generator=torch.Generator().manual_seed(0), dtype=found.dtype)
+        both = []
+        for by in (0.005, -0.005):
+            moved = descent.weights_of(network)
+            with torch.no_grad():
+                moved[name].moved.add_(by * direction)
+                both.append((descent.outputs(network, plan, given, {}, moved) @ sums).sum())
+        torch.testing.assert_close((found * direction).sum(), (both[0] - both[1]) / 0.01, rtol=0.03, atol=0.03)
+
+
+@pytest.mark.parametrize(("neurons", "steps"), [("few_spikes", 1), ("canonic_spikes", 1)])
+def test_with_weights_outputs_come_nearer_still(neurons: str, steps: int) -> None:
+    plan = methods.find(neurons).plan(NETWORK, CALIBRATION, steps=steps)
+    without, with_weights = (
+        refine.match_outputs(plan, NETWORK, CALIBRATION, rounds=60, weights=weights) for weights in (False, True)
+    )
+    assert not without.weights
+    assert divergence(with_weights, TEST) < 0.9 * divergence(without, TEST)
+    further = refine.match_outputs(with_weights, NETWORK, CALIBRATION, rounds=1, rate=1e-12)
+    for name, weight in with_weights.weights.items():
+        assert torch.equal(further.weights[name], weight)
+
+
+def test_weights_that_layers_share_stay_shared() -> None:
+    torch.manual_seed(1)
+    cell = nn.RNN(3, 4, nonlinearity="relu", batch_first=True)
+
+    class Last(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell, self.out = cell, nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.out(self.cell(x)[0][:, -1])  # type: ignore[no-any-return]
+
+    given = torch.rand(16, 5, 3, generator=torch.Generator().manual_seed(0))
+    network = respike.load(Last().eval(), given[:2])
+    plan = methods.few_spikes(network, given, steps=2)
+    weights = refine.match_outputs(plan, network, given, rounds=2, weights=True).weights
+    named = {name: network[name].weight for name in weights}  # type: ignore[union-attr]
+    for one, other in itertools.combinations(named, 2):
+        assert (named[one] is named[other]) == (weights[one] is weights[other])
+    assert len({id(weight) for weight in weights.values()}) < len(weights)
+
+
 def test_without_a_step_to_speak_of_nothing_moves_and_runs_repeat() -> None:
     before = methods.few_spikes(NETWORK, CALIBRATION, steps=3)
     still = refine.match_outputs(before, NETWORK, CALIBRATION, rounds=2, rate=1e-12)
@@ -116,7 +173,9 @@ def test_without_a_step_to_speak_of_nothing_moves_and_runs_repeat() -> None:
 
 def test_the_network_keeps_its_weights_and_its_values() -> None:
     kept = copy.deepcopy([node.weight for node in NETWORK.nodes if isinstance(node, Conv)])
-    refine.match_outputs(methods.few_spikes(NETWORK, CALIBRATION, steps=2), NETWORK, CALIBRATION, rounds=1)
+    plan = methods.few_spikes(NETWORK, CALIBRATION, steps=2)
+    for weights in (False, True):
+        refine.match_outputs(plan, NETWORK, CALIBRATION, rounds=1, weights=weights)
     for weight, node in zip(kept, (node for node in NETWORK.nodes if isinstance(node, Conv)), strict=True):
         assert torch.equal(weight, node.weight)
 

@@ -130,7 +130,8 @@ def _lowered(converted: Converted, pooling: Pooling) -> Portable:
                 bits=converted.bits,
                 membrane_bits=converted.membrane_bits,
             )
-        case SpikingNetwork(network=network, plan=plan):
+        case SpikingNetwork():
+            network, plan = converted.plan.applied(converted.network)
             unit = _input_unit(plan.coding)
             exact = replace(network, nodes=tuple(_without_norm(node, network) for node in network.nodes))
             gauge = Gauge(thresholds(plan), unit, sums=pooling is not Pooling.AVERAGE)

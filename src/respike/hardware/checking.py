@@ -78,4 +78,4 @@ def _in_floats(spiking: SpikingNetwork) -> Portable:
     try:
         return portable(spiking, shifts=True)
     except (InvalidPlan, CannotExport):
-        return Portable(spiking.network, spiking.plan, {}, 1.0, spiking.decoding)
+        return Portable(*spiking.plan.applied(spiking.network), {}, 1.0, spiking.decoding)

@@ -143,6 +143,7 @@ def fixed_point(
     check_kind("network", network, Network, NETWORK)
     check_kind("plan", plan, Plan, PLAN)
     plan.check(network)
+    network, plan = plan.applied(network)
     unit = input_unit or _input_unit(plan.coding)
     whole = move_shifts(network.to("cpu").to(torch.float64))
     exact = replace(whole, nodes=tuple(_elementwise(node, whole) for node in whole.nodes))

@@ -35,6 +35,7 @@ def unit_spikes(network: Network, plan: Plan, *, input_unit: float = 1.0) -> tup
     check_kind("network", network, Network, NETWORK)
     check_kind("plan", plan, Plan, PLAN)
     plan.check(network)
+    network, plan = plan.applied(network)
     return regauge(network, plan, Gauge(thresholds(plan), input_unit))
 
 

@@ -189,7 +189,7 @@ def _most(name: str, site: Site, shape: tuple[int, ...]) -> Tensor:
 
 def _last_maps(network: Network, plan: Plan) -> tuple[dict[str, Tensor], Tensor]:
     """The maps from the last populations to the outputs, `[classes, neurons]` each, and what biases deliver there."""
-    exact = network.to("cpu").to(torch.float64)
+    exact = plan.on(network).to("cpu").to(torch.float64)
     output = exact.outputs[0]
     classes = exact.neurons(output)
     values: dict[str, Tensor] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -13,8 +14,9 @@ from torch.nn import functional
 from respike.coding import ConstantCurrent
 from respike.engines import fastest
 from respike.errors import InvalidPlan
-from respike.ir import Network, ReLU, ceiling
+from respike.ir import Network, Node, ReLU, ceiling
 from respike.neurons import Neuron, straight_through
+from respike.passes.edges import Weighted
 from respike.plan import Plan, Site, SiteTensors
 from respike.progress import tell
 from respike.schedule import Layerwise, Steady
@@ -29,12 +31,14 @@ _WARM = 0.1
 """The share of the rounds in which the rate rises."""
 _EVERYWHERE = (-math.inf, math.inf)
 """What neurons take whose digits were fitted, and not a function in some range: a larger unit is no error there."""
+_HEAVY = 0.3
+"""The rate of weights, as a share of that of a population's numbers: there are many more of them."""
 _LONGEST = 1.0
 """The longest gradient: longer ones are shortened to it."""
 
 
-def descend(plan: Plan, network: Network, images: Tensor, rounds: int, rate: float) -> dict[str, Site]:
-    """The sites whose numbers have moved, by name; those of neurons fitted to a function in some range are left out.
+def descend(plan: Plan, network: Network, images: Tensor, rounds: int, rate: float, weights: bool = False) -> Plan:
+    """The plan with the numbers of its populations moved; those of neurons fitted to a function in some range stay.
 
     Args:
         plan: where it starts.
@@ -42,6 +46,7 @@ def descend(plan: Plan, network: Network, images: Tensor, rounds: int, rate: flo
         images: what is looked at, `[images, *shape]`.
         rounds: steps of Adam, whose rate rises in the first tenth and then falls as a cosine.
         rate: the largest one.
+        weights: whether weights move, too.
 
     Raises:
         InvalidPlan: all neurons are fitted ones.
@@ -54,22 +59,33 @@ def descend(plan: Plan, network: Network, images: Tensor, rounds: int, rate: flo
     }
     if not moving:
         raise InvalidPlan("match_outputs moves no fitted neurons, and this plan has no others: leave it out")
-    parameters = [number for one in moving.values() for number in one.numbers]
-    descent = torch.optim.Adam(parameters, lr=rate)
+    heavy = weights_of(plan.on(network)) if weights else {}
+    numbers = [number for one in moving.values() for number in one.numbers]
+    parameters = {1.0: numbers, _HEAVY: [one.moved for one in dict.fromkeys(heavy.values())]}
+    descent = torch.optim.Adam([{"params": some, "share": share} for share, some in parameters.items()])
     for number, seen in zip(range(rounds), _mixed(given), strict=False):
         tell("matching outputs", number, rounds)
         rising = min(1.0, (number + 1) / (_WARM * rounds))
-        descent.param_groups[0]["lr"] = rate * rising * (1 + math.cos(math.pi * number / rounds)) / 2
+        for group in descent.param_groups:
+            group["lr"] = group["share"] * rate * rising * (1 + math.cos(math.pi * number / rounds)) / 2
         with torch.no_grad():
             wanted = network(seen)
         with torch.enable_grad():
-            found = outputs(network, plan, seen, moving)
+            found = outputs(network, plan, seen, moving, heavy)
             found, wanted = functional.log_softmax(found, 1), functional.log_softmax(wanted, 1)
             descent.zero_grad()
             functional.kl_div(found, wanted, reduction="batchmean", log_target=True).backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(parameters, _LONGEST)
+        torch.nn.utils.clip_grad_norm_([one for some in parameters.values() for one in some], _LONGEST)
         descent.step()
-    return {name: one.site() for name, one in moving.items()}
+    return _moved(plan, moving, heavy)
+
+
+def _moved(plan: Plan, moving: Mapping[str, Moving], heavy: Mapping[str, MovingWeight]) -> Plan:
+    """The plan with numbers and weights as they are now."""
+    sites = {name: one.site() for name, one in moving.items()}
+    tensors = {one: one.now().detach().cpu() for one in dict.fromkeys(heavy.values())}
+    weights = {name: tensors[one] for name, one in heavy.items()}
+    return replace(plan, sites={**plan.sites, **sites}, weights={**plan.weights, **weights})
 
 
 def _mixed(images: Tensor) -> Iterator[Tensor]:
@@ -91,22 +107,33 @@ def _mixed(images: Tensor) -> Iterator[Tensor]:
             yield share * batch + (1 - share) * other
 
 
-def outputs(network: Network, plan: Plan, images: Tensor, moving: Mapping[str, Moving]) -> Tensor:
+def outputs(
+    network: Network,
+    plan: Plan,
+    images: Tensor,
+    moving: Mapping[str, Moving],
+    heavy: Mapping[str, MovingWeight] = MappingProxyType({}),
+) -> Tensor:
     """The outputs of the spiking network with the numbers as they are, which can be derived by them.
 
     A network that runs in time is simulated by the fastest engine, without derivatives. These are those of its means:
     one pass, in which each population delivers what its spikes have delivered in the mean over time.
     """
     numbers = {name: one.now() for name, one in moving.items()}
+    weights = {name: one.now() for name, one in heavy.items()}
+
+    def filled(node: Node) -> Node:
+        return replace(node, weight=weights[node.name]) if isinstance(node, Weighted) and weights else node
+
     if isinstance(plan.schedule, Layerwise):
 
         def window(name: str) -> Population:
             site = all_sites(plan)[name]
             return Population(site.neuron, numbers.get(name) or site.like(images), Triangle())
 
-        return Forward(network, plan, images, lambda node: node, window).outputs()
+        return Forward(network, plan, images, filled, window).outputs()
     with torch.no_grad():
-        now = replace(plan, sites={**plan.sites, **{name: one.site() for name, one in moving.items()}})
+        now = _moved(plan, moving, heavy)
         record = fastest(network, now)(network, now, images)
         counts = dict(record.spike_counts)
         if after := plan.readout.after:
@@ -123,7 +150,7 @@ def outputs(network: Network, plan: Plan, images: Tensor, moving: Mapping[str, M
         highest = site.neuron.most_in(plan.schedule.steps) / plan.schedule.input_steps
         return _Mean(site.neuron, numbers.get(name) or site.like(images), counts[name] / plan.output_decoding, highest)
 
-    derived = Forward(network, means, mean_input, lambda node: node, mean).outputs()
+    derived = Forward(network, means, mean_input, filled, mean).outputs()
     return straight_through(record.outputs / plan.output_decoding, derived)
 
 
@@ -210,3 +237,29 @@ class Moving:
             initial_potential=now.initial_potential,
             extra_current=now.extra_current,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class MovingWeight:
+    """The weights of a layer, and by how much they have moved.
+
+        W = W_0 + D · sqrt(mean(W_0^2))
+
+    Args:
+        start: W_0.
+        moved: D, so that one rate suits all layers.
+    """
+
+    start: Tensor
+    moved: Tensor
+
+    def now(self) -> Tensor:
+        """W, as it is now."""
+        return self.start + self.moved * self.start.square().mean().sqrt()
+
+
+def weights_of(network: Network) -> dict[str, MovingWeight]:
+    """The weights of all linear layers and convolutions, not moved yet; those that layers share move as one."""
+    layers = {node.name: node.weight for node in network.nodes if isinstance(node, Weighted)}
+    shared = {id(weight): MovingWeight(weight, torch.zeros_like(weight).requires_grad_()) for weight in layers.values()}
+    return {name: shared[id(weight)] for name, weight in layers.items()}

@@ -106,12 +106,12 @@ class _Twin:
 
     def __init__(self, network: Network, plan: Plan, inputs: Mapping[str, Tensor], visit: Visit) -> None:
         self.sites = dict(plan.sites)
-        self._network, self._plan, self._visit = network, plan, visit
+        self._network, self._plan, self._visit = plan.on(network), plan, visit
         ((name, images),) = inputs.items()
         stepped = not isinstance(plan.schedule, Layerwise)
-        self._parts = parts(network, images, plan.coding, plan.schedule.steps) if stepped else []
-        self._last_use = _last_use(network, plan)
-        self._read_out = {node.name for node in behind(network, network.outputs)}
+        self._parts = parts(self._network, images, plan.coding, plan.schedule.steps) if stepped else []
+        self._last_use = _last_use(self._network, plan)
+        self._read_out = {node.name for node in behind(self._network, network.outputs)}
         coded = images
         if plan.coding.spiking:
             coded = torch.cat([part.mean_input() / plan.coding.gain for part in self._parts])
@@ -123,7 +123,7 @@ class _Twin:
         if isinstance(node, Activation) and node.name in self.sites:
             (before,) = inputs
             return exact, self._populated(node, *before)
-        return exact, evaluate(node, [value for _, value in inputs])
+        return exact, evaluate(self._network[node.name], [value for _, value in inputs])
 
     def _populated(self, node: Activation, wanted: Tensor, found: Tensor) -> Tensor:
         """Lets a population spike, with the site that `visit` gives it."""

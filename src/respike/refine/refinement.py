@@ -10,6 +10,7 @@ from typing import Any, ParamSpec
 from respike.calibrate import Calibration
 from respike.errors import InvalidOption, InvalidPlan
 from respike.ir import Network
+from respike.passes.edges import place
 from respike.plan import Plan, Refined
 from respike.published import Published
 from respike.typed import PLAN, check_kind
@@ -31,7 +32,7 @@ class Refinement(Published[P, Plan]):
         check_kind("plan", before, Plan, PLAN)
         bound = inspect.signature(self.function).bind(*args, **kwargs)
         if "network" in bound.arguments:
-            bound.arguments["network"] = before.on(bound.arguments["network"])
+            bound.arguments["network"] = place(bound.arguments["network"], before.sites)
         done = Refined(self.name, self.chosen(*args, **kwargs))
         cites = tuple(dict.fromkeys((*before.cites, *self.cites)))
         refined = self.function(*bound.args, **bound.kwargs)

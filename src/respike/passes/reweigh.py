@@ -1,0 +1,40 @@
+"""Other weights for a network: those of a plan that has moved them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from weakref import WeakKeyDictionary
+
+from torch import Tensor
+
+from respike.ir import Conv, ConvTranspose, Linear, Network, Node
+
+_reweighed: WeakKeyDictionary[Network, tuple[Mapping[str, Tensor], Network]] = WeakKeyDictionary()
+"""For each network, the weights that it was given last, and the network with them; for that one, itself."""
+
+
+def reweighed(network: Network, weights: Mapping[str, Tensor]) -> Network:
+    """The network with other weights, in its type and on its device.
+
+    The last result is kept as long as the network lives: engines ask for it in every run, and keep what they work out
+    for it.
+
+    Args:
+        network: the network.
+        weights: by the names of linear layers and convolutions.
+    """
+    if not weights:
+        return network
+    known, found = _reweighed.get(network, ({}, network))
+    if known is weights:
+        return found
+
+    def with_weight(node: Node) -> Node:
+        if node.name not in weights or not isinstance(node, Linear | Conv | ConvTranspose):
+            return node
+        return replace(node, weight=weights[node.name].to(node.weight))
+
+    found = replace(network, nodes=tuple(map(with_weight, network.nodes)))
+    _reweighed[network] = _reweighed[found] = weights, found
+    return found
