@@ -39,6 +39,10 @@ class Steady:
         """One phase."""
         return (Phase(self.steps, input_on=True, bias_on=True),)
 
+    def describe(self) -> str:
+        """How long the network runs, in words."""
+        return f"T = {self.steps} time steps, with input in each"
+
 
 @dataclass(frozen=True)
 class InputThenDrain:
@@ -75,6 +79,10 @@ class InputThenDrain:
         )
         return tuple(phase for phase in phases if phase.steps)
 
+    def describe(self) -> str:
+        """How long the network runs, in words."""
+        return f"T = {self.steps} time steps: {self.input_steps} with input, then {self.drain_steps} without"
+
 
 @dataclass(frozen=True)
 class Layerwise:
@@ -109,6 +117,10 @@ class Layerwise:
     def phases(self) -> tuple[Phase, ...]:
         """One step, in which all layers run."""
         return (Phase(1, input_on=True, bias_on=True),)
+
+    def describe(self) -> str:
+        """How long the network runs, in words."""
+        return f"K = {self.window} steps for each layer, one layer after the other"
 
 
 Schedule: TypeAlias = Steady | InputThenDrain | Layerwise

@@ -85,6 +85,31 @@ def test_a_converted_network_is_evaluated_without_a_method(respike: Runner, tmp_
 
 
 @pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (FIT, "T = 9 time steps: 5 with input, then 4 without"),
+        (("--method", "max_norm", "--steps", 6), "T = 6 time steps, with input in each"),
+        (("--method", "few_spikes", "--steps", 3), "K = 3 steps for each layer, one layer after the other"),
+    ],
+)
+def test_how_long_a_network_runs_is_said(words: tuple[object, ...], told: str, respike: Runner, tmp_path: Path) -> None:
+    converted = tmp_path / "net.respike"
+    assert told in respike("convert", "mnist-cnn", *words, "--out", converted).out
+    assert told in respike("inspect", converted).out
+
+
+def test_a_file_with_moved_weights_is_compared_with_the_network_as_it_was(respike: Runner, tmp_path: Path) -> None:
+    converted, first, second = tmp_path / "net.respike", tmp_path / "1.json", tmp_path / "2.json"
+    words = ("--method", "few_spikes", "--steps", 1, "--refine", "match_outputs:weights=on:rounds=20")
+    assert respike("convert", "mnist-cnn", *words, "--out", converted).code == 0
+    respike("evaluate", "mnist-cnn", "--method", "few_spikes", "--steps", 1, "-n", 200, "--json", first)
+    assert respike("evaluate", converted, "-n", 200, "--json", second).code == 0
+    before, after = (json.loads(file.read_text()) for file in (first, second))
+    assert after["network_accuracy"] == before["network_accuracy"]
+    assert after["output_error"] < before["output_error"]
+
+
+@pytest.mark.parametrize(
     ("words", "coding"),
     [
         (("bernoulli", "--rate", 500, "--seed", 9), Bernoulli(rate=500, seed=9)),

@@ -129,7 +129,7 @@ def convert(
     export.write(spiking, _golden_images(subject) if export.format is Format.FOLDER else None)
     plan = spiking.plan
     console.OUT.print(
-        f"wrote {out or to}: {subject.network.origin} by {plan.title}, {plan.schedule.steps} steps", soft_wrap=True
+        f"wrote {out or to}: {subject.network.origin} by {plan.title}, {plan.schedule.describe()}", soft_wrap=True
     )
 
 

@@ -92,5 +92,5 @@ def _totals(subject: Subject, seen: Mapping[str, ActivationStatistics]) -> list[
     if seen:
         lines.append(f"ranges: activations on the calibration images of {subject.source.dataset}, zeros left out")
     if subject.plan is not None:
-        lines.append(f"converted by {subject.plan.method}, to run {subject.plan.schedule.steps} steps")
+        lines.append(f"converted by {subject.plan.method}: {subject.plan.schedule.describe()}")
     return lines

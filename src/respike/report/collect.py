@@ -31,7 +31,7 @@ from respike.report.pictures import picture
 from respike.report.raster import raster
 from respike.report.runs import Run
 from respike.report.sampling import by_layer, images_to_sample, layer_run, sample
-from respike.schedule import InputThenDrain, Layerwise, Schedule, Steady
+from respike.schedule import Layerwise
 from respike.spiking import SpikingNetwork
 from respike.version import __version__
 
@@ -95,7 +95,7 @@ def collect(
                 report=run.report,
                 pareto=number in front,
                 curve=curve,
-                schedule=_schedule(plan.schedule),
+                schedule=plan.schedule.describe(),
                 window=plan.schedule.window if isinstance(plan.schedule, Layerwise) else None,
                 input_share=tuple(min(1.0, step / plan.schedule.input_steps) for step in curve.step),
                 coding=_coding(plan.coding),
@@ -232,16 +232,6 @@ def _example(spiking: SpikingNetwork, number: int, image: Tensor, label: int, wh
     with torch.no_grad():
         outputs = spiking.network(still)[0]
     return Example(number, label, why, picture(still[0]), rounded(outputs.tolist()))
-
-
-def _schedule(schedule: Schedule) -> str:
-    match schedule:
-        case Steady(steps=steps):
-            return f"T = {steps} time steps, with input in each"
-        case InputThenDrain(input_steps=given, drain_steps=drained):
-            return f"T = {given + drained} time steps: {given} with input, then {drained} without"
-        case Layerwise(window=window):
-            return f"K = {window} steps for each layer, one layer after the other"
 
 
 def _coding(coding: Coding) -> str:
