@@ -213,6 +213,16 @@ class Neuron(ABC):
 
 def straight_through(exact: Tensor, smooth: Tensor) -> Tensor:
     """`exact` forward, bit for bit; the derivative of `smooth` backward."""
-    if not torch.is_grad_enabled():
-        return exact
-    return exact.detach() + (smooth - smooth.detach())
+    return _StraightThrough.apply(exact, smooth) if torch.is_grad_enabled() else exact  # type: ignore[no-untyped-call]
+
+
+class _StraightThrough(torch.autograd.Function):
+    """Its first argument, with the derivative of the second."""
+
+    @staticmethod
+    def forward(context: object, exact: Tensor, smooth: Tensor) -> Tensor:
+        return exact.view_as(exact)
+
+    @staticmethod
+    def backward(context: object, gradient: Tensor) -> tuple[None, Tensor]:
+        return None, gradient

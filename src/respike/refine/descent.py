@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 
 import torch
@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from respike.coding import ConstantCurrent
 from respike.engines import fastest
+from respike.engines.few_spikes import delivered
 from respike.errors import InvalidPlan
 from respike.ir import Network, Node, ReLU, ceiling
 from respike.neurons import Neuron, straight_through
@@ -20,8 +21,7 @@ from respike.passes.edges import Weighted
 from respike.plan import Plan, Site, SiteTensors
 from respike.progress import tell
 from respike.schedule import Layerwise, Steady
-from respike.training import Triangle
-from respike.training.dynamics import Population, shaped
+from respike.training.dynamics import shaped
 from respike.training.module import Forward, all_sites
 
 _BATCH = 64
@@ -127,9 +127,9 @@ def outputs(
 
     if isinstance(plan.schedule, Layerwise):
 
-        def window(name: str) -> Population:
+        def window(name: str) -> _Window:
             site = all_sites(plan)[name]
-            return Population(site.neuron, numbers.get(name) or site.like(images), Triangle())
+            return _Window(site.neuron, numbers.get(name) or site.like(images))
 
         return Forward(network, plan, images, filled, window).outputs()
     with torch.no_grad():
@@ -152,6 +152,30 @@ def outputs(
 
     derived = Forward(network, means, mean_input, filled, mean).outputs()
     return straight_through(record.outputs / plan.output_decoding, derived)
+
+
+@dataclass(frozen=True, eq=False)
+class _Window:
+    """A population of neurons with a window: what the one-pass engine says that they deliver, with derivatives.
+
+    Args:
+        neuron: the dynamics.
+        numbers: the site's.
+    """
+
+    neuron: Neuron
+    numbers: SiteTensors
+
+    def __call__(self, current: Tensor, steps: int, bias_on: bool) -> Tensor:
+        """What its spikes deliver, `[1, batch, *shape]`."""
+        numbers = shaped(self.numbers, current.ndim - 1)
+        given = {part.name: getattr(self.numbers, part.name).detach() for part in fields(self.numbers)}
+        with torch.no_grad():
+            sent = delivered(Site(**given | {"spike_value": 1.0}, neuron=self.neuron), current[0])
+        smooth = self.neuron.smooth(
+            (numbers.initial_potential + current[0] + numbers.extra_current) / numbers.threshold
+        )
+        return (numbers.spike_value * straight_through(sent, smooth)).unsqueeze(0)
 
 
 @dataclass(frozen=True, eq=False)
