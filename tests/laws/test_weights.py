@@ -157,6 +157,20 @@ def test_the_network_with_them_is_made_once_and_is_its_own() -> None:
     assert torch.equal(with_weights.on(NETWORK)(GIVEN), spiking(GIVEN))
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("kind", PLANS)
+def test_they_may_change_in_place(kind: str, dtype: torch.dtype) -> None:
+    plan, _ = moved(NETWORK, PLANS[kind](NETWORK, GIVEN))
+    plan = replace(plan, weights={name: weight.to(dtype) for name, weight in plan.weights.items()})
+    engine = engines.fastest(NETWORK, plan)
+    before = engine(NETWORK, plan, GIVEN).outputs
+    for weight in plan.weights.values():
+        weight.mul_(-0.5)
+    wanted = engine(NETWORK, replace(plan, weights=dict(plan.weights)), GIVEN).outputs
+    assert torch.equal(engine(NETWORK, plan, GIVEN).outputs, wanted)
+    assert not torch.equal(before, wanted)
+
+
 @pytest.mark.parametrize(
     ("name", "weight", "told"),
     [

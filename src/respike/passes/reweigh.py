@@ -10,8 +10,9 @@ from torch import Tensor
 
 from respike.ir import Conv, ConvTranspose, Linear, Network, Node
 
-_reweighed: WeakKeyDictionary[Network, tuple[Mapping[str, Tensor], Network]] = WeakKeyDictionary()
-"""For each network, the weights that it was given last, and the network with them; for that one, itself."""
+_reweighed: WeakKeyDictionary[Network, tuple[Mapping[str, Tensor], list[int], Network]] = WeakKeyDictionary()
+"""For each network, the weights that it was given last, how often each has changed in place until then, and the network
+with them; for that one, itself."""
 
 
 def reweighed(network: Network, weights: Mapping[str, Tensor]) -> Network:
@@ -26,8 +27,9 @@ def reweighed(network: Network, weights: Mapping[str, Tensor]) -> Network:
     """
     if not weights:
         return network
-    known, found = _reweighed.get(network, ({}, network))
-    if known is weights:
+    changes = [0 if weight.is_inference() else weight._version for weight in weights.values()]
+    known, then, found = _reweighed.get(network, ({}, [], network))
+    if known is weights and then == changes:
         return found
 
     def with_weight(node: Node) -> Node:
@@ -36,5 +38,5 @@ def reweighed(network: Network, weights: Mapping[str, Tensor]) -> Network:
         return replace(node, weight=weights[node.name].to(node.weight))
 
     found = replace(network, nodes=tuple(map(with_weight, network.nodes)))
-    _reweighed[network] = _reweighed[found] = weights, found
+    _reweighed[network] = _reweighed[found] = weights, changes, found
     return found

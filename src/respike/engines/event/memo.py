@@ -71,6 +71,7 @@ def memo_of(network: Network, plan: Plan) -> Memo:
 def _numbers(network: Network, plan: Plan) -> Iterator[Tensor]:
     for node in network.nodes:
         yield from tensors(node)
+    yield from plan.weights.values()
     sites = list(plan.sites.values())
     if isinstance(plan.readout, SpikeCount):
         sites.append(plan.readout.site)
