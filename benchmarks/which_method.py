@@ -259,7 +259,8 @@ _HEAD = """# Which method, at which cost
 
 Methods on the same networks and the same test images, from `benchmarks/which_method.json`, which
 `python benchmarks/which_method.py` measures and `--page` writes here. Calibrated on 256 training images. Outputs of
-rows that say *matched* were then matched on 10,000 in 1,000 rounds (`refine.match_outputs`). Of public-resnet20,
+rows that say *matched* were then matched on 10,000 in 1,000 rounds (`refine.match_outputs`). Where they say *weights
+moved*, the weights were moved, too, on 40,000 in 600 rounds: fine-tuning without labels. Of public-resnet20,
 `few_spikes`, `canonic_spikes` of 3 and 4 steps, and `max_norm` were measured on a GPU, whose sums in another order
 decide a few images otherwise.
 To have respike choose for a network of yours, see [recommend](../guides/recommend.md).
