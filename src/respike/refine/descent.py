@@ -31,7 +31,7 @@ _WARM = 0.1
 """The share of the rounds in which the rate rises."""
 _EVERYWHERE = (-math.inf, math.inf)
 """What neurons take whose digits were fitted, and not a function in some range: a larger unit is no error there."""
-_HEAVY = 0.3
+_OF_WEIGHTS = 0.3
 """The rate of weights, as a share of that of a population's numbers: there are many more of them."""
 _LONGEST = 1.0
 """The longest gradient: longer ones are shortened to it."""
@@ -59,9 +59,9 @@ def descend(plan: Plan, network: Network, images: Tensor, rounds: int, rate: flo
     }
     if not moving:
         raise InvalidPlan("match_outputs moves no fitted neurons, and this plan has no others: leave it out")
-    heavy = weights_of(plan.on(network)) if weights else {}
+    layers = weights_of(plan.on(network)) if weights else {}
     numbers = [number for one in moving.values() for number in one.numbers]
-    parameters = {1.0: numbers, _HEAVY: [one.moved for one in dict.fromkeys(heavy.values())]}
+    parameters = {1.0: numbers, _OF_WEIGHTS: [one.moved for one in dict.fromkeys(layers.values())]}
     descent = torch.optim.Adam([{"params": some, "share": share} for share, some in parameters.items()])
     for number, seen in zip(range(rounds), _mixed(given), strict=False):
         tell("matching outputs", number, rounds)
@@ -71,20 +71,20 @@ def descend(plan: Plan, network: Network, images: Tensor, rounds: int, rate: flo
         with torch.no_grad():
             wanted = network(seen)
         with torch.enable_grad():
-            found = outputs(network, plan, seen, moving, heavy)
+            found = outputs(network, plan, seen, moving, layers)
             found, wanted = functional.log_softmax(found, 1), functional.log_softmax(wanted, 1)
             descent.zero_grad()
             functional.kl_div(found, wanted, reduction="batchmean", log_target=True).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_([one for some in parameters.values() for one in some], _LONGEST)
         descent.step()
-    return _moved(plan, moving, heavy)
+    return _moved(plan, moving, layers)
 
 
-def _moved(plan: Plan, moving: Mapping[str, Moving], heavy: Mapping[str, MovingWeight]) -> Plan:
+def _moved(plan: Plan, moving: Mapping[str, Moving], layers: Mapping[str, MovingWeight]) -> Plan:
     """The plan with numbers and weights as they are now."""
     sites = {name: one.site() for name, one in moving.items()}
-    tensors = {one: one.now().detach().cpu() for one in dict.fromkeys(heavy.values())}
-    weights = {name: tensors[one] for name, one in heavy.items()}
+    tensors = {one: one.now().detach().cpu() for one in dict.fromkeys(layers.values())}
+    weights = {name: tensors[one] for name, one in layers.items()}
     return replace(plan, sites={**plan.sites, **sites}, weights={**plan.weights, **weights})
 
 
@@ -112,7 +112,7 @@ def outputs(
     plan: Plan,
     images: Tensor,
     moving: Mapping[str, Moving],
-    heavy: Mapping[str, MovingWeight] = MappingProxyType({}),
+    layers: Mapping[str, MovingWeight] = MappingProxyType({}),
 ) -> Tensor:
     """The outputs of the spiking network with the numbers as they are, which can be derived by them.
 
@@ -120,7 +120,7 @@ def outputs(
     one pass, in which each population delivers what its spikes have delivered in the mean over time.
     """
     numbers = {name: one.now() for name, one in moving.items()}
-    weights = {name: one.now() for name, one in heavy.items()}
+    weights = {name: one.now() for name, one in layers.items()}
 
     def filled(node: Node) -> Node:
         return replace(node, weight=weights[node.name]) if isinstance(node, Weighted) and weights else node
@@ -133,7 +133,7 @@ def outputs(
 
         return Forward(network, plan, images, filled, window).outputs()
     with torch.no_grad():
-        now = _moved(plan, moving, heavy)
+        now = _moved(plan, moving, layers)
         record = fastest(network, now)(network, now, images)
         counts = dict(record.spike_counts)
         if after := plan.readout.after:
