@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -155,6 +157,14 @@ def test_the_network_with_them_is_made_once_and_is_its_own() -> None:
     other, _ = moved(NETWORK, PLANS["in time"](NETWORK, GIVEN), seed=1)
     assert not torch.equal(other.on(NETWORK)(GIVEN), spiking(GIVEN))
     assert torch.equal(with_weights.on(NETWORK)(GIVEN), spiking(GIVEN))
+
+
+def test_a_network_that_nobody_uses_any_more_goes() -> None:
+    first, second = (moved(NETWORK, PLANS["in time"](NETWORK, GIVEN), seed)[0] for seed in (0, 1))
+    seen = weakref.ref(first.on(NETWORK))
+    second.on(NETWORK)
+    gc.collect()
+    assert seen() is None
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from respike.ir import Conv, ConvTranspose, Linear, Network, Node
 
-_reweighed: WeakKeyDictionary[Network, tuple[Mapping[str, Tensor], list[int], Network]] = WeakKeyDictionary()
+_reweighed: WeakKeyDictionary[Network, tuple[Mapping[str, Tensor], list[int], Network | None]] = WeakKeyDictionary()
 """For each network, the weights that it was given last, how often each has changed in place until then, and the network
-with them; for that one, itself."""
+with them; None for that network itself, which would keep itself alive."""
 
 
 def reweighed(network: Network, weights: Mapping[str, Tensor]) -> Network:
@@ -28,9 +28,9 @@ def reweighed(network: Network, weights: Mapping[str, Tensor]) -> Network:
     if not weights:
         return network
     changes = [0 if weight.is_inference() else weight._version for weight in weights.values()]
-    known, then, found = _reweighed.get(network, ({}, [], network))
+    known, then, made = _reweighed.get(network, ({}, [], None))
     if known is weights and then == changes:
-        return found
+        return made or network
 
     def with_weight(node: Node) -> Node:
         if node.name not in weights or not isinstance(node, Linear | Conv | ConvTranspose):
@@ -38,5 +38,6 @@ def reweighed(network: Network, weights: Mapping[str, Tensor]) -> Network:
         return replace(node, weight=weights[node.name].to(node.weight))
 
     found = replace(network, nodes=tuple(map(with_weight, network.nodes)))
-    _reweighed[network] = _reweighed[found] = weights, changes, found
+    _reweighed[network] = weights, changes, found
+    _reweighed[found] = weights, changes, None
     return found
