@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from networks import images, networks, perceptrons, with_levels
 from respike import SpikingNetwork, measure, methods
 from respike.ir import Activation, Input, Linear, Network, ReLU, SiLU
-from respike.measure.rounded import rounded_outputs
+from respike.measure.rounded import outputs_and_rounded
 from respike.plan import Plan, Site
 from respike.schedule import Steady
 
@@ -23,7 +23,7 @@ LAYERED = st.one_of(networks(), perceptrons())
 def test_few_spikes_in_one_pass_are_the_baseline(network: Network, steps: int, per_channel: bool) -> None:
     batch = images(network, 8)
     plan = methods.few_spikes(network, batch, steps=steps, per_channel=per_channel, correct_bias=False)
-    torch.testing.assert_close(rounded_outputs(network, plan, batch), SpikingNetwork(network, plan)(batch))
+    torch.testing.assert_close(outputs_and_rounded(network, plan, batch)[1], SpikingNetwork(network, plan)(batch))
 
 
 @pytest.mark.filterwarnings("ignore::respike.errors.DeadLayerWarning")
@@ -32,7 +32,17 @@ def test_few_spikes_in_one_pass_are_the_baseline(network: Network, steps: int, p
 def test_neurons_of_the_identity_round_in_both_directions(network: Network, steps: int) -> None:
     batch = images(network, 8) - 0.5
     plan = methods.every_edge(network, batch, steps=steps, correct_bias=False)
-    torch.testing.assert_close(rounded_outputs(plan.on(network), plan, batch), SpikingNetwork(network, plan)(batch))
+    _, rounded = outputs_and_rounded(plan.on(network), plan, batch)
+    torch.testing.assert_close(rounded, SpikingNetwork(network, plan)(batch))
+
+
+@settings(max_examples=15, deadline=None)
+@given(network=LAYERED, steps=st.integers(1, 6))
+def test_beside_them_stand_the_outputs_of_the_network(network: Network, steps: int) -> None:
+    """Bit for bit, and what is rounded has changed nothing of them."""
+    batch = images(network, 8)
+    plan = Plan({node.name: Site(1.0) for node in network.activations}, Steady(steps))
+    assert torch.equal(outputs_and_rounded(network, plan, batch)[0], network(batch))
 
 
 @settings(max_examples=15, deadline=None)
@@ -41,7 +51,7 @@ def test_levels_that_a_network_has_are_its_own(network: Network, levels: int, si
     network = with_levels(network, levels)
     plan = methods.quantised(network, signed=signed)
     batch = images(network, 8)
-    torch.testing.assert_close(rounded_outputs(network, plan, batch), network(batch))
+    torch.testing.assert_close(outputs_and_rounded(network, plan, batch)[1], network(batch))
 
 
 def test_in_steps_it_rounds_to_the_nearest_and_saturates() -> None:
@@ -49,7 +59,7 @@ def test_in_steps_it_rounds_to_the_nearest_and_saturates() -> None:
     network = Network((*nodes, Linear("out", ("relu",), torch.ones(1, 1))), ("out",))
     plan = Plan({"relu": Site(2.0)}, Steady(4))  # 0, 0.5, 1, 1.5 and 2
     batch = torch.tensor([[-1.0], [0.2], [0.3], [1.3], [7.0]])
-    found = rounded_outputs(network, plan, batch)
+    found = outputs_and_rounded(network, plan, batch)[1]
     assert found is not None
     assert found.flatten().tolist() == [0.0, 0.0, 0.5, 1.5, 2.0]
 
@@ -77,5 +87,5 @@ def test_fitted_neurons_have_no_even_levels() -> None:
     network = Network((*nodes, Linear("out", ("act",), torch.eye(2))), ("out",))
     batch = torch.rand(20, 2)
     plan = methods.few_spikes(network, batch, steps=4)
-    assert rounded_outputs(network, plan, batch) is None
+    assert outputs_and_rounded(network, plan, batch)[1] is None
     assert measure(SpikingNetwork(network, plan), batch).rounded_accuracy is None

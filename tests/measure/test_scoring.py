@@ -15,7 +15,7 @@ import respike
 from networks import images, networks
 from respike import Score, SpikingNetwork, metrics, score, simulate
 from respike.errors import InvalidData, InvalidOption
-from respike.measure.rounded import rounded_outputs
+from respike.measure.rounded import outputs_and_rounded
 from respike.methods import few_spikes, max_norm
 from respike.metrics import BitsPerSymbol, CosineSimilarity, MeanIoU, MeanSquaredError, Metric, PixelAccuracy, RSquared
 from respike.plan import Plan, Site
@@ -184,7 +184,7 @@ def test_a_score_is_the_metric_of_the_outputs_of_one_simulation(network: respike
     steps = torch.arange(1, 7).reshape(-1, 1, 1)
     assert scored.values == pytest.approx(((over_time / steps - targets) ** 2).mean((1, 2)).tolist())
     assert scored.network_value == pytest.approx(float(((outputs - targets) ** 2).mean()))
-    rounded = rounded_outputs(network, spiking.plan, batch)
+    rounded = outputs_and_rounded(network, spiking.plan, batch)[1]
     assert rounded is not None
     assert scored.rounded_value == pytest.approx(float(((rounded - targets) ** 2).mean()))
     assert (scored.labelled, scored.images, list(scored.times)) == (True, 70, [1, 2, 3, 4, 5, 6])

@@ -17,7 +17,7 @@ from respike.measure.fingerprint import run_of
 from respike.measure.kept import Kept
 from respike.measure.memory import check_memory
 from respike.measure.report import Report, report
-from respike.measure.rounded import rounded_outputs
+from respike.measure.rounded import outputs_and_rounded
 from respike.measure.tally import Tally, tally
 from respike.measure.work import check_computes
 from respike.measure.workers import ALONE, Workers
@@ -102,11 +102,10 @@ def measure(
     def simulated(batch: Batch) -> Tally:
         probe = Probe(spike_counts=False, fan_out=fan_out)
         still = spiking.plan.still(batch.images)
-        outputs = spiking.network(still)
+        outputs, rounded = outputs_and_rounded(spiking.network, spiking.plan, still)
         if not bool(torch.isfinite(outputs).all()):
             raise InvalidNetwork(f"the network itself gives NaN or infinite outputs before image {batch.stop}")
         record = simulate(spiking, batch.images, probe, engine=engine, first_image=batch.first_image)
-        rounded = rounded_outputs(spiking.network, spiking.plan, still)
         return tally(outputs, record, batch.labels, spiking.plan, rule, rounded)
 
     started = time.perf_counter()

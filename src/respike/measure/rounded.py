@@ -15,8 +15,8 @@ from respike.plan import Plan, Site
 
 
 @torch.no_grad()
-def rounded_outputs(network: Network, plan: Plan, images: Tensor) -> Tensor | None:
-    """The outputs of the network whose activations are rounded to the nearest of what its spiking neurons can deliver.
+def outputs_and_rounded(network: Network, plan: Plan, images: Tensor) -> tuple[Tensor, Tensor | None]:
+    """The outputs of the network, and with activations rounded to what its spiking neurons deliver.
 
         q(a) = u · clip(floor(a / u + 1/2), 0, L), and from -L where the neurons stand for the identity
 
@@ -24,23 +24,25 @@ def rounded_outputs(network: Network, plan: Plan, images: Tensor) -> Tensor | No
     with a window `u = value` and their largest value. Weights and all else stay in floating point. This is a plain
     quantised network of the same bits: what a conversion loses beyond it, it loses by spiking.
 
+    What lies in front of all activations is computed once for both.
+
     Args:
         network: the network.
         plan: its conversion.
         images: `[batch, *shape]`.
 
     Returns:
-        The outputs of the first output, `[batch, classes]`; None where no population has evenly spaced levels (neurons
-        fitted to other functions).
+        The first output of both, `[batch, classes]`; None in the place of the second where no population has evenly
+        spaced levels (neurons fitted to other functions).
     """
     if all(site.neuron.domain is not None for site in plan.sites.values()):
-        return None
-    entry = network.check_inputs((images,))
+        return network(images), None
+    entry = {name: (given, given) for name, given in network.check_inputs((images,)).items()}
 
-    def value(node: Node, inputs: list[Tensor]) -> Tensor:
+    def rounded(node: Node, inputs: list[Tensor]) -> Tensor | None:
         site = plan.sites.get(node.name)
         if not isinstance(node, Activation) or site is None or site.neuron.domain is not None:
-            return evaluate(node, inputs)
+            return None
         unit, levels = _levels(plan, site, inputs[0])
         lowest = -levels if isinstance(site.neuron.computes, Identity) else 0.0
         given = inputs[0] if node.function == ReLU() else apply_activation(node, inputs[0])
@@ -48,8 +50,17 @@ def rounded_outputs(network: Network, plan: Plan, images: Tensor) -> Tensor | No
             return _delivered(unit.squeeze(0), int(levels), given)
         return (given / unit).add_(0.5).floor_().clamp_(lowest, levels).mul_(unit)
 
-    values = {node.name: result for node, result in walk(network.nodes, value, entry) if node.name in network.outputs}
-    return values[network.outputs[0]]
+    def value(node: Node, inputs: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        plain, others = [own for own, _ in inputs], [other for _, other in inputs]
+        own, other = evaluate(node, plain), rounded(node, others)
+        if other is None:
+            alike = all(one is another for one, another in inputs)
+            other = own if alike else evaluate(node, others)
+        return own, other
+
+    name = network.outputs[0]
+    (found,) = (both for node, both in walk(network.nodes, value, entry) if node.name == name)
+    return found
 
 
 def _delivered(unit: Tensor, levels: int, values: Tensor) -> Tensor:

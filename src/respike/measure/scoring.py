@@ -19,7 +19,7 @@ from respike.engines import Engine, check_engine, fastest
 from respike.errors import InvalidData, InvalidFile, InvalidNetwork, InvalidOption
 from respike.measure.batches import Batch, Labelled, batches, size
 from respike.measure.memory import check_memory
-from respike.measure.rounded import rounded_outputs
+from respike.measure.rounded import outputs_and_rounded
 from respike.measure.tally import Tally, decode, spent
 from respike.measure.work import check_computes, worked
 from respike.progress import Progress, shown, silent
@@ -218,7 +218,7 @@ def score(
 
     def simulated(batch: Batch) -> Tally:
         still = plan.still(batch.images)
-        outputs = network(still)
+        outputs, rounded = outputs_and_rounded(network, plan, still)
         if not bool(torch.isfinite(outputs).all()):
             raise InvalidNetwork(f"the network itself gives NaN or infinite outputs before image {batch.stop}")
         record = simulate(
@@ -231,7 +231,7 @@ def score(
         outputs = outputs.cpu()
         targets = metric.own(outputs) if batch.labels is None else batch.labels.cpu()
         over_time = decode(record.outputs_over_time.cpu(), plan)
-        sums.add(targets, outputs, over_time, rounded_outputs(network, plan, still))
+        sums.add(targets, outputs, over_time, rounded)
         return Tally({"images": torch.tensor(len(batch.images)), **spent(record)})
 
     def check(targets: Tensor, images: int) -> None:

@@ -96,21 +96,21 @@ def tally(
     """
     outputs, over_time = outputs.cpu(), record.outputs_over_time.cpu()
     labels = outputs.argmax(-1) if given is None else given
-    decided = over_time[-1].argmax(-1)
+    decided = over_time.argmax(-1)
     error = (over_time[-1] / plan.output_decoding - outputs).double().square().sum()
     counts = {
         "images": torch.tensor(len(labels)),
         "labelled": torch.tensor(0 if given is None else len(labels)),
-        "network right": _right(outputs, labels, 1),
-        "network right5": _right(outputs, labels, 5),
-        "right": _right(over_time, labels, 1),
-        "right5": _right(over_time, labels, 5),
-        "agreeing": (decided == outputs.argmax(-1)).sum(),
+        "network right": (outputs.argmax(-1) == labels).sum(-1),
+        "network right5": _among(outputs, labels, 5),
+        "right": (decided == labels).sum(-1),
+        "right5": _among(over_time, labels, 5),
+        "agreeing": (decided[-1] == outputs.argmax(-1)).sum(),
         "margin": (margins(outputs, decode(over_time, plan)) * MARGIN_UNITS).round().sum(-1).to(torch.int64),
     }
     counts |= spent(record)
     if rounded is not None:
-        counts["rounded right"] = _right(rounded.cpu(), labels, 1)
+        counts["rounded right"] = (rounded.cpu().argmax(-1) == labels).sum(-1)
     if exiting is not None:
         counts |= _exits(over_time, labels, exiting(over_time))
     return Tally(counts, torch.stack((error, outputs.double().square().sum())).unsqueeze(0))
@@ -164,9 +164,12 @@ def _exits(over_time: Tensor, labels: Tensor, at: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _right(outputs: Tensor, labels: Tensor, k: int) -> Tensor:
-    """How many of the batch have their label among the k largest outputs; `[steps]` where outputs have steps."""
-    if k == 1:
-        return (outputs.argmax(-1) == labels).sum(-1)
-    best = outputs.topk(min(k, outputs.shape[-1]), dim=-1).indices
-    return (best == labels.unsqueeze(-1)).any(-1).sum(-1)
+def _among(outputs: Tensor, labels: Tensor, k: int) -> Tensor:
+    """How many of the batch have their label among the k largest outputs; `[steps]` where outputs have steps.
+
+    Of equal ones the first are the largest, as `argmax` takes them.
+    """
+    labels = labels.unsqueeze(-1)
+    own = outputs.gather(-1, labels.expand(*outputs.shape[:-1], 1))
+    behind = (outputs < own) | ((outputs == own) & (torch.arange(outputs.shape[-1]) >= labels))
+    return (outputs.shape[-1] - behind.sum(-1) < k).sum(-1)
