@@ -6,6 +6,7 @@ import os
 import warnings
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from respike import archive
@@ -59,8 +60,9 @@ class SpikingNetwork(Summarised):
 
         `readout / (input steps · gain of the coding)`: the mean current that the last layer has received per step.
         """
-        recording = fastest(self.network, self.plan)(self.network, self.plan, images, Probe(spike_counts=False))
-        return recording.outputs / self.decoding
+        with torch.no_grad():
+            recording = fastest(self.network, self.plan)(self.network, self.plan, images, Probe(spike_counts=False))
+            return recording.outputs / self.decoding
 
     @property
     def decoding(self) -> float:

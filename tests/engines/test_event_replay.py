@@ -1,4 +1,4 @@
-"""Small batches are repeated by a script from the third run on: never may anyone see a difference."""
+"""Runs that take little memory are repeated by a script from the third on: never may anyone see a difference."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from respike.schedule import InputThenDrain
 if not COMPILED:
     pytest.skip("the event engine was not compiled", allow_module_level=True)
 
+from respike.engines.event import engine
 from respike.engines.event.memo import memo_of
-from respike.engines.event.replay import FEW_IMAGES, Script
+from respike.engines.event.replay import MOST_SCRIPTS, Script
+from respike.errors import InvalidData
 
 NEURONS = (IntegrateFire(), SignedIntegrateFire(), Burst(3), MultiThreshold(4))
 
@@ -94,10 +96,49 @@ def test_weights_that_change_in_place_are_seen() -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("count", [FEW_IMAGES, FEW_IMAGES + 1])
-def test_large_batches_are_not_repeated(count: int) -> None:
+def test_other_images_are_checked_and_taken_as_they_are() -> None:
+    """The script has images of its own: others may be of another type, lie otherwise in memory, or be wrong."""
     network = network_of(3)
     plan, probe = setting(network, IntegrateFire())
+    shown = images(network, 4)
     for _ in range(3):
-        engines.event(network, plan, images(network, count), probe)
-    assert len(scripts(network, plan)) == (count <= FEW_IMAGES)
+        engines.event(network, plan, shown, probe)
+    assert len(scripts(network, plan)) == 1
+    anew = Plan(plan.sites, plan.schedule)
+    flipped = shown.flip(0)
+    others = [flipped, flipped.float(), shown[:1].expand(4, -1, -1, -1), flipped.transpose(2, 3), flipped[:, :, :, :]]
+    others += [flipped.to(memory_format=torch.channels_last), flipped.clone().requires_grad_().detach(), shown]
+    for other in others:
+        assert same(engines.event(network, anew, other, probe), engines.event(network, plan, other, probe))
+    for wrong in (torch.nan, torch.inf):
+        bad = shown.clone()
+        bad[2, 1, 0, 3] = wrong
+        with pytest.raises(InvalidData, match="first in image 2 of"):
+            engines.event(network, plan, bad, probe)
+    for shape in ((4, 6, 6), (4, 2, 6, 5), (0, 2, 6, 6)):
+        with pytest.raises(InvalidData):
+            engines.event(network, plan, shown.new_zeros(shape), probe)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("more", [0, 1])
+def test_runs_that_take_much_memory_are_not_repeated(more: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = network_of(3)
+    plan, probe = setting(network, IntegrateFire())
+    monkeypatch.setattr(engine, "MOST_ROOM", 9 * engine._bytes_of_all(network))
+    for _ in range(3):
+        engines.event(network, plan, images(network, 9 + more), probe)
+    assert len(scripts(network, plan)) == 1 - more
+
+
+@torch.no_grad()
+def test_few_scripts_are_kept() -> None:
+    """Those that were made last; what has none is run as before, and gets one again."""
+    network = network_of(3)
+    plan, probe = setting(network, IntegrateFire())
+    for count in [*range(1, MOST_SCRIPTS + 3), 1]:
+        shown = images(network, count)
+        runs = [engines.event(network, plan, shown, probe) for _ in range(3)]
+        assert same(runs[0], runs[1])
+        assert same(runs[0], runs[2])
+        assert len(scripts(network, plan)) == min(count, MOST_SCRIPTS) or count == 1

@@ -60,7 +60,7 @@ def event(
         images: `[batch, *shape]`.
         probe: what to keep; spike counts and outputs unless given.
         first_image: the number of the batch's first image in its data set, on which random codings depend.
-        memory: bounds the bytes of what is computed at one time; it changes the speed, never the result.
+        memory: bounds the bytes of what a thread computes at one time; it changes the speed, never the result.
     """
     if isinstance(plan.schedule, Layerwise):
         return few_spikes(network, plan, images, probe, first_image=first_image)

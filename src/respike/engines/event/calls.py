@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any, Protocol
+from contextvars import ContextVar, copy_context
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils.dlpack import to_dlpack  # type: ignore[attr-defined]  # public, but not listed
 
 from respike.engines.event import _native
+
+T = TypeVar("T")
 
 
 class Watcher(Protocol):
@@ -43,6 +48,9 @@ def kernels_alone() -> Iterator[None]:
     threads are slower than one.
     """
     given = torch.get_num_threads()
+    if given == 1:
+        yield
+        return
     token = _threads.set(threads())
     torch.set_num_threads(1)
     try:
@@ -61,6 +69,51 @@ def all_threads() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(given)
+
+
+def shared(run: Callable[[int, int], T], items: int, workers: int) -> list[T]:
+    """What `run(item, worker)` gives for each item, by threads of Python that share the kernels' threads.
+
+    To be called within `kernels_alone`. Kernels and operators of PyTorch do not hold Python's lock, so they run side by
+    side. An item that no other thread has begun is done by this one, so that threads that get no processor delay
+    nothing.
+    """
+    if workers == 1:
+        return [run(item, 0) for item in range(items)]
+    results: dict[int, T] = {}
+    left = iter(range(items))
+    each = max(1, threads() // workers)
+    modes = (torch.is_inference_mode_enabled(), torch.is_grad_enabled())
+
+    def work(worker: int) -> None:
+        token = _threads.set(each)
+        try:
+            with torch.inference_mode(modes[0]), torch.set_grad_enabled(modes[1]):
+                torch.set_num_threads(1)  # of this thread
+                for item in left:
+                    results[item] = run(item, worker)
+        finally:
+            _threads.reset(token)
+
+    started = [_others().submit(copy_context().run, work, worker) for worker in range(1, workers)]
+    try:
+        work(0)
+    finally:
+        begun = [other for other in started if not other.cancel()]
+        wait(begun)
+    for other in begun:
+        other.result()
+    return [results[item] for item in range(items)]
+
+
+@functools.cache
+def _others() -> ThreadPoolExecutor:
+    """Threads that sleep until there is work; a fork has none of them, and makes its own."""
+    return ThreadPoolExecutor(max_workers=os.cpu_count(), thread_name_prefix="respike")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_others.cache_clear)
 
 
 def lent(tensor: Tensor) -> Any:

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from respike.coding import Bernoulli, ConstantCurrent, IntegrateEncoder
-from respike.engines.event.calls import all_threads, encode, kernels_alone, lent, threads
+from respike.engines.event.calls import all_threads, encode, kernels_alone, lent, shared, threads
 from respike.engines.event.kinds import kind_of
 from respike.engines.event.maps import through
 from respike.engines.event.memo import Memo, memo_of
 from respike.engines.event.packing import dense
 from respike.engines.event.population import Population
 from respike.engines.event.record import EventRecorder, joined
-from respike.engines.event.replay import repeated
+from respike.engines.event.replay import MOST_ROOM, known, repeated
 from respike.engines.event.values import LONGEST, Events, Layout, Part, Value
 from respike.engines.walk import Evaluated, Pool, Walk
 from respike.ir import Activation, AdaptiveMaxPool, Affine, Analog, Input, MaxPool, Network, Node, Pooling
@@ -21,34 +21,42 @@ from respike.plan import Plan, Site, SpikeCount
 from respike.record import INPUT, Probe, Recording
 from respike.schedule import Phase
 
+SHARED_IMAGES = 16
+"""Images of a thread at least, where each runs through the whole network with its own. For fewer, convolutions and
+matrices of PyTorch may differ in the last bits."""
+
 
 def run(network: Network, plan: Plan, images: Tensor, probe: Probe, first_image: int, memory: int) -> Recording:
     """Runs a plan on a batch, in tiles of images and chunks of at most 64 steps that take at most `memory` bytes."""
-    with kernels_alone():
-        return _run(network, plan, images, probe, first_image, memory)
-
-
-def _run(network: Network, plan: Plan, images: Tensor, probe: Probe, first_image: int, memory: int) -> Recording:
-    given = plan.inputs(network, images)
     memo = memo_of(network, plan)
+    with kernels_alone():
+        again = known(images, memo, probe, (memory, 0))
+        return _run(network, plan, images, probe, first_image, memory, memo) if again is None else again
+
+
+def _run(
+    network: Network, plan: Plan, images: Tensor, probe: Probe, first_image: int, memory: int, memo: Memo
+) -> Recording:
+    given = plan.inputs(network, images)
+    repeatable = memo.once("repeatable", lambda: _repeatable(plan))
+    workers = max(1, min(threads(), len(given) // SHARED_IMAGES)) if repeatable else 1
     step = memo.once("bytes", lambda: _bytes_per_step(network))
     longest = min(LONGEST, max(phase.steps for phase in plan.schedule.phases), max(1, memory // step))
-    tiles = -(-len(given) // max(1, memory // (step * longest)))
-    records = []
-    for number in range(max(1, tiles)):
-        start, stop = (len(given) * edge // max(1, tiles) for edge in (number, number + 1))
+    tiles = max(workers, -(-len(given) // max(1, memory // (step * longest))))
+    few = memo.once("few", lambda: MOST_ROOM // _bytes_of_all(network)) if repeatable else 0
 
-        def simulate(images: Tensor, first: int = first_image + start) -> Recording:
-            tile = _Tile(network, plan, images, EventRecorder(probe, given.dtype), first, memo)
+    def tile(number: int, worker: int) -> Recording:
+        start, stop = (len(given) * edge // tiles for edge in (number, number + 1))
+
+        def simulate(images: Tensor) -> Recording:
+            tile = _Tile(network, plan, images, EventRecorder(probe, given.dtype), first_image + start, memo)
             tile.run(longest)
             return tile.recorder.finish()
 
         images = given[start:stop]
-        if memo.once("repeatable", lambda: _repeatable(plan)):
-            records.append(repeated(simulate, images, memo, probe, longest))
-        else:
-            records.append(simulate(images))
-    return joined(records)
+        return repeated(simulate, images, memo, probe, (memory, worker)) if len(images) <= few else simulate(images)
+
+    return joined(shared(tile, tiles, workers))
 
 
 class _Tile(Walk[Value]):
@@ -165,3 +173,8 @@ def _bytes_per_step(network: Network) -> int:
         network.neurons(node.name) + sum(network.neurons(name) for name in node.inputs) for node in network.nodes
     )
     return max(1, largest * network.dtype.itemsize)
+
+
+def _bytes_of_all(network: Network) -> int:
+    """Bytes of what a run keeps of one image until it ends, where nothing is freed: words and potentials."""
+    return max(1, sum(network.neurons(node.name) for node in network.nodes) * (8 + network.dtype.itemsize))

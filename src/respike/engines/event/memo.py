@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -20,13 +21,24 @@ class Once:
 
     def __init__(self) -> None:
         self._known: dict[object, Any] = {}
+        self._making = threading.RLock()
 
     def once(self, key: object, make: Callable[[], T]) -> T:
-        """What `make` gave when it was first asked for."""
+        """What `make` gave when it was first asked for; threads wait for the one that makes it."""
         if key not in self._known:
-            self._known[key] = make()
+            with self._making:
+                if key not in self._known:
+                    self._known[key] = make()
         known: T = self._known[key]
         return known
+
+    def kept(self, key: object) -> object:
+        """What is kept under a key; None where nothing is."""
+        return self._known.get(key)
+
+    def drop(self, key: object) -> None:
+        """Forgets what is kept under a key."""
+        self._known.pop(key, None)
 
     def keep(self, key: object, value: object) -> None:
         """Puts something in the place of what was kept under a key."""

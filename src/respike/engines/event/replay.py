@@ -1,4 +1,4 @@
-"""A run repeated for other images of the same number, without the walk: for small batches the walk costs most.
+"""A run repeated for other images of the same number, without the walk, which in small runs costs most.
 
 The second run for a plan, a probe and a number of images is **watched**: each operation on tensors (torch's own, as
 `TorchDispatchMode` shows them, and the kernels) is written down with its arguments. What depends neither on the images
@@ -10,6 +10,7 @@ repeats the question, and gives up where the answer is another one: the walk the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -27,30 +28,58 @@ from respike.engines.event.calls import threads, watcher
 from respike.engines.event.memo import Memo
 from respike.record import Probe, Recording
 
-FEW_IMAGES = 8
-"""Batches of so many images at most are repeated: in larger ones the walk costs little."""
+IMAGES = 0
+"""The slot of the images."""
 LONGEST_SCRIPT = 1000
 """Operations of a script at most."""
 MOST_ROOM = 2**26
-"""Bytes of memory that a script keeps from run to run at most."""
+"""Bytes of memory that a script keeps from run to run at most. Larger runs are not repeated: the walk costs little."""
+
+MOST_SCRIPTS = 8
+"""Scripts of a plan at most, for batches and probes of different kinds: the oldest goes."""
 
 _VIEW = torch.ops.aten.as_strided.default
-_ROOM = torch.ops.aten.empty.memory_format
+_CLONE = torch.ops.aten.clone.default
+_LIKE = torch.ops.aten.new_empty.default
+_ROOMS = (torch.ops.aten.empty.memory_format, _LIKE)
+_QUICK: dict[Callable[..., Any], Callable[..., Any]] = {
+    _VIEW: Tensor.as_strided,
+    _CLONE: Tensor.clone,
+    _LIKE: Tensor.new_empty,
+    torch.ops.aten.cumsum.default: Tensor.cumsum,
+    torch.ops.aten.empty.memory_format: torch.empty,
+}
+"""Functions that call the same operators in a fraction of the time."""
 
 
-def repeated(run: Callable[[Tensor], Recording], images: Tensor, memo: Memo, probe: Probe, longest: int) -> Recording:
+def known(images: Tensor, memo: Memo, probe: Probe, kind: object) -> Recording | None:
+    """The recording of a batch by a script, where there is one for such batches.
+
+    Args:
+        images: as they are given, unchecked.
+        memo: of the plan.
+        probe: what is kept.
+        kind: as `repeated` was told.
+    """
+    if type(images) is not Tensor or images.layout is not torch.strided or torch.is_grad_enabled():
+        return None
+    script = memo.kept(_key(images, probe, kind))
+    return script(images) if isinstance(script, Script) else None
+
+
+def repeated(run: Callable[[Tensor], Recording], images: Tensor, memo: Memo, probe: Probe, kind: object) -> Recording:
     """What `run` gives for the images, repeated by a script where there is one.
 
     Args:
         run: the walk over one tile of images.
-        images: checked.
+        images: checked; a run on them takes less memory than `MOST_ROOM`.
         memo: of the plan, whose coding is a constant current and whose neurons all have kernels.
         probe: what is kept.
-        longest: steps of a chunk.
+        kind: on what else the operations of a run depend.
     """
-    if len(images) > FEW_IMAGES or torch.is_grad_enabled() or any(map(Tensor.is_inference, probe.fan_out.values())):
+    if torch.is_grad_enabled() or any(map(Tensor.is_inference, probe.fan_out.values())):
         return run(images)
-    key = ("script", tuple(images.shape), images.stride(), longest, threads(), *_asked(probe))
+    key = _key(images, probe, kind)
     script = memo.once(key, lambda: _Pending(0))
     if isinstance(script, Script):
         record = script(images)
@@ -62,6 +91,11 @@ def repeated(run: Callable[[Tensor], Recording], images: Tensor, memo: Memo, pro
         return run(images)
     record, found = _watched(run, images, tuple(probe.fan_out.values()))
     memo.keep(key, found or _Pending(2))
+    if found:
+        made = memo.once("scripts", list[object])
+        made.append(key)
+        if len(made) > MOST_SCRIPTS:
+            memo.drop(made.pop(0))
     return record
 
 
@@ -72,10 +106,11 @@ class _Pending:
     runs: int
 
 
-def _asked(probe: Probe) -> tuple[object, ...]:
-    """What two probes that ask for the same have in common. The tensors are kept by the script that reads them."""
+def _key(images: Tensor, probe: Probe, kind: object) -> tuple[object, ...]:
+    """What runs that are alike have in common. The tensors of the probe are kept by the script that reads them."""
     fan_out = tuple((name, id(tensor), tensor._version) for name, tensor in probe.fan_out.items())
-    return probe.spike_counts, tuple(probe.spikes), tuple(probe.potentials), fan_out
+    asked = (probe.spike_counts, tuple(probe.spikes), tuple(probe.potentials), fan_out)
+    return ("script", images.shape, images.stride(), images.dtype, images.device, threads(), kind, *asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +148,15 @@ class Script:
     """The operations of a run that depend on its images.
 
     Args:
+        place: where the images are copied to: operations read them there.
         operations: in their order.
-        slots: how many there are; the first are the images.
+        slots: how many there are.
         shared: slots of what readers of spikes share, made anew for each run.
         record: what was kept, tensors being slots or constants.
         asked: tensors whose identity names the script: they must live as long as it does.
     """
 
+    place: Tensor
     operations: tuple[_Operation, ...]
     slots: int
     shared: tuple[int, ...]
@@ -134,14 +171,16 @@ class Script:
     def __call__(self, images: Tensor) -> Recording | None:
         """The recording for other images.
 
-        None where something depends on values that are too different, or another thread is at it: they would share
-        memory.
+        None where something depends on values that are too different, or values are not finite, or another thread is
+        at it: they would share memory.
         """
         if not self._running.acquire(blocking=False):
             return None
         try:
+            self.place.copy_(images)
+            if not math.isfinite(self.place.sum()):  # or finite, and their sum too large
+                return None
             values: list[Any] = [None] * self.slots
-            values[0] = images
             for slot in self.shared:
                 values[slot] = _native.Shared()
             for call in self._calls:
@@ -157,7 +196,7 @@ class _Call:
 
     def __init__(self, operation: _Operation) -> None:
         self._operation = operation
-        self._function = operation.function
+        self._function = _QUICK.get(operation.function, operation.function)
         self._options = operation.options
         fill = _lending if operation.kernel else _filling
         self._arguments = list(operation.arguments)
@@ -244,11 +283,14 @@ def _returned(kept: Any, values: list[Any]) -> Any:
 def _watched(
     run: Callable[[Tensor], Recording], images: Tensor, asked: tuple[Tensor, ...]
 ) -> tuple[Recording, Script | None]:
-    watching = _Watching(images)
+    with torch.inference_mode(mode=False):  # so that others may write to it
+        place = torch.empty_like(images)
+    place.copy_(images)
+    watching = _Watching(place)
     token = watcher.set(watching)
     try:
         with watching:
-            record = run(images)
+            record = run(place)
     finally:
         watcher.reset(token)
     return record, watching.script(record, asked)
@@ -297,7 +339,7 @@ class _Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def script(self, record: Recording, asked: tuple[Tensor, ...]) -> Script | None:
         """What is to be repeated; None where it cannot be."""
         changing = {_place(tensor) for seen in self.seen for tensor in seen.written}
-        slots: dict[int, int] = {id(self.images): 0}  # by the identity of a tensor, or of what readers share
+        slots: dict[int, int] = {id(self.images): IMAGES}  # by the identity of a tensor, or of what readers share
         numbers, shared = count(1), []
         operations: list[tuple[_Operation, bool]] = []
 
@@ -321,8 +363,6 @@ class _Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if root is tensor:
                 return None
             at = [] if root.storage_offset() == tensor.storage_offset() else [tensor.storage_offset()]
-            if at and root is self.images:
-                raise _Unseen
             if not at and root.shape == tensor.shape and root.stride() == tensor.stride():
                 slots[id(tensor)] = slots[id(root)]
             else:
@@ -354,9 +394,11 @@ class _Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]
             found = {each.name: _fielded(getattr(record, each.name), slotted) for each in fields(record)}
         except _Unseen:
             return None
-        if len(operations) > LONGEST_SCRIPT:
+        kept = _kept(operations, found)
+        if len(operations) > LONGEST_SCRIPT or IMAGES in kept:
             return None
-        return Script(_with_room(_freed(operations, found), found), next(numbers), tuple(shared), found, asked)
+        ready = _with_room(_freed(operations, found), kept, self.images)
+        return Script(self.images, ready, next(numbers), tuple(shared), found, asked)
 
 
 class _Unseen(Exception):
@@ -380,31 +422,39 @@ def _freed(operations: Sequence[tuple[_Operation, bool]], record: dict[str, Any]
     return tuple(reversed(freed))
 
 
-def _with_room(operations: Sequence[_Operation], record: dict[str, Any]) -> tuple[_Operation, ...]:
-    """Memory for what nobody keeps is made once, and with it the views of it."""
+def _kept(operations: Sequence[tuple[_Operation, bool]], record: dict[str, Any]) -> set[int]:
+    """The slots of what a recording holds, and of what that is a view of."""
     kept = set(_slots(list(record.values())))
-    for operation in reversed(operations):
+    for operation, _ in reversed(operations):
         if operation.function is _VIEW and kept.intersection(operation.results):
             kept.update(_slots(operation.arguments))
-    constants: dict[int, Tensor] = {}
+    return kept
+
+
+def _with_room(operations: Sequence[_Operation], kept: set[int], images: Tensor) -> tuple[_Operation, ...]:
+    """Memory for what nobody keeps is made once, and with it the views of it; constants are copied into it."""
+    constants: dict[int, Tensor] = {IMAGES: images}
     left: list[_Operation] = []
     room = MOST_ROOM
     for operation in operations:
-        known = {
-            slot: constants[slot] for slot in _slots([operation.arguments, operation.options]) if slot in constants
-        }
-        if known:
-            arguments, options = (_put(part, known) for part in (operation.arguments, operation.options))
+        used = {slot: constants[slot] for slot in _slots([operation.arguments, operation.options]) if slot in constants}
+        if used:
+            arguments, options = (_put(part, used) for part in (operation.arguments, operation.options))
             operation = replace(operation, arguments=arguments, options=options)
-        made = operation.function is _ROOM or (operation.function is _VIEW and known)
-        if made and kept.isdisjoint(operation.results):
+        view = operation.function is _VIEW
+        made = operation.function in _ROOMS or view or operation.function is _CLONE
+        constant = next(_slots([operation.arguments, operation.options]), None) is None
+        if made and constant and kept.isdisjoint(operation.results):
             with torch.inference_mode(mode=False):  # so that others may write to it
                 tensor = operation.function(*operation.arguments, **operation.options)
-            size = tensor.nbytes if operation.function is _ROOM else 0
+            size = 0 if view else tensor.nbytes
             if size <= room:
                 room -= size
                 constants[operation.results[0]] = tensor
-                continue
+                if operation.function is not _CLONE:
+                    continue
+                copied = (tensor, operation.arguments[0])
+                operation = replace(operation, function=Tensor.copy_, arguments=copied, options={})
         left.append(operation)
     return tuple(left)
 
