@@ -21,3 +21,11 @@ def test_the_tables_are_those_of_the_records() -> None:
     assert all(made)
     for part in made:
         assert part in page
+
+
+def test_the_table_of_instructions_is_that_of_the_records() -> None:
+    counted = runpy.run_path(str(BENCHMARKS / "instructions.py"))
+    rows = json.loads(counted["ROWS"].read_text(encoding="utf-8"))
+    written = counted["PAGE"].read_text(encoding="utf-8").partition(counted["MARK"])[2].partition(counted["END"])[0]
+    assert written.strip() == counted["table"](rows)
+    assert rows.keys() <= counted["CASES"].keys()
