@@ -36,7 +36,7 @@ from respike.ir import (
     Slice,
     map_tensors,
 )
-from respike.neurons import Above, IntegrateFire, SignedIntegrateFire
+from respike.neurons import Above, AtOrAbove, IntegrateFire, SignedIntegrateFire
 from respike.plan import Plan, Site
 from respike.record import Probe, Recording
 from respike.schedule import InputThenDrain, Steady
@@ -220,6 +220,66 @@ def test_currents_of_steps_reach_neurons_that_take_gathered_sums(nodes: str) -> 
     assert_same(
         engines.batched(network, plan, given, everything(network)), engine(network, plan, given, everything(network))
     )
+
+
+def network_on_a_dense_current(channels: int, size: tuple[int, int], kernel: int, padding: int) -> Network:
+    """A first population of so many channels, a pool of 2x2, and a convolution."""
+    front: list[Node] = [
+        Input("x", (), (2, *size)),
+        conv("first", "x", dyadic(channels, 2, 3, 3, seed=9), padding=(1, 1)),
+        relu("r", "first"),
+        AvgPool("p", ("r",), (2, 2), (2, 2), (0, 0)),
+        conv("a", "p", dyadic(16 if kernel == 5 else 32, channels, kernel, kernel, seed=1), padding=(padding, padding)),
+        relu("b", "a"),
+    ]
+    neurons = Network(tuple(front), ("b",)).neurons("b")
+    last: list[Node] = [Reshape("flat", ("b",), (neurons,)), Linear("out", ("flat",), dyadic(3, neurons, seed=7))]
+    return Network((*front, *last), ("out",))
+
+
+@needs_compiler
+@pytest.mark.parametrize("changes", [False, True], ids=["constant", "changing"])
+@pytest.mark.parametrize("fires", [AtOrAbove(), Above()], ids=["at", "above"])
+@pytest.mark.parametrize("channels", [16, 32, 48, 64, 128])
+@pytest.mark.parametrize(("size", "kernel", "padding"), [((12, 22), 5, 0), ((10, 12), 5, 1), ((12, 10), 5, 2)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_pooled_spikes_of_neurons_on_a_dense_current(
+    dtype: torch.dtype,
+    size: tuple[int, int],
+    kernel: int,
+    padding: int,
+    channels: int,
+    fires: AtOrAbove | Above,
+    changes: bool,
+) -> None:
+    """Images of all activities together, with words asked for and without."""
+    network = network_on_a_dense_current(channels, size, kernel, padding).to(dtype)
+    given = dyadic(5, 2, *size, seed=1).abs().to(dtype) * 2.0 ** -torch.arange(5)[:, None, None, None].to(dtype)
+    transient = dyadic(9, channels, seed=11) if changes else None
+    sites = {"r": Site(1.0, neuron=IntegrateFire(fires=fires), transient=transient), "b": Site(1.0)}
+    plan = Plan(sites, Steady(70))
+    for probe in (everything(network), Probe(spike_counts=False, fan_out=fan_outs(network))):
+        assert_same(engines.batched(network, plan, given, probe), engine(network, plan, given, probe))
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("size", "kernel", "padding"), [((9, 7), 3, 1), ((8, 6), 3, 0), ((8, 6), 3, 2), ((8, 6), 1, 0)]
+)
+@pytest.mark.parametrize("channels", [16, 32, 64])
+def test_pooled_spikes_through_other_kernels(size: tuple[int, int], kernel: int, padding: int, channels: int) -> None:
+    """With a residual beside them, and a last row that no window has."""
+    network = network_on_a_dense_current(channels, size, kernel, padding)
+    nodes = list(network.nodes)
+    if network.shapes["a"] == network.shapes["p"]:
+        nodes[5:6] = [Add("both", ("a", "p")), relu("b", "both")]
+    network = Network(tuple(nodes), ("out",))
+    given = dyadic(5, 2, *size, seed=1).abs() * 2.0 ** -torch.arange(5)[:, None, None, None].double()
+    plan = Plan({"r": Site(1.0), "b": Site(1.0)}, Steady(20))
+    probe = Probe(spike_counts=False, fan_out=fan_outs(network))
+    with torch.no_grad():
+        for _ in range(3):
+            assert_same(engines.batched(network, plan, given, probe), engine(network, plan, given, probe))
 
 
 def half(name: str, source: str) -> ElementwiseAffine:

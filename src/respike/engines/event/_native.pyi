@@ -25,6 +25,8 @@ MOST_CHANNELS: Final[int]
 MOST_COLUMNS: Final[int]
 """Of a map that spikes come from."""
 MOST_KERNEL_ROWS: Final[int]
+MOST_GATHERED_BITS: Final[int]
+"""Of amplitudes of spikes that are gathered."""
 MOST_GATHERED_PADDING: Final[int]
 """Of a map whose spikes are gathered."""
 WORD: Final[int]
@@ -74,6 +76,7 @@ class Map:
         window: Tensor | None = None,
         strip: int = 0,
         together: int = 0,
+        bits: int = 1,
     ) -> None: ...
 
 class Windows:
@@ -149,7 +152,9 @@ def observe(
 def least_squares(
     edges: Tensor, density: Tensor, units: Tensor, levels: float, offset: float, best: Tensor
 ) -> None: ...
-def pool(words: Tensor, windows: Windows, out: Tensor, threads: int) -> None: ...
+def pool(words: Tensor, windows: Windows, out: Tensor, threads: int, shared: Shared, sent: Shared) -> None:
+    """Sums over windows. They may stay frames, in `sent`, where the spikes are frames in `shared`."""
+
 def instruction_set() -> str:
     """The one whose kernels run."""
 

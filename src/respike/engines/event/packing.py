@@ -69,7 +69,7 @@ def work(value: Value, layout: Layout, dtype: torch.dtype, memo: Once) -> Work:
             rest = values if rest is None else rest + values
         else:
             native.append((part, source))
-    key = ("maps", layout.channels_last, layout.sizes[2], *(part.key for part, _ in native))
+    key = ("maps", layout.channels_last, layout.sizes[2], *((part.key, part.events.planes[:2]) for part, _ in native))
     known = memo.once(key, partial(_maps, native, layout.sizes[2], dtype))
     parts = [
         (part.events.lent(source.layout.channels_last), part.events.shared, map)
@@ -123,7 +123,7 @@ def _fits(part: Part, source: Layout) -> bool:
 
 def _maps(parts: Sequence[tuple[Part, _Source]], channels: int, dtype: torch.dtype) -> _Maps:
     block = _block(channels, [part for part, _ in parts], dtype)
-    return _Maps(block, [_packed(part.map, source, block) for part, source in parts])
+    return _Maps(block, [_packed(part, source, block) for part, source in parts])
 
 
 def _block(channels: int, parts: Sequence[Part], dtype: torch.dtype) -> int:
@@ -135,25 +135,27 @@ def _block(channels: int, parts: Sequence[Part], dtype: torch.dtype) -> int:
     return -(-each // _native.PADDING) * _native.PADDING
 
 
-def _packed(map: Linear | Conv | None, source: _Source, block: int) -> _native.Map:
+def _packed(part: Part, source: _Source, block: int) -> _native.Map:
     scale, sizes, one, zero = source.scale, source.layout.sizes, (1, 1), (0, 0)
+    signs, bits, _ = part.events.planes
+    few = signs == 1 and bits <= _native.MOST_GATHERED_BITS
     assert scale is not None
-    match map:
+    match part.map:
         case None:
             weight = scale if len(scale) > 1 else _blocks(scale.unsqueeze(0), block)  # one channel is one group
-            factors = len(scale) in GATHERED_CHANNELS
+            factors = few and len(scale) in GATHERED_CHANNELS
             window = weight if factors else None
-            return _native.Map(sizes, weight, one, one, zero, one, len(scale), window, int(factors))
-        case Linear():
-            weight = _blocks(map.weight.T * scale.unsqueeze(1), block)
+            return _native.Map(sizes, weight, one, one, zero, one, len(scale), window, int(factors), 0, bits)
+        case Linear(weight=matrix):
+            weight = _blocks(matrix.T * scale.unsqueeze(1), block)
             return _native.Map(sizes, weight, one, one, zero, one, 1)
-        case Conv():
+        case Conv() as map:
             weight = _conv_weight(map, scale, block)
             stride, dilation, padding = _pair(map.stride, 1), _pair(map.dilation, 1), _pair(map.padding, 0)
-            strip, together = _gathered(map, source, block)
-            window = _window(map, scale, block, strip, together) if strip else None
+            strip, together = _gathered(map, source, block, bits) if few else (0, 0)
+            window = _window(map, scale, block, strip, together, bits) if strip else None
             return _native.Map(
-                sizes, weight, _kernel(map), stride, padding, dilation, map.groups, window, strip, together
+                sizes, weight, _kernel(map), stride, padding, dilation, map.groups, window, strip, together, bits
             )
 
 
@@ -168,15 +170,19 @@ def _conv_weight(conv: Conv, scale: Tensor, block: int) -> Tensor:
     return weight.contiguous().detach() if conv.groups > 1 else _blocks(weight, block)
 
 
-def _gathered(conv: Conv, source: _Source, block: int) -> tuple[int, int]:
+def _gathered(conv: Conv, source: _Source, block: int, bits: int) -> tuple[int, int]:
     """How many rows and channels of outputs are gathered together, for small kernels between few channels; else 0."""
     kernel, (rows, columns, channels) = _kernel(conv), source.layout.sizes
     few, matrix = channels in GATHERED_CHANNELS, rows * columns == 1 and kernel == (1, 1)  # matrices have lists alone
     padded = max(conv.padding) > _native.MOST_GATHERED_PADDING or max(conv.padding) >= min(kernel)
     if not few or matrix or padded or conv.groups > 1 or {*conv.dilation} != {1}:
         return 0, 0
+    if bits > 1 and (kernel == (1, 1) or {*conv.stride} != {1}):
+        return 0, 0
     match kernel, _pair(conv.stride, 1), block:
         case (5, 5), (1, 1), 16:
+            return 1, 16
+        case (3, 3), (1, 1), 16 if bits > 1:
             return 1, 16
         case (3, 3), (1, 1), 16:
             return 2, 16
@@ -186,14 +192,20 @@ def _gathered(conv: Conv, source: _Source, block: int) -> tuple[int, int]:
             return 0, 0
 
 
-def _window(conv: Conv, scale: Tensor, block: int, strip: int, together: int) -> Tensor:
-    """As `native/gather.hpp` reads it: `[channels / together][word of inputs][bit][strip][kx][together]`.
+def _window(conv: Conv, scale: Tensor, block: int, strip: int, together: int, bits: int) -> Tensor:
+    """As `native/gather.hpp` reads it, for spikes that are listed before or not."""
+    taps = _conv_weight(conv, scale, block).transpose(1, 2)  # [block][ky][in][kx][channel]
+    listed = bits > 1 or _kernel(conv) == (5, 5)
+    return _for_lists(taps, together, bits) if listed else _for_frames(taps, strip, together)
+
+
+def _for_frames(taps: Tensor, strip: int, together: int) -> Tensor:
+    """`[channels / together][word of inputs][bit][strip][kx][together]`.
 
     It is 0 where the kernel does not reach from a row, where a word has bits that no input has, and in the row behind
     each word's bits.
     """
-    taps = _conv_weight(conv, scale, block).transpose(1, 2)  # [block][ky][in][kx][channel]
-    blocks, rows, inputs, columns, _ = taps.shape
+    blocks, rows, inputs, columns, block = taps.shape
     window: Tensor = taps.new_zeros(blocks, strip + rows - 1, inputs, strip, columns, block)
     for row in range(strip):
         window[:, row : row + rows, :, row] = taps
@@ -201,6 +213,12 @@ def _window(conv: Conv, scale: Tensor, block: int, strip: int, together: int) ->
     parts = window.reshape(blocks, bits, strip * columns, block // together, together).permute(0, 3, 1, 2, 4)
     whole = F.pad(parts.reshape(blocks * (block // together), bits, -1), (0, 0, 0, -bits % _native.WORD))
     return F.pad(whole.reshape(len(whole), -1, _native.WORD, whole.shape[-1]), (0, 0, 0, 1)).contiguous()
+
+
+def _for_lists(taps: Tensor, together: int, bits: int) -> Tensor:
+    """`[channels / together][amplitude][ky][in][kx][together]`, each amplitude multiplied in."""
+    amplitudes = torch.arange(1, 2**bits).to(taps).reshape(-1, 1, 1, 1, 1)
+    return (torch.stack(torch.split(taps, together, -1), 1).unsqueeze(2) * amplitudes).contiguous()
 
 
 def _blocks(weight: Tensor, block: int) -> Tensor:

@@ -47,8 +47,9 @@ def pooled(node: AvgPool | AdaptiveAvgPool, events: Events, shape: tuple[int, ..
     if pool is None:
         return None
     out = torch.empty(signs, pool.bits, batch, math.prod(shape), dtype=torch.int64)
-    pool_spikes(lent(events.flat(channels_last=False)), pool.windows, lent(out), threads())
-    return Events(Layout(shape).shaped(out), pool.scale, events.steps, key)
+    sent = _native.Shared()
+    pool_spikes(events.lent(channels_last=False), pool.windows, lent(out), threads(), events.shared, sent)
+    return Events(Layout(shape).shaped(out), pool.scale, events.steps, key, sent)
 
 
 def _pool(node: AvgPool | AdaptiveAvgPool, events: Events, shape: tuple[int, ...], bits: int) -> _Pool | None:

@@ -13,10 +13,14 @@
 // How many bits are set cannot be guessed, and a wrong guess costs more than some additions. So AT_ONCE bits are added without
 // asking, those that are not there as zeros, and only then is asked whether there are more.
 //
+// Where columns have many spikes, or these have amplitudes, the spikes of a step that a tile sees are listed before, column by
+// column, each as the place of its run of weights, those of its amplitude (`is_listed`). Rows of outputs, each of which sees
+// much of what the one above sees, then read parts of these lists.
+//
 // With a stride of 2, every other column reaches two outputs, and those between them one. A kernel of one pixel needs no
 // window.
 //
-// Where neurons only take what they get (`fuses`), a sum that is complete goes straight into its neurons, which fire at
+// Where neurons only take what they get (`sends_frames`), a sum that is complete goes straight into its neurons, which fire at
 // once, and spikes leave as frames.
 #pragma once
 
@@ -28,6 +32,48 @@ namespace {
 
 constexpr int AT_ONCE = 4;
 
+// The spikes of PADDING channels of a pixel: those whose amplitudes have bit b, and those that there are.
+struct Some {
+    uint32_t with[MOST_GATHERED_BITS], any;
+
+    Some(const char* pixel, const Frames& f, int64_t bits) : with{}, any(0) {
+        for (int64_t b = 0; b < bits; ++b) any |= with[b] = *(const Bits<PADDING>::type*)(pixel + b * f.plane);
+    }
+
+    // Of 2x2 pixels.
+    static Some pooled(const char* pixel, const Frames& f) {
+        const auto at = [&](int64_t offset) { return uint32_t(*(const Bits<PADDING>::type*)(pixel + offset)); };
+        const uint32_t a = at(0), b = at(f.pixel), c = at(f.row), d = at(f.row + f.pixel);
+        const uint32_t upper = a ^ b, lower = c ^ d, carry = upper & lower, above = a & b, below = c & d;
+        return Some(upper ^ lower, above ^ below ^ carry, above & below);
+    }
+
+  private:
+    Some(uint32_t ones, uint32_t twos, uint32_t fours) : with{ones, twos, fours}, any(ones | twos | fours) {}
+};
+
+// Lists some spikes of amplitudes of so many bits. Some places behind the last are written, too.
+template <int BITS>
+inline uint32_t* list_some(const Some& some, uint32_t from, uint32_t run, uint32_t table, uint32_t* to) {
+    uint32_t any = some.any;
+#if defined(__AVX512F__)
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    __m512i places = _mm512_add_epi32(_mm512_mullo_epi32(lane, _mm512_set1_epi32(run)), _mm512_set1_epi32(from - table));
+    for (int b = 0; b < BITS; ++b)
+        places = _mm512_mask_add_epi32(places, __mmask16(some.with[b]), places, _mm512_set1_epi32(table << b));
+    _mm512_storeu_si512(to, _mm512_maskz_compress_epi32(__mmask16(any), places));
+    return to + __builtin_popcount(any);
+#else
+    for (; any; any &= any - 1) {
+        const int c = first(any);
+        uint32_t place = from + c * run - table;
+        for (int b = 0; b < BITS; ++b) place += (some.with[b] >> c & 1) * (table << b);
+        *to++ = place;
+    }
+    return to;
+#endif
+}
+
 // A map as it meets a tile of the population behind it, where its spikes are gathered.
 template <class Real>
 struct Gathering {
@@ -36,6 +82,8 @@ struct Gathering {
     const char* bits;  // of the first pixel that the tile sees
     Real* nowhere;     // a row of sums that nobody wants
     char* silent;      // and of spikes
+    uint32_t* places;  // where the weights of a step's spikes are, column by column
+    uint32_t* begin;   // [column][row]: the first of them
 
     Gathering(Room& room, const Source& s, const Job& job)
         : source(&s),
@@ -44,15 +92,51 @@ struct Gathering {
         const int64_t channels = job.channels > job.block ? job.channels : job.block;
         nowhere = room.take<Real>(job.columns * channels);
         silent = room.take<char>(job.columns * channels / 8);
+        const int64_t pixels = is_listed(s) ? (job.tile_rows + s.kernel_y) * width : 0;
+        places = room.take<uint32_t>(pixels * s.channels + PADDING);
+        begin = room.take<uint32_t>(pixels);
     }
 
     // With a stride of 1, the window starts within the map.
     void meet(int64_t image, int64_t top) {
         const Source& s = *source;
-        bits = s.frames.at(image, 0, 0, top * s.stride_y - s.padding_y, s.stride_x == 1 ? 0 : -s.padding_x);
+        const int64_t y = top * s.stride_y - s.padding_y;
+        bits = s.frames.at(image, 0, 0, s.pooled ? 2 * y : y, s.stride_x == 1 ? 0 : -s.padding_x);
     }
 
     const char* at(int t, int64_t y) const { return bits + t * source->frames.step + y * source->frames.row; }
+
+    // Lists the spikes of a step in so many rows. Runs of weights are `run` numbers long.
+    void list(int t, int64_t rows, uint32_t run) const {
+        const Frames f = source->frames;
+        const int64_t bits = source->spikes.bits;
+        if (source->pooled)
+            list<3>(t, rows, run, 2, [f](const char* pixel) { return Some::pooled(pixel, f); });
+        else if (bits == 1)
+            list<1>(t, rows, run, 1, [f](const char* pixel) { return Some(pixel, f, 1); });
+        else
+            list<MOST_GATHERED_BITS>(t, rows, run, 1, [f, bits](const char* pixel) { return Some(pixel, f, bits); });
+    }
+
+  private:
+    template <int BITS, class Read>
+    void list(int t, int64_t rows, uint32_t run, int64_t side, const Read& read) const {
+        const Source& s = *source;
+        const int64_t channels = s.channels, below = side * s.frames.row, beside = side * s.frames.pixel;
+        const uint32_t table = uint32_t(s.kernel_y * channels) * run;  // of an amplitude
+        uint32_t *to = places, *first = begin;
+        const char* column = at(t, 0);
+        for (int64_t x = 0; x < width; ++x, column += beside) {
+            const char* pixel = column;
+            uint32_t from = 0;
+            for (int64_t y = 0; y < rows; ++y, pixel += below) {
+                *first++ = uint32_t(to - places);
+                for (int64_t c = 0; c < channels; c += PADDING, from += PADDING * run)
+                    to = list_some<BITS>(read(pixel + c / 8), from, run, table, to);
+            }
+            *first++ = uint32_t(to - places);
+        }
+    }
 };
 
 // The numbers of PADDING channels of neurons, behind each other: they fire at the bound, and spikes that pass by are worth
@@ -122,7 +206,61 @@ struct Taking {
         }
     }
 
+    // All steps of a tile on dense currents, where they are.
+    void steps(const Job& job, int64_t height, const Real* current, Real* potential) const {
+        constexpr int V = RESPIKE_VECTOR == 64 ? 8 : 2;  // as registers allow
+        for (int64_t c = 0; c < job.block; c += PADDING)
+            for (int64_t y = 0; y < height; ++y) {
+                const Real* z = current + y * job.columns * job.rest_pixel + c;
+                Real* v = potential + y * job.columns * job.channels + c;
+                char* to = fired + y * job.sent.row + c / 8;
+                int64_t x = 0;
+                for (; x + V <= job.columns; x += V, z += V * job.rest_pixel, v += V * job.channels, to += V * job.sent.pixel)
+                    steps<V>(job, numbers + number<Real>(0, c), z, v, to);
+                for (; x < job.columns; ++x, z += job.rest_pixel, v += job.channels, to += job.sent.pixel)
+                    steps<1>(job, numbers + number<Real>(0, c), z, v, to);
+            }
+    }
+
   private:
+    // PADDING channels of so many pixels. Where there is neither a current nor a spike in the first step, there is none later.
+    template <int PIXELS>
+    static void steps(const Job& job, const Real* numbers, const Real* current, Real* potential, char* to) {
+        using vec = typename Lanes<Real>::vec;
+        using mask = typename Lanes<Real>::mask;
+        typedef Bits<PADDING>::type Pixel;
+        constexpr int L = lanes<Real>, V = PADDING / L;
+        const int64_t steps = job.steps, next = job.sent.step, pixel = job.sent.pixel, channels = job.channels;
+        const int64_t rest_step = job.rest_step, rest_pixel = job.rest_pixel;
+        vec v[PIXELS][V], bound[V], less[V];
+        mask moved{};
+        for (int i = 0; i < V; ++i) {
+            bound[i] = ((const vec*)(numbers + BOUND * PADDING))[i];
+            less[i] = ((const vec*)(numbers + THRESHOLD * PADDING))[i];
+        }
+        for (int p = 0; p < PIXELS; ++p)
+            for (int i = 0; i < V; ++i) {
+                v[p][i] = ((const vec*)(potential + p * channels))[i];
+                moved |= (((const vec*)(current + p * rest_pixel))[i] != Real(0)) | (v[p][i] >= bound[i]);
+            }
+        if (!rest_step && !bits_of<Real>(moved)) {  // much of an image is often background
+            for (int64_t t = 0; t < steps; ++t, to += next)
+                for (int p = 0; p < PIXELS; ++p) *(Pixel*)(to + p * pixel) = 0;
+            return;
+        }
+        for (int64_t t = 0; t < steps; ++t, to += next, current += rest_step)
+            for (int p = 0; p < PIXELS; ++p) {
+                uint64_t bits = 0;
+                for (int i = 0; i < V; ++i) {
+                    v[p][i] += ((const vec*)(current + p * rest_pixel))[i];
+                    bits |= take_off<Real>(v[p][i], bound[i], less[i]) << i * L;
+                }
+                *(Pixel*)(to + p * pixel) = Pixel(bits);
+            }
+        for (int p = 0; p < PIXELS; ++p)
+            for (int i = 0; i < V; ++i) ((vec*)(potential + p * channels))[i] = v[p][i];
+    }
+
     static float above(float number) { return __builtin_nextafterf(number, __builtin_huge_valf()); }
     static double above(double number) { return __builtin_nextafter(number, __builtin_huge_val()); }
 };
@@ -194,76 +332,44 @@ inline __attribute__((always_inline)) void finish(const Outputs<Real>& out, int 
 
 inline int first_or_none(uint64_t word) { return word ? first(word) : WORD; }
 
-// The spikes of a column, of SEEN rows of INPUTS channels. Those of an amplitude's bit b are added by several(input, b).
-template <int INPUTS, int SEEN, bool GRADED, class One, class Several>
-inline __attribute__((always_inline)) void visit(const char* column, const Frames& f, const One& one, const Several& several) {
+// The spikes of a column, of SEEN rows of INPUTS channels.
+template <int INPUTS, int SEEN, class One>
+inline __attribute__((always_inline)) void visit(const char* column, const Frames& f, const One& one) {
     typedef typename Bits<INPUTS>::type Pixel;
     constexpr int EACH = WORD / INPUTS, NUMBERS = (SEEN + EACH - 1) / EACH;
 #pragma GCC unroll 8
     for (int n = 0; n < NUMBERS; ++n) {  // EACH rows as one number
-        constexpr int zeros = WORD + 1;
-        const int left = SEEN - n * EACH, rows = left < EACH ? left : EACH, bits = rows * INPUTS;
-        const auto number = [&](int b) __attribute__((always_inline)) {
-            if (GRADED) {  // rows stand together
-                const uint64_t all = *(const Word*)(column + b * f.plane + n * sizeof(Word));
-                return bits < WORD ? all & ((uint64_t(1) << bits % WORD) - 1) : all;
-            }
-            uint64_t all = 0;
+        const int left = SEEN - n * EACH, rows = left < EACH ? left : EACH;
+        uint64_t all = 0;
 #pragma GCC unroll 4
-            for (int e = 0; e < rows; ++e) all |= uint64_t(*(const Pixel*)(column + (n * EACH + e) * f.row)) << e * INPUTS % WORD;
-            return all;
-        };
-        if (GRADED && bits * MOST_GATHERED_BITS <= WORD) {  // all bits of few amplitudes as one number
-            uint64_t all = number(0);
-#pragma GCC unroll 4
-            for (int b = 1; b < MOST_GATHERED_BITS; ++b) all |= number(b) << b * bits % WORD;
-            for (; all; all &= all - 1) several(n * zeros + first(all) % bits, first(all) / bits);
-            continue;
-        }
-        uint64_t single = number(0);
+        for (int e = 0; e < rows; ++e) all |= uint64_t(*(const Pixel*)(column + (n * EACH + e) * f.row)) << e * INPUTS % WORD;
         do {
 #pragma GCC unroll 8
-            for (int k = 0; k < AT_ONCE; ++k, single &= single - 1) one(n * zeros + first_or_none(single));
-        } while (single);
-        if (GRADED)
-#pragma GCC unroll 4
-            for (int b = 1; b < MOST_GATHERED_BITS; ++b)
-                for (uint64_t more = number(b); more; more &= more - 1) several(n * zeros + first(more), b);
+            for (int k = 0; k < AT_ONCE; ++k, all &= all - 1) one(n * (WORD + 1) + first_or_none(all));
+        } while (all);
     }
 }
 
-// One step of STRIP rows of outputs, CHANNELS of their channels. A column of inputs has INPUTS channels, and reaches TAPS
-// outputs.
-template <class Real, int STRIP, int TAPS, int INPUTS, int CHANNELS, bool GRADED>
-void slide(const Gathering<Real>& g, const Job& job, const char* map, const Real* weight, const Outputs<Real>& out) {
+// One step of STRIP rows of outputs, CHANNELS of their channels. A column of inputs reaches TAPS outputs; those of its runs of
+// weights that are to be added are found by visit(column, add).
+template <class Real, int STRIP, int TAPS, int CHANNELS, class Visit>
+inline __attribute__((always_inline)) void slide(const Gathering<Real>& g, const Job& job, const Outputs<Real>& out,
+                                                 const Visit& visit) {
     using vec = typename Lanes<Real>::vec;
-    constexpr int L = lanes<Real>, V = CHANNELS / L, ROW = STRIP * TAPS * CHANNELS;
+    constexpr int L = lanes<Real>, V = CHANNELS / L;
     const int64_t before = TAPS - 1 - g.source->padding_x, width = g.width, columns = job.columns;
-    const Frames frames = g.source->frames;
     vec sum[STRIP][TAPS][V];
     const auto start = [&](int o, int k, int64_t from) __attribute__((always_inline)) {
 #pragma GCC unroll 16
         for (int v = 0; v < V; ++v) sum[o][k][v] = *(const vec*)(out.from[o] + from + v * L);
     };
-    const auto one = [&](int at) __attribute__((always_inline)) {
-        const Real* taps = weight + at * ROW;
+    const auto add = [&](const Real* taps) __attribute__((always_inline)) {
 #pragma GCC unroll 16
         for (int o = 0; o < STRIP; ++o)
 #pragma GCC unroll 16
             for (int k = 0; k < TAPS; ++k)
 #pragma GCC unroll 16
                 for (int v = 0; v < V; ++v) sum[o][k][v] += *(const vec*)(taps + (o * TAPS + k) * CHANNELS + v * L);
-    };
-    static const Real WORTH[] = {1, 2, 4};
-    const auto several = [&](int at, int bit) __attribute__((always_inline)) {
-        const Real* taps = weight + at * ROW;
-        const vec each = vec{} + WORTH[bit];
-#pragma GCC unroll 16
-        for (int o = 0; o < STRIP; ++o)
-#pragma GCC unroll 16
-            for (int k = 0; k < TAPS; ++k)
-#pragma GCC unroll 16
-                for (int v = 0; v < V; ++v) sum[o][k][v] += *(const vec*)(taps + (o * TAPS + k) * CHANNELS + v * L) * each;
     };
     int64_t next = 0;  // the output that the window's last sums belong to; sums of outputs that are not there are lost
     for (int k = 0; k < TAPS; ++k) next = k - before > 0 && k - before < columns ? k - before : next;
@@ -276,8 +382,8 @@ void slide(const Gathering<Real>& g, const Job& job, const char* map, const Real
         }
     int64_t from = next * out.from_next;
     Place place{};
-    for (int64_t x = 0; x < width; ++x, map += GRADED ? frames.pixel : INPUTS / 8) {
-        visit<INPUTS, STRIP + TAPS - 1, GRADED>(map, frames, one, several);
+    for (int64_t x = 0; x < width; ++x) {
+        visit(x, add);
         if (x >= before) {
 #pragma GCC unroll 16
             for (int o = 0; o < STRIP; ++o) finish<Real, CHANNELS>(out, o, place, sum[o][0]);
@@ -293,6 +399,28 @@ void slide(const Gathering<Real>& g, const Job& job, const char* map, const Real
             start(o, TAPS - 1, from);
         }
     }
+}
+
+// The spikes read from frames, INPUTS channels of them.
+template <class Real, int STRIP, int TAPS, int INPUTS, int CHANNELS>
+void slide_frames(const Gathering<Real>& g, const Job& job, const char* map, const Real* weight, const Outputs<Real>& out) {
+    const Frames frames = g.source->frames;
+    slide<Real, STRIP, TAPS, CHANNELS>(g, job, out, [&](int64_t x, const auto& add) __attribute__((always_inline)) {
+        visit<INPUTS, STRIP + TAPS - 1>(map + x * (INPUTS / 8), frames, [&](int at) __attribute__((always_inline)) {
+            add(weight + at * (STRIP * TAPS * CHANNELS));
+        });
+    });
+}
+
+// The spikes read from lists: those of TAPS rows from y on.
+template <class Real, int TAPS, int CHANNELS>
+void slide_lists(const Gathering<Real>& g, const Job& job, int64_t y, int64_t rows, const Real* weight, const Outputs<Real>& out) {
+    const uint32_t *places = g.places, *begin = g.begin + y;
+    const uint32_t above = uint32_t(y * g.source->channels * (TAPS * CHANNELS));
+    slide<Real, 1, TAPS, CHANNELS>(g, job, out, [&](int64_t x, const auto& add) __attribute__((always_inline)) {
+        const uint32_t* range = begin + x * (rows + 1);
+        for (const uint32_t *place = places + range[0], *end = places + range[TAPS]; place < end; ++place) add(weight + (*place - above));
+    });
 }
 
 // The same for one row of outputs behind a kernel of 3x3 with a stride of 2. Weights of a spike: what it adds to the output
@@ -317,7 +445,6 @@ void stride(const Gathering<Real>& g, const Job& job, const char* map, const Rea
 #pragma GCC unroll 16
         for (int v = 0; v < V; ++v) sum[v] += *(const vec*)(taps + v * L);
     };
-    const auto never = [](int, int) {};
     Place place{};
 #pragma GCC unroll 16
     for (int v = 0; v < V; ++v) done[v] = vec{};
@@ -325,14 +452,14 @@ void stride(const Gathering<Real>& g, const Job& job, const char* map, const Rea
         const Real* from = out.from[0] + (x < columns ? x : 0) * out.from_next;
 #pragma GCC unroll 16
         for (int v = 0; v < V; ++v) sum[v] = *(const vec*)(from + v * L);
-        visit<INPUTS, 3, false>(map, frames, ends, never);
+        visit<INPUTS, 3>(map, frames, ends);
         if (x) {
             finish<Real, CHANNELS>(out, 0, place, done);
             place.advance(out);
         }
         if (x == columns) return;
         map += INPUTS / 8;
-        visit<INPUTS, 3, false>(map, frames, middle, never);
+        visit<INPUTS, 3>(map, frames, middle);
         map += INPUTS / 8;
 #pragma GCC unroll 16
         for (int v = 0; v < V; ++v) done[v] = sum[v];
@@ -351,12 +478,11 @@ void point(const Gathering<Real>& g, const Job& job, const char* map, const Real
 #pragma GCC unroll 16
         for (int v = 0; v < V; ++v) sum[v] += *(const vec*)(weight + at * CHANNELS + v * L);
     };
-    const auto never = [](int, int) {};
     Place place{};
     for (int64_t x = 0; x < columns; ++x, map += next) {
 #pragma GCC unroll 16
         for (int v = 0; v < V; ++v) sum[v] = *(const vec*)(out.from[0] + x * out.from_next + v * L);
-        visit<INPUTS, 1, false>(map, frames, one, never);
+        visit<INPUTS, 1>(map, frames, one);
         finish<Real, CHANNELS>(out, 0, place, sum);
         place.advance(out);
     }
@@ -397,10 +523,10 @@ struct Strips {
         return out;
     }
 
-    template <int STRIP, int TAPS, int INPUTS, int CHANNELS, bool GRADED>
-    void rows() const {
+    template <int STRIP, int TAPS, int INPUTS, int CHANNELS>
+    void framed() const {
         const Source& s = *g.source;
-        constexpr int64_t weights = window_rows((STRIP + TAPS - 1) * INPUTS) * STRIP * TAPS * CHANNELS;
+        const int64_t weights = window_rows((STRIP + TAPS - 1) * INPUTS) * STRIP * TAPS * CHANNELS;
         const Real* weight = (const Real*)s.window + block * (job.block / CHANNELS) * weights;
         for (int64_t c = 0; c < job.block; c += CHANNELS, weight += weights)
             for (int64_t y = 0; y < height; y += STRIP) {
@@ -410,33 +536,39 @@ struct Strips {
                     point<Real, INPUTS, CHANNELS>(g, job, map, weight, out);
                     continue;
                 }
-                if constexpr (TAPS == 3 && STRIP == 1 && !GRADED)
+                if constexpr (TAPS == 3 && STRIP == 1)
                     if (s.stride_x == 2) {
                         stride<Real, INPUTS, CHANNELS>(g, job, map, weight, out);
                         continue;
                     }
-                if constexpr (TAPS > 1) slide<Real, STRIP, TAPS, INPUTS, CHANNELS, GRADED>(g, job, map, weight, out);
+                if constexpr (TAPS > 1) slide_frames<Real, STRIP, TAPS, INPUTS, CHANNELS>(g, job, map, weight, out);
             }
     }
 
-    template <int STRIP, int TAPS, int CHANNELS, bool GRADED>
-    void rows() const {
-        if (g.source->channels == 16) return rows<STRIP, TAPS, 16, CHANNELS, GRADED>();
-        if (g.source->channels == 32) return rows<STRIP, TAPS, 32, CHANNELS, GRADED>();
-        rows<STRIP, TAPS, 64, CHANNELS, GRADED>();
+    template <int STRIP, int TAPS, int CHANNELS>
+    void framed() const {
+        if (g.source->channels == 16) return framed<STRIP, TAPS, 16, CHANNELS>();
+        if (g.source->channels == 32) return framed<STRIP, TAPS, 32, CHANNELS>();
+        framed<STRIP, TAPS, 64, CHANNELS>();
     }
 
-    template <bool GRADED>
-    void rows() const {
+    template <int TAPS, int CHANNELS>
+    void listed() const {
         const Source& s = *g.source;
-        if (s.kernel_x == 5) return rows<1, 5, 16, GRADED>();
-        if (s.strip == 2) return rows<2, 3, 16, GRADED>();
-        rows<1, 3, 32, GRADED>();
+        const int64_t seen = height + TAPS - 1, weights = amplitudes_of(s) * TAPS * s.channels * TAPS * CHANNELS;
+        const Real* weight = (const Real*)s.window + block * (job.block / CHANNELS) * weights;
+        g.list(t, seen, TAPS * CHANNELS);
+        for (int64_t c = 0; c < job.block; c += CHANNELS, weight += weights)
+            for (int64_t y = 0; y < height; ++y)
+                slide_lists<Real, TAPS, CHANNELS>(g, job, y, seen, weight, outputs(y, 1, c));
     }
 
     void run() const {
-        if (g.source->kernel_x == 1) return rows<1, 1, 32, false>();
-        g.source->spikes.bits > 1 ? rows<true>() : rows<false>();
+        const Source& s = *g.source;
+        if (s.kernel_x == 5) return listed<5, 16>();
+        if (is_listed(s)) return s.together == 16 ? listed<3, 16>() : listed<3, 32>();
+        if (s.kernel_x == 1) return framed<1, 1, 32>();
+        s.strip == 2 ? framed<2, 3, 16>() : framed<1, 3, 32>();
     }
 };
 

@@ -20,6 +20,7 @@ const Set RESPIKE_SET = {
     to_frames,
     sort_frames,
     to_words,
+    pool_frames,
     clear_margins,
     count_frames,
     add_up,

@@ -34,17 +34,18 @@
 //                                                  ---+--------+--------+--------+---
 //                                            column x    0        1        2
 //
-// Windows. The spikes of an active image through a small kernel are not listed but gathered (gather.hpp): each output's
-// current is added up in registers while a window slides along the row, so that nothing is stored for each spike. Most
-// neurons take that sum from the registers and fire at once.
+// Windows. The spikes of an active image through a small kernel are not sorted into such lists but gathered (gather.hpp):
+// each output's current is added up in registers while a window slides along the row, so that nothing is stored for each
+// spike. Most neurons take that sum from the registers and fire at once.
 //
-// Frames. What windows read, and what most neurons behind convolutions send, are frames: a picture of bits for each step
-// (frames.hpp). Lists are made from them, too. Spikes between such layers never become words, unless somebody asks for those.
+// Frames. What windows read, and what most neurons behind convolutions or on dense currents send, are frames: a picture of
+// bits for each step (frames.hpp). Lists are made from them, too. Spikes between such layers never become words, unless
+// somebody asks for those.
 //
 // Order. Every current is the sum of the rest, then of each source's spikes by input row, column and channel (gathered: by
-// column, row and channel, amplitudes bit by bit), one after the other, and no multiply-adds are fused. Where neurons take a
-// gathered sum at once, its source comes last, but for a lone residual. An image's own spikes decide whether they are
-// gathered. So results do not depend on threads, batches, tiles or the processor.
+// column, row and channel), one after the other, and no multiply-adds are fused. Where neurons take a gathered sum at once,
+// its source comes last, but for a lone residual. An image's own spikes decide whether they are gathered. So results do not
+// depend on threads, batches, tiles or the processor.
 #pragma once
 
 #include <cstdint>
@@ -67,8 +68,7 @@ constexpr int MARGIN = 3;            // silent pixels on each side of a frame: a
 constexpr int MOST_GATHERED_PADDING = MARGIN - 1;
 constexpr int64_t TILE_BYTES = 8192; // of a tile's potentials: a quarter of a first-level cache of 32 KB
 constexpr int MOST_GATHERED_BITS = 3;    // of an amplitude
-constexpr double GATHERED_ACTIVITY = 0.01;        // spikes per neuron and step from which on they are gathered,
-constexpr double GATHERED_SEVERAL_ACTIVITY = 0.05; // and where they have amplitudes
+constexpr double GATHERED_ACTIVITY = 0.01;  // spikes per neuron and step from which on they are gathered
 constexpr int64_t ROWS_IN_CACHE = 64;    // of a matrix's block, at a time
 constexpr double REUSED_ACTIVITY = 0.06; // spikes per neuron and step from which on rows in the cache are used again
 
@@ -87,8 +87,7 @@ struct Spikes {
 };
 
 // The same spikes as pictures of bits, one for each step: [image][step][row][column][channel], with silent pixels around each.
-// Where spikes have amplitudes, [image][bit][step][column][row][channel], of MOST_GATHERED_BITS bits: a window then reads what
-// it sees of a column at once. The numbers are bytes from one to the next.
+// Where spikes have amplitudes, [image][bit][step][row][column][channel]. The numbers are bytes from one to the next.
 struct Frames {
     char* bits;
     int64_t rows, columns, channels;
@@ -128,9 +127,12 @@ struct Source {
     Spikes spikes;
     const bool* gathered;  // [images]: whose spikes are gathered (gather.hpp), from frames; the others' are lists
     Frames frames;
+    bool pooled;           // frames are those of a map of twice as many rows and columns, whose windows of 2x2 are to be added up
     Lists lists;
     const void* weight;
-    const void* window;    // weights for gathering, [channels / together][word of input bits][bit][strip][kx][together], or null
+    const void* window;    // weights for gathering, [channels / together][word of input bits][bit][strip][kx][together], or,
+                           // where spikes are listed, [channels / together][amplitude][ky][in][kx][together]; or null
+    int64_t window_bits;   // of the amplitudes that it is for
     int64_t strip;         // rows of outputs that are gathered together; input rows: strip + ky - 1
     int64_t together;      // channels of outputs that are gathered together
     int64_t rows, columns, channels;
@@ -180,13 +182,22 @@ inline bool is_factor(const Source& s) {
            !s.padding_y;
 }
 
+// Whether spikes that are gathered are listed before, step by step.
+inline bool is_listed(const Source& s) { return !is_factor(s) && (s.kernel_x == 5 || s.window_bits > 1); }
+
+// Those that a window is for, each with weights of its own.
+inline int64_t amplitudes_of(const Source& s) { return (int64_t(1) << s.window_bits) - 1; }
+
 // Whether there is a kernel that gathers spikes like that: strip and channels that are gathered together by the kernel.
 inline bool can_gather(const Source& s) {
-    const bool one = s.kernel_x == 1 && s.strip == 1 && s.together == 32;
-    const bool two = s.stride_x == 2 && s.kernel_x == 3 && s.strip == 1 && s.together == 32;
-    const bool three = s.stride_x == 1 && s.kernel_x == 3 && (s.strip == 2 ? s.together == 16 : s.strip == 1 && s.together == 32);
+    const bool single = s.window_bits == 1;
+    const bool one = single && s.kernel_x == 1 && s.strip == 1 && s.together == 32;
+    const bool two = single && s.stride_x == 2 && s.kernel_x == 3 && s.strip == 1 && s.together == 32;
+    const bool three = s.stride_x == 1 && s.kernel_x == 3 &&
+                       (s.together == 16 ? s.strip == (single ? 2 : 1) : s.together == 32 && s.strip == 1);
     const bool five = s.stride_x == 1 && s.kernel_x == 5 && s.strip == 1 && s.together == 16;
     const bool bits = s.channels == 16 || s.channels == 32 || s.channels == 64;
+    if (s.window_bits < 1 || s.window_bits > MOST_GATHERED_BITS) return false;
     if (is_factor(s)) return bits && s.strip == 1;
     if (is_matrix(s)) return false;  // all its spikes are one list
     return (one || two || three || five) && bits && contiguous(s) && s.kernel_y == s.kernel_x && s.stride_x == s.stride_y &&
@@ -197,15 +208,13 @@ inline bool can_gather(const Source& s) {
 // Rows of a window's weights: those of the bits of whole words, and behind each word one of zeros, for bits that are not there.
 constexpr int64_t window_rows(int64_t bits) { return (bits + WORD - 1) / WORD * (WORD + 1); }
 
-// Whether a population's neurons can take sums as they come: their numbers are those of the channel, and channels are whole
-// blocks.
-inline bool fuses(const Job& job) {
+// Whether a population's spikes are frames: its neurons subtract the same thresholds all over a channel, channels are whole
+// blocks, and currents come from convolutions, or are dense.
+inline bool sends_frames(const Job& job) {
     const bool plain = job.dynamics == Dynamics::subtract_at || job.dynamics == Dynamics::subtract_above;
-    return !job.out && plain && !job.threshold_pixel && !job.rest_pixel && !(job.channels % job.block);
+    if (job.out || !plain || job.threshold_pixel || job.channels % job.block) return false;
+    return job.count ? !job.flat && !job.rest_pixel : job.rest && job.rows * job.columns > 1;
 }
-
-// Whether a population's spikes are frames.
-inline bool sends_frames(const Job& job) { return job.count && !job.flat && fuses(job); }
 
 // The source whose sums an image's neurons take, which is added last; -1 where there is none.
 inline int taken_last(const Job& job, int64_t image) {
@@ -218,6 +227,7 @@ inline int taken_last(const Job& job, int64_t image) {
 // How many weights of its window `run` reads.
 inline int64_t window_of(const Source& s, const Job& job) {
     if (is_factor(s)) return s.channels;
+    if (is_listed(s)) return job.blocks * amplitudes_of(s) * s.kernel_y * s.channels * s.kernel_x * job.block;
     return job.blocks * window_rows((s.strip + s.kernel_y - 1) * s.channels) * s.strip * s.kernel_x * job.block;
 }
 
@@ -230,6 +240,16 @@ struct Windows {
 // When few-spikes neurons send spikes: at the threshold or above it; or those of both signs, the negative ones always or only
 // where more than 0 has been delivered.
 enum class Sends : int { at, above, both, both_floor };
+
+// Whether frames can be pooled as frames: windows of 2x2 beside each other, and channels that are half words or whole ones.
+inline bool pools_frames(const Windows& w) {
+    for (int64_t y = 0; y < w.rows; ++y)
+        if (w.row_begin[y] != 2 * y || w.row_end[y] != 2 * y + 2) return false;
+    for (int64_t x = 0; x < w.columns; ++x)
+        if (w.column_begin[x] != 2 * x || w.column_end[x] != 2 * x + 2) return false;
+    const bool whole = w.in_rows == 2 * w.rows && w.in_columns == 2 * w.columns;
+    return whole && (w.channels == 16 || w.channels == 32 || !(w.channels % WORD));
+}
 
 // A population of few-spikes neurons, [image][outer][channel][inner]; the three numbers are those of channels. In step t a
 // neuron sends +1 where `v >= threshold * up`, else, where it sends both signs, -1 where `v < -threshold * down`; it takes
@@ -289,9 +309,11 @@ struct Set {
     int64_t (*count)(const Spikes&, int64_t image);  // spikes of whatever amplitude
     void (*to_frames)(const Spikes&, int64_t image, int steps, const Frames&);
     void (*sort_frames)(const Frames&, int64_t image, int steps, const uint32_t* names, uint32_t* where, uint32_t* begin);
-    void (*to_words)(const Frames&, int64_t image, int steps, uint64_t* words);
-    void (*clear_margins)(const Frames&, int64_t image, int steps);
-    void (*count_frames)(const Frames&, int64_t image, int steps, const Piece*, int64_t pieces, int64_t* sums);  // [steps]
+    void (*to_words)(const Frames&, int64_t image, int64_t bit, int steps, uint64_t* words);
+    void (*pool_frames)(const Frames&, int64_t image, int steps, const Frames& to);
+    void (*clear_margins)(const Frames&, int64_t image, int64_t bit, int steps);
+    int64_t (*count_frames)(const Frames&, int64_t image, int steps, const Piece*, const int64_t* ends, int64_t classes,
+                            int64_t* sums);  // [classes][steps]
     void (*add_up)(const uint64_t* words, int64_t run, int64_t rows, int64_t apart, uint64_t* planes);  // planes[PLANES]
     void (*observe)(const Observed&);
     void (*least_squares)(const Units&, int64_t row);

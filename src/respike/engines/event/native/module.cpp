@@ -114,13 +114,12 @@ struct Pictures {
     Pictures(const Words& words, int steps, const Shape& shape) : words(words), steps(steps), frames{} {
         Frames& f = frames;
         std::tie(f.rows, f.columns, f.channels) = shape;
-        const bool graded = words.shape(1) > 1;
         const int64_t size = f.channels / 8, rows = f.rows + 2 * MARGIN, columns = f.columns + 2 * MARGIN;
-        f.pixel = graded ? rows * size : size;
-        f.row = graded ? size : columns * size;
-        f.step = rows * columns * size;
+        f.pixel = size;
+        f.row = columns * size;
+        f.step = rows * f.row;
         f.plane = steps * f.step;
-        f.image = (graded ? MOST_GATHERED_BITS : 1) * f.plane;
+        f.image = int64_t(words.shape(1)) * f.plane;
         const int64_t images = int64_t(words.shape(2));
         memory.reset(new char[images * f.image + sizeof(uint64_t)]);  // the last pixels are read as whole words
         there.reset(new bool[images]());
@@ -132,69 +131,104 @@ struct Pictures {
     }
 };
 
-// Runs of neighbours among the neurons of a frame as pieces of it.
-std::vector<Piece> pieces_of(const std::vector<std::pair<int64_t, int64_t>>& runs, const Frames& f) {
-    std::vector<Piece> pieces;
-    const int64_t size = f.columns * f.channels;
-    for (const auto& [start, length] : runs)
-        for (int64_t n = start; n < start + length;) {
-            const int64_t bit = n % size, shift = bit % 8;
-            const int64_t count = std::min({start + length - n, size - bit, WORD - shift});
-            const uint64_t mask = count < WORD ? (uint64_t(1) << count) - 1 : ~uint64_t(0);
-            pieces.push_back({n / size * f.row + bit / 8, mask << shift});
-            n += count;
-        }
-    return pieces;
-}
+// Pieces of a frame, class by class.
+struct Pieces {
+    std::vector<Piece> all;
+    std::vector<int64_t> ends;
+
+    // Runs of neighbours among the neurons of a frame as a class.
+    void add(const std::vector<std::pair<int64_t, int64_t>>& runs, const Frames& f) {
+        const int64_t size = f.columns * f.channels;
+        for (const auto& [start, length] : runs)
+            for (int64_t n = start; n < start + length;) {
+                const int64_t bit = n % size, shift = bit % 8;
+                const int64_t count = std::min({start + length - n, size - bit, WORD - shift});
+                const uint64_t mask = count < WORD ? (uint64_t(1) << count) - 1 : ~uint64_t(0);
+                all.push_back({n / size * f.row + bit / 8, mask << shift});
+                n += count;
+            }
+        ends.push_back(int64_t(all.size()));
+    }
+
+    // Adds an image's spikes to sums [class][step], and says how many there are.
+    int64_t count(const Frames& f, int64_t image, int steps, int64_t* sums) const {
+        return kernels().count_frames(f, image, steps, all.data(), ends.data(), int64_t(ends.size()), sums);
+    }
+};
 
 // What the senders and readers of some spikes share: whether they are words, frames or both; how many there are, and their
 // lists, made by the first who asks.
 struct Shared {
     std::shared_ptr<Pictures> pictures;
-    bool frames_alone = false;        // words are not written
-    std::vector<int64_t> counts;      // of each image, whatever their amplitude
-    std::shared_ptr<void> sorted[2];  // Sorted<float>, Sorted<double>
-
-    // An image's spikes in some pieces of its frames; those of each step are added to `sums`.
-    int64_t in_frames(int64_t image, const std::vector<Piece>& pieces, int64_t* sums = nullptr) const {
-        int64_t steps[MOST_STEPS] = {}, all = 0;
-        kernels().count_frames(pictures->frames, image, pictures->steps, pieces.data(), int64_t(pieces.size()), steps);
-        for (int t = 0; t < pictures->steps; ++t) {
-            all += steps[t];
-            if (sums) sums[t] += steps[t];
-        }
-        return all;
-    }
+    bool frames_alone = false;           // words are not written
+    std::shared_ptr<Pictures> unpooled;  // of spikes whose windows of 2x2 have yet to be added up to these, which are nowhere else
+    std::optional<Words> sums;           // then: memory for words of the sums,
+    Shape shape;                         // and how they lie
+    std::vector<int64_t> counts;         // of each image, whatever their amplitude; behind a pool, perhaps more than there are
+    std::shared_ptr<void> sorted[2];     // Sorted<float>, Sorted<double>
 
     const std::vector<int64_t>& counted(const Words& words, int threads) {
         const Spikes s = spikes(words);
         if (counts.empty()) {
             counts.resize(s.images);
-            const std::vector<Piece> all = frames_alone ? pieces_of({{0, s.neurons}}, pictures->frames) : std::vector<Piece>();
-            parallel(threads, s.images, [&](int, int64_t i) { counts[i] = frames_alone ? in_frames(i, all) : kernels().count(s, i); });
+            Pieces whole;
+            if (frames_alone) whole.add({{0, s.neurons}}, pictures->frames);
+            parallel(threads, s.images, [&](int, int64_t i) {
+                int64_t steps[MOST_STEPS] = {};
+                counts[i] = frames_alone ? whole.count(pictures->frames, i, pictures->steps, steps) : kernels().count(s, i);
+            });
         }
         require(int64_t(counts.size()) == s.images, "these are other spikes");
         return counts;
     }
 
+    // Takes frames of spikes in the place of words, which are not written.
+    const Frames& begin_frames(const Words& words, int steps, const Shape& shape) {
+        pictures = std::make_shared<Pictures>(words, steps, shape);
+        std::fill_n(pictures->there.get(), words.shape(2), true);
+        frames_alone = true;
+        return pictures->frames;
+    }
+
+    // Adds up windows that are not added up yet.
+    void add_up(int threads) {
+        if (!unpooled) return;
+        const std::shared_ptr<Pictures> from = std::move(unpooled);
+        const Frames& to = begin_frames(*sums, from->steps, shape);
+        parallel(threads, int64_t(sums->shape(2)), [&](int, int64_t i) {
+            for (int64_t bit = 0; bit < int64_t(sums->shape(1)); ++bit) kernels().clear_margins(to, i, bit, from->steps);
+            kernels().pool_frames(from->frames, i, from->steps, to);
+        });
+        sums.reset();
+    }
+
     // Writes those words that are not written yet.
     void complete(int threads) {
+        add_up(threads);
         if (!frames_alone) return;
         const Spikes s = spikes(pictures->words);
         parallel(threads, s.images, [&](int, int64_t i) {
-            kernels().to_words(pictures->frames, i, pictures->steps, (uint64_t*)s.words + i * s.neurons);
+            for (int64_t b = 0; b < s.bits; ++b)
+                kernels().to_words(pictures->frames, i, b, pictures->steps, (uint64_t*)s.words + (b * s.images + i) * s.neurons);
         });
         frames_alone = false;
     }
 
-    // Frames of all images, if there are any.
+    // Frames of all images, if there are any alone.
     const Frames* known_frames(const Words& words, const Shape& shape) const {
         return frames_alone && pictures->are_of(words, shape) ? &pictures->frames : nullptr;
+    }
+
+    // Whether windows are added up while spikes are gathered.
+    bool can_pool(const Words& words, const Source& s) const {
+        const bool margins = 2 * std::max(s.padding_x, s.padding_y) <= MARGIN;
+        return unpooled && sums->data() == words.data() && shape == Shape(s.rows, s.columns, s.channels) && is_listed(s) && margins;
     }
 
     // Frames of those images that are asked for. Another reader may have the same spikes in another order: they then take the
     // place of these.
     std::shared_ptr<Pictures> framed(const Words& words, const bool* images, int steps, const Shape& shape, int threads) {
+        add_up(threads);
         if (!pictures || !pictures->are_of(words, shape)) {
             complete(threads);
             pictures = std::make_shared<Pictures>(words, steps, shape);
@@ -214,7 +248,7 @@ struct Map {
     Source source;
 
     Map(std::tuple<int64_t, int64_t, int64_t> shape, Array weight, Pair kernel, Pair stride, Pair padding, Pair dilation,
-        int64_t groups, std::optional<Array> given, int64_t strip, int64_t together)
+        int64_t groups, std::optional<Array> given, int64_t strip, int64_t together, int64_t bits)
         : weight(std::move(weight)), window(std::move(given)), source{} {
         std::tie(source.rows, source.columns, source.channels) = shape;
         std::tie(source.kernel_y, source.kernel_x) = kernel;
@@ -226,6 +260,7 @@ struct Map {
         source.window = window ? window->data() : nullptr;
         source.strip = strip;
         source.together = together;
+        source.window_bits = bits;
         require(!window || can_gather(source), "a map that cannot be gathered");
         require(groups > 0 && source.kernel_y <= MOST_KERNEL_ROWS, "the kernel is too tall, or there are no groups");
         require(source.channels <= MOST_CHANNELS && source.columns <= MOST_COLUMNS, "the map is too large");
@@ -322,7 +357,7 @@ struct Sorted {
 template <class Real>
 std::shared_ptr<Sorted<Real>> sorted_of(const Part& part, const bool* gathered, int steps, bool flat, int threads) {
     const auto& [words, shared, map] = part;
-    const Frames* frames = flat ? nullptr : shared->known_frames(words, {map->source.rows, map->source.columns, map->source.channels});
+    const Frames* frames = flat || words.shape(1) > 1 ? nullptr : shared->known_frames(words, {map->source.rows, map->source.columns, map->source.channels});
     if (!frames) shared->complete(threads);
     std::shared_ptr<void>& kept = shared->sorted[sizeof(Real) == sizeof(double)];
     auto known = std::static_pointer_cast<Sorted<Real>>(kept);
@@ -338,11 +373,10 @@ template <class Real>
 std::unique_ptr<bool[]> gathered_of(const Part& part, const Job& job, int threads) {
     const auto& [words, shared, map] = part;
     const Spikes s = spikes(words);
-    const int most = map->source.stride_x > 1 || (map->source.kernel_x == 1 && !is_factor(map->source)) ? 1 : MOST_GATHERED_BITS;
-    if (!map->window || s.signs > 1 || s.bits > most) return nullptr;
+    if (!map->window || s.signs > 1 || s.bits != map->source.window_bits) return nullptr;
     const std::vector<int64_t>& counts = shared->counted(words, threads);
     std::unique_ptr<bool[]> gathered(new bool[s.images]);
-    const double least = (s.bits > 1 ? GATHERED_SEVERAL_ACTIVITY : GATHERED_ACTIVITY) * double(s.neurons) * job.steps;
+    const double least = GATHERED_ACTIVITY * double(s.neurons) * job.steps;
     bool any = false;
     for (int64_t i = 0; i < s.images; ++i) any |= gathered[i] = double(counts[i]) >= least;
     return any ? std::move(gathered) : nullptr;
@@ -354,7 +388,6 @@ template <class Real>
 void run(Job& job, const std::vector<Part>& parts, const std::optional<Array>& rest, int64_t block, Shared* sent, const Words* out,
          int threads) {
     require(job.steps >= 1 && job.steps <= MOST_STEPS, "a chunk has 1 to 64 steps");
-    if (parts.empty()) job.rows *= job.columns, job.columns = 1;  // rows matter to maps only; tiles are whole rows
     const int64_t pixels = job.rows * job.columns;
     if (rest) {
         require(is<Real>(*rest) && rest->ndim() == 4, "the rest has another type");
@@ -369,6 +402,7 @@ void run(Job& job, const std::vector<Part>& parts, const std::optional<Array>& r
     require(block > 0 && block % PADDING == 0, "a block of channels is not padded");
     job.block = block;
     job.blocks = (job.channels + block - 1) / block;
+    job.count = int(parts.size());
     job.flat = pixels == 1 && !parts.empty();
     for (const auto& [words, shared, map] : parts) {
         const Source& s = map->source;
@@ -382,6 +416,8 @@ void run(Job& job, const std::vector<Part>& parts, const std::optional<Array>& r
         require(!map->window || (is<Real>(*map->window) && int64_t(map->window->size()) == window_of(s, job)), "a window");
         job.flat = job.flat && is_matrix(s);
     }
+    const Shape shape(job.rows, job.columns, job.channels);
+    if (parts.empty() && !sends_frames(job)) job.rows = pixels, job.columns = 1;  // tiles are whole rows, which matter to nobody
     require(!job.flat || block <= MOST_MATRIX_BLOCK, "a block of a matrix is too large");
     const int64_t row = job.columns * block, wanted = TILE_BYTES / int64_t(sizeof(Real)) / row;
     int64_t strip = 1;
@@ -400,7 +436,9 @@ void run(Job& job, const std::vector<Part>& parts, const std::optional<Array>& r
         const bool* some = gathered.emplace_back(gathered_of<Real>(part, job, threads)).get();
         sources.back().gathered = some;
         if (some) {
-            framed.push_back(shared->framed(words, some, job.steps, {s.rows, s.columns, s.channels}, threads));
+            sources.back().pooled = shared->can_pool(words, s);
+            framed.push_back(sources.back().pooled ? shared->unpooled
+                                                   : shared->framed(words, some, job.steps, {s.rows, s.columns, s.channels}, threads));
             sources.back().frames = framed.back()->frames;
         }
         if (some && std::all_of(some, some + job.images, [](bool b) { return b; })) continue;
@@ -408,19 +446,15 @@ void run(Job& job, const std::vector<Part>& parts, const std::optional<Array>& r
         sources.back().lists = sorted.back()->lists;
     }
     job.sources = sources.data();
-    job.count = int(sources.size());
     if (sends_frames(job)) {
-        sent->pictures = std::make_shared<Pictures>(*out, job.steps, Shape(job.rows, job.columns, job.channels));
-        std::fill_n(sent->pictures->there.get(), job.images, true);
-        sent->frames_alone = true;
-        job.sent = sent->pictures->frames;
+        job.sent = sent->begin_frames(*out, job.steps, shape);
     }
     const int64_t lines = kernels_of<Real>().room(job) / int64_t(sizeof(Line));
     std::vector<std::vector<Line>> scratch(threads);
     parallel(threads, job.blocks * job.images * job.tiles, [&](int worker, int64_t item) {
         if (scratch[worker].empty()) scratch[worker].resize(lines);
         const int64_t tile = item % job.tiles, image = item / job.tiles % job.images, number = item / job.tiles / job.images;
-        if (!tile && !number && job.sent.bits) kernels().clear_margins(job.sent, image, job.steps);
+        if (!tile && !number && job.sent.bits) kernels().clear_margins(job.sent, image, 0, job.steps);
         kernels_of<Real>().run(job, number, image, tile, scratch[worker].data());
     });
 }
@@ -473,6 +507,7 @@ void currents(const std::vector<Part>& parts, const std::optional<Array>& rest, 
 // Writes all words that are not written yet; they lie in memory in whatever order.
 void complete(nb::ndarray<int64_t, nb::device::cpu> words, Shared& shared, int threads) {
     require(!shared.frames_alone || words.data() == shared.pictures->words.data(), "words of other spikes");
+    require(!shared.unpooled || words.data() == shared.sums->data(), "words of other spikes");
     nb::gil_scoped_release unlocked;
     shared.complete(threads);
 }
@@ -531,29 +566,28 @@ void tally(Words words, Shared& shared, Doubles fan_out, int steps, Doubles out,
     require(!framed || (steps == shared.pictures->steps && shared.pictures->words.data() == words.data()), "words of other spikes");
     nb::gil_scoped_release unlocked;
     const std::vector<Class> classes = classes_of(fan_out.data(), s.neurons);
-    std::vector<std::vector<Piece>> pieces;
+    Pieces pieces;
     if (framed)
-        for (const Class& each : classes) pieces.push_back(pieces_of(each.runs, shared.pictures->frames));
+        for (const Class& each : classes) pieces.add(each.runs, shared.pictures->frames);
     std::vector<int64_t> counts(framed ? s.images : 0);
     const int64_t rows = s.images * s.signs, parts = std::max<int64_t>(1, std::min<int64_t>(threads, rows));
     std::vector<std::vector<double>> sums(parts, std::vector<double>(2 * steps));
     parallel(int(parts), parts, [&](int, int64_t part) {
         const int64_t first = rows * part / parts, count = rows * (part + 1) / parts - first;
+        std::vector<int64_t> found(classes.size() * steps);  // [class][step]
+        for (int64_t image = first; framed && image < first + count; ++image)
+            counts[image] = pieces.count(shared.pictures->frames, image, steps, found.data());
         for (size_t c = 0; c < classes.size(); ++c) {
-            int64_t found[MOST_STEPS] = {};
-            if (framed) {
-                for (int64_t image = first; image < first + count; ++image)
-                    counts[image] += shared.in_frames(image, pieces[c], found);
-            } else {
+            if (!framed) {
                 Counter counter;
                 for (const auto& [start, length] : classes[c].runs)
                     counter.add(s.words + first * s.neurons + start, length, count, s.neurons);
                 counter.settle();
-                for (int t = 0; t < steps; ++t) found[t] = counter.in_step(t);
+                for (int t = 0; t < steps; ++t) found[c * steps + t] = counter.in_step(t);
             }
             for (int t = 0; t < steps; ++t) {
-                sums[part][2 * t] += double(found[t]);
-                sums[part][2 * t + 1] += double(found[t]) * classes[c].targets;
+                sums[part][2 * t] += double(found[c * steps + t]);
+                sums[part][2 * t + 1] += double(found[c * steps + t]) * classes[c].targets;
             }
         }
     });
@@ -658,8 +692,8 @@ void encode(Array values, int steps, Words out, int threads) {
     });
 }
 
-// Sums over windows of a map.
-void pool(Words words, const Pool& windows, Words out, int threads) {
+// Sums over windows of a map. What is known of spikes and sums beside their words is in `shared` and `sent`.
+void pool(Words words, const Pool& windows, Words out, int threads, Shared& shared, Shared& sent) {
     const Spikes s = spikes(words), result = spikes(out);
     const Windows& w = windows.windows;
     require(result.bits <= MOST_BITS, "amplitudes have too many bits");
@@ -667,6 +701,15 @@ void pool(Words words, const Pool& windows, Words out, int threads) {
                 result.neurons == w.rows * w.columns * w.channels,
             "pool");
     nb::gil_scoped_release unlocked;
+    const Frames* frames = shared.known_frames(words, {w.in_rows, w.in_columns, w.channels});
+    if (frames && s.bits == 1 && result.bits == 3 && pools_frames(w)) {
+        sent.unpooled = shared.pictures;
+        sent.sums = out;
+        sent.shape = {w.rows, w.columns, w.channels};
+        sent.counts = shared.counted(words, threads);
+        return;
+    }
+    shared.complete(threads);
     parallel(threads, s.images,
              [&](int, int64_t image) { kernels().pool(s, image, w, result.bits, (uint64_t*)out.data()); });
 }
@@ -714,9 +757,9 @@ NB_MODULE(_native, m) {
         .value("both_floor", Sends::both_floor);
     nb::class_<Shared>(m, "Shared").def(nb::init<>());
     nb::class_<Map>(m, "Map").def(nb::init<std::tuple<int64_t, int64_t, int64_t>, Array, Pair, Pair, Pair, Pair, int64_t,
-                                           std::optional<Array>, int64_t, int64_t>(),
+                                           std::optional<Array>, int64_t, int64_t, int64_t>(),
                                   "shape"_a, "weight"_a.noconvert(), "kernel"_a, "stride"_a, "padding"_a, "dilation"_a,
-                                  "groups"_a, "window"_a.none().noconvert() = nb::none(), "strip"_a = 0, "together"_a = 0);
+                                  "groups"_a, "window"_a.none().noconvert() = nb::none(), "strip"_a = 0, "together"_a = 0, "bits"_a = 1);
     nb::class_<Pool>(m, "Windows").def(nb::init<std::tuple<int64_t, int64_t, int64_t>, Numbers, Numbers, Numbers, Numbers>(),
                                        "shape"_a, "row_begin"_a.noconvert(), "row_end"_a.noconvert(),
                                        "column_begin"_a.noconvert(), "column_end"_a.noconvert());
@@ -737,7 +780,7 @@ NB_MODULE(_native, m) {
     m.def("decode", &decode, "words"_a.noconvert(), "steps"_a, "scale"_a.none().noconvert(), "out"_a.noconvert(),
           "threads"_a);
     m.def("encode", &encode, "values"_a.noconvert(), "steps"_a, "out"_a.noconvert(), "threads"_a);
-    m.def("pool", &pool, "words"_a.noconvert(), "windows"_a, "out"_a.noconvert(), "threads"_a);
+    m.def("pool", &pool, "words"_a.noconvert(), "windows"_a, "out"_a.noconvert(), "threads"_a, "shared"_a, "sent"_a);
     m.def("observe", &observe, "values"_a.noconvert(), "magnitude"_a, "first"_a, "shift"_a, "maximum"_a.noconvert(),
           "sum"_a.noconvert(), "histogram"_a.noconvert());
     m.def("least_squares", &least_squares, "edges"_a.noconvert(), "density"_a.noconvert(), "units"_a.noconvert(),
@@ -751,6 +794,7 @@ NB_MODULE(_native, m) {
     m.attr("MOST_CHANNELS") = MOST_CHANNELS;
     m.attr("MOST_COLUMNS") = MOST_COLUMNS;
     m.attr("MOST_KERNEL_ROWS") = MOST_KERNEL_ROWS;
+    m.attr("MOST_GATHERED_BITS") = MOST_GATHERED_BITS;
     m.attr("MOST_GATHERED_PADDING") = MOST_GATHERED_PADDING;
     m.attr("PADDING") = PADDING;
     m.attr("WORD") = WORD;

@@ -187,6 +187,18 @@ void stepped(const Job& job, const Desk<Real>& desk, int64_t block, int64_t imag
     }
 }
 
+// All steps of a tile whose neurons send frames, on a dense current.
+template <class Real>
+void direct(const Job& job, const Desk<Real>& desk, int64_t block, int64_t image) {
+    const Tile<Real>& tile = desk.tile;
+    Taking<Real>& taking = *desk.taking;
+    taking.passing = nullptr;
+    taking.begin(job, block, image, tile.top);
+    const int64_t at = tile.first_pixel * job.rest_pixel + tile.first_channel;
+    Real* potential = (Real*)job.potential + (image * job.rows * job.columns + tile.first_pixel) * job.channels;
+    taking.steps(job, tile.height, (const Real*)job.rest + image * job.rest_image + at, potential + tile.first_channel);
+}
+
 // All steps of a tile that convolutions lead to: step after step.
 template <class Real>
 void convolutions(const Job& job, const Desk<Real>& desk, int64_t block, int64_t image) {
@@ -231,6 +243,7 @@ void run(const Job& job, int64_t block, int64_t image, int64_t number, Line* scr
     Tile<Real>& tile = desk.tile;
     tile.place(job, block, number);
     if (sends_frames(job)) {
+        if (!job.count) return direct<Real>(job, desk, block, image);
         desk.meet(job, block, image);
         const int last = taken_last(job, image);
         return last < 0 ? stepped<Real>(job, desk, block, image) : taken<Real>(job, desk, block, image, last);
