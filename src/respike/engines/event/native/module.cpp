@@ -357,7 +357,8 @@ struct Sorted {
 template <class Real>
 std::shared_ptr<Sorted<Real>> sorted_of(const Part& part, const bool* gathered, int steps, bool flat, int threads) {
     const auto& [words, shared, map] = part;
-    const Frames* frames = flat || words.shape(1) > 1 ? nullptr : shared->known_frames(words, {map->source.rows, map->source.columns, map->source.channels});
+    const Shape shape(map->source.rows, map->source.columns, map->source.channels);
+    const Frames* frames = flat || words.shape(1) > 1 ? nullptr : shared->known_frames(words, shape);
     if (!frames) shared->complete(threads);
     std::shared_ptr<void>& kept = shared->sorted[sizeof(Real) == sizeof(double)];
     auto known = std::static_pointer_cast<Sorted<Real>>(kept);
