@@ -68,6 +68,7 @@ def test_where_nothing_is_found_the_table_shows_what_was_tried(
     assert all("loses more" in line for line in rows)
 
 
+@pytest.mark.usefixtures("_training_images")
 def test_bad_input(respike: Runner, tmp_path: Path) -> None:
     assert "--lose must be in [0, 100], got -1" in respike.refused("recommend", "mnist-mlp", "--lose", -1)
     assert "unknown preference 'watts'" in respike.refused("recommend", "mnist-mlp", "--prefer", "watts")

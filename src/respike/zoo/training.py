@@ -107,6 +107,7 @@ def train(
     """
     Bounds(0, whole=True).check("keep_epochs", keep_epochs)
     place = _checked(device)
+    directory.mkdir(parents=True, exist_ok=True)
     run = _Run(
         entry,
         entry.recipe.seed if seed is None else seed,
@@ -140,7 +141,6 @@ def _alone(directory: Path, name: str) -> Iterator[None]:
 
     The lock goes with the process, so that none is left behind by a kill.
     """
-    directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{name}.lock"
     lock = FileLock(path, timeout=0)
     try:
