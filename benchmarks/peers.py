@@ -129,11 +129,15 @@ def _line(record: Record) -> str:
 
 def _report(records: dict[str, Record]) -> None:
     good = {name: record for name, record in records.items() if "seconds" in record}
-    parts = tables(records)
-    before, rest = PAGE.read_text().split(START)
-    body = "\n\n".join(part for part in parts if part)
-    PAGE.write_text(f"{before}{START}\n\n{body}\n\n{END}{rest.split(END)[1]}")
+    PAGE.write_text(rewritten(PAGE.read_text(encoding="utf-8"), records), encoding="utf-8")
     _picture(good)
+
+
+def rewritten(page: str, records: dict[str, Record]) -> str:
+    """The page with the tables of the records in the place of those that it has; all else stays."""
+    before, rest = page.split(START)
+    body = "\n\n".join(part for part in tables(records) if part)
+    return f"{before}{START}\n\n{body}\n\n{END}{rest.split(END, 1)[1]}"
 
 
 def tables(records: dict[str, Record]) -> list[str]:
