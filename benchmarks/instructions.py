@@ -7,6 +7,7 @@ run their AVX2 code. Only calls on one batch are counted, after warming up; spik
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import gc
 import json
@@ -34,8 +35,13 @@ void stop(const char *name) { CALLGRIND_DUMP_STATS_AT(name); CALLGRIND_STOP_INST
 
 def main() -> None:
     """Counts the networks that are named, or all, and writes the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("network", nargs="*", help=f"one of {', '.join(CASES)}; all unless given")
+    names = parser.parse_args().network or list(CASES)
+    if unknown := sorted(set(names) - set(CASES)):
+        parser.error(f"{', '.join(unknown)}: choose from {', '.join(CASES)}")
     rows = json.loads(ROWS.read_text(encoding="utf-8")) if ROWS.exists() else {}
-    for name in sys.argv[1:] or CASES:
+    for name in names:
         rows[name] = _measured(name)
         ROWS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(f"{MARK}\n")
