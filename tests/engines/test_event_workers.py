@@ -37,7 +37,11 @@ from respike.engines.event import calls, engine
     threads=st.integers(2, 4),
 )
 def test_threads_that_share_images_change_nothing(network: Network, neuron: Neuron, batch: int, threads: int) -> None:
-    """Each run has other images; from the third on, each thread has a script of its own."""
+    """Each run has other images; from the third on, each thread has a script of its own.
+
+    Where currents are dense, they are convolutions of PyTorch. Those of float64 are MKL's, which on some processors
+    rounds the last bit by where an image lies in memory; so potentials are compared but for that.
+    """
     names = [node.name for node in network.activations]
     plan = Plan({name: Site(0.3, neuron=neuron) for name in names}, InputThenDrain(12, 3))
     probe = Probe(spikes=names, potentials=names, fan_out=cost.fan_outs(network))
@@ -46,8 +50,11 @@ def test_threads_that_share_images_change_nothing(network: Network, neuron: Neur
         alone = engines.event(network, Plan(plan.sites, plan.schedule), shown, probe, memory=memory)
         torch.set_num_threads(threads)
         try:
-            assert same(alone, engines.event(network, plan, shown, probe, memory=memory))
+            found = engines.event(network, plan, shown, probe, memory=memory)
             assert torch.get_num_threads() == threads
+            assert same(replace(alone, potentials={}), found)
+            for name, potential in alone.potentials.items():
+                torch.testing.assert_close(found.potentials[name], potential, rtol=0, atol=1e-12)
         finally:
             torch.set_num_threads(1)
 
