@@ -38,6 +38,7 @@ sanitize: $(READY)  ## tests of the event engine under AddressSanitizer and Unde
 	LD_PRELOAD="$(foreach library,$(SANITIZERS),$(shell c++ -print-file-name=$(library)))" \
 	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 OMP_NUM_THREADS=1 \
 	PYTHONPATH=build/sanitize:$(SITE) $(BIN)/python -S -m pytest --capture=sys -p no:cacheprovider \
+		--dist load --tx '2*popen//python=$(BIN)/python -S' \
 		tests/engines/test_event.py tests/engines/test_event_kernels.py tests/engines/test_golden.py tests/laws
 
 mutate: $(READY)  ## small faults in a copy of the package, one at a time: how many do the tests see? (hours; goes on)

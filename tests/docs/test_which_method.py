@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,19 @@ def test_the_page_is_made_from_the_numbers(program: Any) -> None:
 def test_no_point_beats_one_of_the_front(program: Any) -> None:
     measured = program.points()
     for network in {one.network for one in measured}:
-        some = [one for one in measured if one.network == network]
+        some = program.whole(one for one in measured if one.network == network)
         best = program.front(some)
         for one in some:
             assert any(other.energy <= one.energy and other.accuracy >= one.accuracy for other in best), one
         assert all(one.energy < other.energy and one.accuracy < other.accuracy for one, other in pairwise(best))
+
+
+def test_rows_of_fewer_images_say_so_and_are_never_the_best(program: Any) -> None:
+    measured = program.points()
+    first = program.whole(one for one in measured if one.network == measured[0].network)
+    cheap = replace(first[0], images=100, energy=first[0].energy / 1000, steps=999)
+    assert cheap not in program.front([*first, cheap])
+    (row,) = [line for line in program.page([*first, cheap]).splitlines() if "| 999 |" in line]
+    assert "(100 images)" in row
+    assert "**" not in row
+    assert "images)" not in program.page(first)
