@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from networks import BLOCKS, RESAMPLING, Builder, networks, perceptrons
-from respike.cost import analog_macs, fan_out, fan_outs, macs, probed_fan_out
+from respike.cost import analog_macs, fan_out, fan_outs, kronecker, macs, probed_fan_out
 from respike.errors import SlowWarning
 from respike.ir import (
     Activation,
@@ -109,7 +109,7 @@ def test_branches_that_are_added_without_activations_between(network: Network) -
 @given(network=linear_trees())
 def test_beyond_a_number_of_ways_neurons_are_probed(network: Network) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(COUNTING, "MOST_TERMS", 1)
+        patch.setattr(kronecker, "MOST_TERMS", 1)
         assert_exact(network)
 
 

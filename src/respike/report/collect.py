@@ -80,46 +80,23 @@ def collect(
         found = sample(run.spiking, images, bounds)
         for one in by_layer(found, bounds.bins):
             layers.setdefault(one.name, one)
-        plan = run.spiking.plan
         looked_into.append(
             {
-                name: layer_run(run.spiking, plan.sites[name], part, bounds.points_per_layer, bounds.bins)
+                name: layer_run(run.spiking, run.spiking.plan.sites[name], part, bounds.points_per_layer, bounds.bins)
                 for name, part in found.items()
             }
         )
-        rasters = tuple(raster(run.spiking, one.unsqueeze(0), place, bounds) for place, (one, _) in shown.items())
-        curve = _curve(run, labels, network_decisions, bounds)
+        pictures = [one for one, _ in shown.values()]
         methods.append(
-            MethodData(
-                name=called[number],
-                report=run.report,
-                pareto=number in front,
-                curve=curve,
-                schedule=plan.schedule.describe(),
-                window=plan.schedule.window if isinstance(plan.schedule, Layerwise) else None,
-                input_share=tuple(min(1.0, step / plan.schedule.input_steps) for step in curve.step),
-                coding=_coding(plan.coding),
-                cites=plan.cites,
-                costs=_costs(run, curve.step),
-                layers=(),
-                rasters=rasters,
-                confusion=replace(
-                    confusion(labels[: len(run.decided)], run.decided, len(classes), bounds),
-                    changes=changes(labels, _at(run, curve.step), len(classes), bounds),
-                ),
-            )
+            _method(run, called[number], number in front, pictures, labels, network_decisions, len(classes), bounds)
         )
         progress("looking into the layers", number + 1, len(runs))
     order = _front_to_back(layers, looked_into)
     energy, macs = runs[0].energy, reports[0].macs
-    outputs = runs[0].spiking.network.neurons(runs[0].spiking.network.outputs[0])
     return PageData(
         network=reports[0].network,
         dataset=reports[0].dataset,
-        classes=tuple(
-            classes[number] if number < len(classes) and classes[number].strip() else str(number)
-            for number in range(max(outputs, len(classes)))
-        ),
+        classes=_named(classes, runs[0].spiking),
         images=max(report.images for report in reports),
         sampled=len(images),
         layers=tuple(layers[name] for name in order),
@@ -166,6 +143,46 @@ def _for_all(bounds: Bounds, runs: Sequence[Run]) -> Bounds:
         bins=max(12, min(bounds.bins, bounds.bins_together // max(1, parts))),
         raster_spikes=max(500, min(bounds.raster_spikes, bounds.raster_spikes_together // (3 * len(runs)))),
     )
+
+
+def _method(
+    run: Run,
+    name: str,
+    pareto: bool,
+    pictures: Sequence[Tensor],
+    labels: Tensor,
+    network_decisions: Tensor,
+    classes: int,
+    bounds: Bounds,
+) -> MethodData:
+    """What the page says of a conversion; its layers come later, when those of all conversions have an order."""
+    schedule = run.spiking.plan.schedule
+    curve = _curve(run, labels, network_decisions, bounds)
+    return MethodData(
+        name=name,
+        report=run.report,
+        pareto=pareto,
+        curve=curve,
+        schedule=schedule.describe(),
+        window=schedule.window if isinstance(schedule, Layerwise) else None,
+        input_share=tuple(min(1.0, step / schedule.input_steps) for step in curve.step),
+        coding=_coding(run.spiking.plan.coding),
+        cites=run.spiking.plan.cites,
+        costs=_costs(run, curve.step),
+        layers=(),
+        rasters=tuple(raster(run.spiking, one.unsqueeze(0), place, bounds) for place, one in enumerate(pictures)),
+        confusion=replace(
+            confusion(labels[: len(run.decided)], run.decided, classes, bounds),
+            changes=changes(labels, _at(run, curve.step), classes, bounds),
+        ),
+    )
+
+
+def _named(classes: Sequence[str], spiking: SpikingNetwork) -> tuple[str, ...]:
+    """A name for each output: its number where it has no other."""
+    outputs = spiking.network.neurons(spiking.network.outputs[0])
+    given = [*classes, *[""] * (outputs - len(classes))]
+    return tuple(name if name.strip() else str(number) for number, name in enumerate(given))
 
 
 def _curve(run: Run, labels: Tensor, network_decisions: Tensor, bounds: Bounds) -> Curve:
