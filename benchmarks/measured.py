@@ -29,18 +29,18 @@ def percent(share: float | None) -> str:
 
 def quantised(rows: Rows) -> str:
     """Networks of 4 and 8 levels beside training-free conversions of the plain one."""
-    steps = (4, 8, 16)
+    steps = (4, 8, 16, 32)
 
     def line(row: Mapping[str, Any]) -> list[str]:
         how = ", ".join(name for name in ("signed", "layerwise") if row["options"].get(name))
         found = [percent(row["accuracy"].get(str(step))) for step in steps]
         if "layerwise" in row["options"]:
-            found = ["", "", ""]
+            found = [""] * len(steps)
         exact = percent(next(iter(row["accuracy"].values()))) if "layerwise" in row["options"] else ""
         what = f"`{row['method']}`" + (f", {how}" if how else "")
         return [f"{row['network']}, {what}", percent(row["network_accuracy"]), *found, exact]
 
-    said = f"All {rows[0]['images']:,} test images of MNIST, accuracy after so many steps:\n\n"
+    said = f"All {rows[0]['images']:,} test images of MNIST or CIFAR-10, accuracy after so many steps:\n\n"
     return said + table(
         ["network, method", "network", *(f"T = {step}" for step in steps), "one pass"], [line(row) for row in rows]
     )

@@ -1,7 +1,7 @@
 """Networks trained with few levels beside a plain one that is converted without training, at the same steps.
 
-`python benchmarks/quantised.py` measures on all test images of MNIST and writes `benchmarks/quantised.json`; what
-stands there is not measured again.
+`python benchmarks/quantised.py` measures on all test images of MNIST and CIFAR-10 and writes
+`benchmarks/quantised.json`; what stands there is not measured again. The plain ResNet-20 stands in `which_method.json`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,13 @@ def plans() -> Iterator[tuple[str, Network, Plan]]:
     for steps in LEVELS:
         yield "mnist-cnn", network, methods.calibrated(network, calibration, steps=steps)
     yield "mnist-cnn", network, methods.percentile_norm(network, calibration, steps=max(LEVELS))
+    photos = data.load("cifar10", "calibration").images[:8]
+    for levels in LEVELS:
+        name = f"cifar10-resnet20-qcfs{levels}"
+        network = respike.load(zoo.load(name), photos)
+        yield name, network, methods.quantised(network, layerwise=True)
+        yield name, network, methods.quantised(network, signed=True, steps=2 * levels)
+        yield name, network, methods.quantised(network, steps=4 * levels)
 
 
 def options(plan: Plan) -> dict[str, Any]:
@@ -59,13 +66,13 @@ def row(name: str, plan: Plan, report: Report) -> dict[str, Any]:
 
 def main() -> None:
     """Measures everything and writes the file."""
-    test = data.load("mnist", "test")
     rows = json.loads(RESULT.read_text()) if RESULT.exists() else []
     done = [(row["network"], row["method"], row["options"]) for row in rows]
     for name, network, plan in plans():
         if (name, plan.method, options(plan)) in done:
             continue
-        report = respike.measure(SpikingNetwork(network, plan), test)
+        test = data.load(zoo.find(name).dataset, "test")
+        report = respike.measure(SpikingNetwork(network, plan), test.batches(100))
         rows.append(row(name, plan, report))
         print(json.dumps(rows[-1]), flush=True)
         RESULT.write_text(json.dumps(rows, indent=1) + "\n")
