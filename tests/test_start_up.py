@@ -82,7 +82,8 @@ def test_ctrl_c_while_an_object_is_thrown_away_comes_again() -> None:
         "    def find_spec(self, name, *others):\n"
         "        if name == 'torch':\n"
         "            Last()\n"
-        "            time.sleep(60)\n"
+        "            time.sleep(20)\n"
+        "            print('waited to the end')\n"
         "sys.meta_path.insert(0, Throwing())\n"
         "from respike.cli import main\n"
         "sys.exit(main(['evaluate', 'mnist-mlp', '--method', 'max_norm']))"
@@ -95,6 +96,11 @@ def test_the_five_verbs_draw_nothing() -> None:
     verbs = ["load", "prepare", "methods", "simulate", "measure", "diagnose", "data", "zoo", "fitting"]
     used = _imported(f"import respike\nfor name in {verbs}: getattr(respike, name)")
     assert used == {"torch", "numpy"}
+
+
+def test_evaluating_without_a_plot_draws_nothing() -> None:
+    words = ["evaluate", "mnist-mlp", "--method", "fit", "--input-steps", "2", "--drain-steps", "2", "--limit", "4"]
+    assert "matplotlib" not in _imported(f"from respike.cli import main; main({words})")
 
 
 def test_every_public_name_is_there() -> None:

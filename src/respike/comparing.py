@@ -15,11 +15,10 @@ from respike.coding import Coding
 from respike.engines import Engine
 from respike.errors import Argument, InvalidData, InvalidOption, RespikeError, UnknownName
 from respike.ir import Network
-from respike.measure import Report, WorkerLost, measure
+from respike.measure import Report, WorkerLost, measure, names
 from respike.measure.batches import Labelled
 from respike.methods import Method
 from respike.progress import Progress, shown, silent
-from respike.report.page_data import names
 from respike.spiking import SpikingNetwork
 from respike.summarised import Summarised, called, counted
 from respike.typed import NETWORK, check_kind

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, ParamSpec, Self, TypeVar
 
 from respike.bounds import bounds_of
@@ -49,12 +50,12 @@ class Published(Generic[P, R]):
         """One line of what it does; empty where the function has no docstring."""
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
 
-    @property
+    @cached_property
     def options(self) -> Mapping[str, inspect.Parameter]:
         """The keyword-only arguments, with their types and defaults."""
         return {name: p for name, p in self.parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
-    @property
+    @cached_property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
         """All arguments, with their types evaluated."""
         return inspect.signature(self.function, eval_str=True).parameters

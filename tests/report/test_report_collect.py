@@ -21,10 +21,11 @@ from respike import Probe, Report, SpikingNetwork, engines, methods
 from respike.coding import Frames
 from respike.errors import InvalidData
 from respike.ir import Linear
+from respike.measure import names
 from respike.report import Bounds, collect, observe
 from respike.report.collect import moments
 from respike.report.decisions import confusion, worth_showing
-from respike.report.page_data import names, pareto_front, recommended
+from respike.report.page_data import pareto_front, recommended
 from respike.report.pictures import picture
 from respike.report.sampling import correlation, histogram, sample
 

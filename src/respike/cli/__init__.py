@@ -55,7 +55,7 @@ def _interrupts() -> Iterator[list[int]]:
 
     def cannot_raise(found: sys.UnraisableHookArgs) -> None:
         if issubclass(found.exc_type, KeyboardInterrupt):
-            threading.Timer(0.01, _thread.interrupt_main).start()
+            threading.Timer(0.01, _interrupt_main).start()
         else:
             usual_hook(found)
 
@@ -66,6 +66,14 @@ def _interrupts() -> Iterator[list[int]]:
     finally:
         signal.signal(signal.SIGINT, usual)
         sys.unraisablehook = usual_hook
+
+
+def _interrupt_main() -> None:
+    """Ctrl-C for the main thread, from another one."""
+    if sys.platform == "win32":
+        _thread.interrupt_main()
+    else:  # a signal of its own ends what it waits for, too: a download, another process
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 __all__ = ["INTERRUPTED", "interrupt_behind", "main"]

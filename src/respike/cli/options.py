@@ -134,7 +134,8 @@ def _flagged(name: str, value: Any) -> str:
             return f"{flag(name)} {written(value)}"
 
 
-def options(method: Published[Any, Any]) -> dict[str, Option]:
+@functools.cache
+def options(method: Published[Any, Any]) -> Mapping[str, Option]:
     """The options of a method or a refinement, by name."""
     texts = _texts(inspect.getdoc(method.function) or "")
     return {

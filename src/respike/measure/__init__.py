@@ -3,7 +3,7 @@
 from respike.measure.batches import BATCH_SIZE, Batch, Labelled, batches
 from respike.measure.kept import Kept, discard
 from respike.measure.measure import measure
-from respike.measure.report import USELESS, Cost, Exits, Report
+from respike.measure.report import USELESS, Cost, Exits, Report, names
 from respike.measure.scoring import Score, score
 from respike.measure.tally import Tally
 from respike.measure.workers import ALONE, Alone, Torchrun, WorkerLost, Workers, workers
@@ -27,6 +27,7 @@ __all__ = [
     "batches",
     "discard",
     "measure",
+    "names",
     "score",
     "workers",
 ]

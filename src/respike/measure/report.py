@@ -399,3 +399,18 @@ def first_to_stay(right: Sequence[int], wanted: int) -> int | None:
             break
         first = step
     return first
+
+
+def names(reports: Sequence[Report]) -> tuple[str, ...]:
+    """A name for each report: its method, with the options that differ where a method is there twice."""
+    found = []
+    for report in reports:
+        twins = [other for other in reports if other.method == report.method]
+        differ = [
+            name
+            for name, value in report.options.items()
+            if any(str(twin.options.get(name)) != str(value) for twin in twins)
+        ]
+        told = ", ".join(f"{name}={report.options[name]}" for name in differ)
+        found.append(f"{report.method} ({told})" if told else report.method)
+    return tuple(found)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from respike.coding import Coding
 from respike.errors import InvalidData
+from respike.measure import names
 from respike.progress import Progress, silent
 from respike.report.decisions import changes, confusion, lost, network_right, worth_showing
 from respike.report.page_data import (
@@ -23,7 +24,6 @@ from respike.report.page_data import (
     LayerRun,
     MethodData,
     PageData,
-    names,
     pareto_front,
     rounded,
 )

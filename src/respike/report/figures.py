@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from respike.drawing import ACCURACY, INK, Style, blank, over_time, scale_accuracy
 from respike.errors import InvalidOption
 from respike.files import write
-from respike.measure import Report
-from respike.report.page_data import names
+from respike.measure import Report, names
 
 FORMATS = {".png": "png", ".svg": "svg"}
 

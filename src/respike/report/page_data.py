@@ -285,21 +285,6 @@ class PageData:
     versions: tuple[tuple[str, str], ...]
 
 
-def names(reports: Sequence[Report]) -> tuple[str, ...]:
-    """A name for each report: its method, with the options that differ where a method is there twice."""
-    found = []
-    for report in reports:
-        twins = [other for other in reports if other.method == report.method]
-        differ = [
-            name
-            for name, value in report.options.items()
-            if any(str(twin.options.get(name)) != str(value) for twin in twins)
-        ]
-        told = ", ".join(f"{name}={report.options[name]}" for name in differ)
-        found.append(f"{report.method} ({told})" if told else report.method)
-    return tuple(found)
-
-
 def pareto_front(reports: Sequence[Report]) -> set[int]:
     """The reports that no other one beats: at least as accurate for at most the energy, and one of them better.
 

@@ -12,8 +12,7 @@ from rich.text import Text
 from respike.cli.tables.grid import Column, Grid, Kind, Row
 from respike.cli.tables.notes import Notes
 from respike.cli.tables.numbers import human
-from respike.measure import Report
-from respike.report.page_data import names
+from respike.measure import Report, names
 from respike.summarised import counted
 
 _HEADINGS = (
