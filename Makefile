@@ -22,7 +22,7 @@ check: $(READY)  ## style, types, the import contract, the documentation's code
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --markdown-docs README.md docs -p no:cacheprovider
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --markdown-docs README.md docs -p no:cacheprovider -n 2 --dist loadfile
 
 docs: $(READY)  ## the documentation site, in out/site; a broken link is an error
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group docs
