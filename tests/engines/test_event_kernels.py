@@ -25,7 +25,7 @@ if not COMPILED:
 
 from respike.engines.event import _native, instructions
 from respike.engines.event.memo import Memo, Once
-from respike.engines.event.packing import dense
+from respike.engines.event.packing import dense, dense_matrix
 from respike.engines.event.values import Events, Part, Value
 
 SETS = _native.instruction_sets()
@@ -218,20 +218,32 @@ def test_an_instruction_set_that_is_not_there_is_refused(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("bias", [True, False])
-def test_a_matrix_on_a_few_images_reads_no_columns_of_zeros(
-    dtype: torch.dtype, bias: bool, instruction_set: str
+@pytest.mark.parametrize(
+    ("count", "inputs", "outputs"), [(1, 5, 3), (3, 40, 33), (8, 17, 64), (33, 97, 10), (129, 200, 90)]
+)
+def test_a_matrix_passes_over_zeros_and_gives_an_image_the_same_wherever_it_stands(
+    dtype: torch.dtype, bias: bool, count: int, inputs: int, outputs: int, instruction_set: str
 ) -> None:
     draw = torch.Generator().manual_seed(0)
-    for count, inputs, outputs in ((1, 5, 3), (3, 40, 33), (8, 17, 64)):
-        x = torch.randn(count, inputs, generator=draw, dtype=torch.float64).to(dtype)
-        x[:, ::2] = 0.0
-        columns = torch.randn(inputs, outputs, generator=draw, dtype=torch.float64).to(dtype)
-        columns[0] = torch.nan  # an input that all images have at 0
-        offset = torch.randn(outputs, generator=draw, dtype=torch.float64).to(dtype) if bias else None
-        out = torch.full((count, outputs), torch.nan, dtype=dtype)
-        _native.linear(x, columns, offset, out)
-        wanted = x[:, 1:] @ columns[1:] + (0.0 if offset is None else offset)
-        torch.testing.assert_close(out, wanted)
+    x = torch.randn(count, inputs, generator=draw, dtype=torch.float64).to(dtype)
+    x[torch.rand(count, inputs, generator=draw) < 0.5] = 0.0
+    x[:, 0] = 0.0
+    x[count // 2] = 0.0  # an empty picture
+    matrix = torch.randn(inputs, outputs, generator=draw, dtype=torch.float64).to(dtype)
+    matrix[0] = torch.nan  # of an input that all images have at 0
+    offset = torch.randn(outputs, generator=draw, dtype=torch.float64).to(dtype) if bias else None
+    weight = dense_matrix(matrix)
+
+    def product(images: torch.Tensor, threads: int) -> torch.Tensor:
+        out = torch.full((len(images), outputs), torch.nan, dtype=dtype)
+        _native.linear(images, weight, offset, out, threads)
+        return out
+
+    found = product(x, 1)
+    torch.testing.assert_close(found, x[:, 1:] @ matrix[1:] + (0.0 if offset is None else offset))
+    assert torch.equal(product(x, 3), found)
+    assert torch.equal(product(x.flip(0), 1).flip(0), found)
+    assert torch.equal(torch.cat([product(x[i : i + 1], 2) for i in range(count)]), found)
 
 
 @settings(max_examples=60, deadline=None)

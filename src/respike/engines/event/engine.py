@@ -22,8 +22,8 @@ from respike.record import INPUT, Probe, Recording
 from respike.schedule import Phase
 
 SHARED_IMAGES = 16
-"""Images of a thread at least, where each runs through the whole network with its own. For fewer, convolutions and
-matrices of PyTorch may differ in the last bits."""
+"""Images of a thread at least, where each runs through the whole network with its own. For fewer, convolutions of
+PyTorch may differ in the last bits."""
 
 
 def run(network: Network, plan: Plan, images: Tensor, probe: Probe, first_image: int, memory: int) -> Recording:

@@ -10,8 +10,9 @@ from typing import assert_never
 import torch
 from torch import Tensor
 
-from respike.engines.event.calls import all_threads, lent, linear
+from respike.engines.event.calls import all_threads, lent, linear, threads
 from respike.engines.event.memo import Once
+from respike.engines.event.packing import dense_matrix
 from respike.engines.event.pooling import composed, pooled
 from respike.engines.event.values import Events, Layout, Part, Value
 from respike.engines.walk import folded
@@ -39,8 +40,6 @@ from respike.ir import (
 
 MOST_PARTS = 8
 """So many parts may be added up as spikes; chains of additions double them, so more of them are made dense."""
-_FEW_IMAGES = 8
-"""So many dense images at most go through a matrix one by one."""
 
 
 def through(node: Affine, inputs: Sequence[Value], shape: tuple[int, ...], memo: Once, *, bias: bool) -> Value:
@@ -96,21 +95,22 @@ def _weighted(node: Linear | Conv, value: Value, shape: tuple[int, ...], memo: O
     rest = value.whole_rest()
     if rest is None:
         return Value(shape, parts, constant if bias else None)
-    if isinstance(node, Linear) and rest.ndim == 3 and rest.shape[:2].numel() <= _FEW_IMAGES:
-        return Value(shape, parts, _of_few(node, rest, memo, bias))
+    if isinstance(node, Linear):
+        return Value(shape, parts, _product(node, rest, memo, bias))
     return Value(shape, parts, _folded(node, [rest], bias=bias))
 
 
-def _of_few(node: Linear, rest: Tensor, memo: Once, bias: bool) -> Tensor:
-    """A matrix on a few dense images: columns for inputs that are 0, as the background of a picture, are not read."""
-    columns = memo.once(("columns", node.name), lambda: node.weight.detach().T.contiguous())
-    out = rest.new_empty(*rest.shape[:2], len(node.weight))
+def _product(node: Linear, rest: Tensor, memo: Once, bias: bool) -> Tensor:
+    """A matrix on what is dense: inputs that are 0, as the background of a picture, are passed over."""
+    weight = memo.once(("dense", node.name), lambda: dense_matrix(node.weight.T))
     offset = node.bias.detach() if bias and node.bias is not None else None
+    out = rest.new_empty(*rest.shape[:-1], len(node.weight))
     linear(
-        lent(rest.flatten(0, 1).contiguous()),
-        lent(columns),
+        lent(rest.flatten(0, -2).contiguous()),
+        lent(weight),
         None if offset is None else lent(offset),
-        lent(out.flatten(0, 1)),
+        lent(out.flatten(0, -2)),
+        threads(),
     )
     return out
 

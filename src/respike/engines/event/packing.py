@@ -100,6 +100,11 @@ def dense(value: Value, steps: int, batch: int, dtype: torch.dtype, memo: Once) 
     return layout.shaped(out)
 
 
+def dense_matrix(matrix: Tensor) -> Tensor:
+    """A matrix `[in, out]` for dense values, as `native/linear.hpp` reads it: `[blocks, in, block]`."""
+    return _blocks(matrix, _block(matrix.shape[-1], (), matrix.dtype))
+
+
 def _source(part: Part, layout: Layout) -> _Source:
     source = Layout(part.events.shape, layout.channels_last)
     scale = source.per_channel(part.events.scale) if _fits(part, source) else None

@@ -13,8 +13,8 @@ namespace respike {
 
 extern const Set RESPIKE_SET;
 const Set RESPIKE_SET = {
-    {sort<float>, room<float>, run<float>, decode<float>, encode<float>, add_counts<float>, linear<float>, few<float>},
-    {sort<double>, room<double>, run<double>, decode<double>, encode<double>, add_counts<double>, linear<double>, few<double>},
+    {sort<float>, room<float>, run<float>, decode<float>, encode<float>, add_counts<float>, linear_room<float>, linear<float>, few<float>},
+    {sort<double>, room<double>, run<double>, decode<double>, encode<double>, add_counts<double>, linear_room<double>, linear<double>, few<double>},
     pool,
     count,
     to_frames,

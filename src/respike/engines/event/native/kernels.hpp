@@ -64,6 +64,8 @@ constexpr int64_t FEW_SPIKES = 2;    // of a neuron that sends any: below, lists
 constexpr int MOST_LANES = 16;       // floats of a vector
 constexpr int PADDING = 16;          // blocks of channels are multiples of so many, so that no vector is cut
 constexpr int MOST_MATRIX_BLOCK = 4 * PADDING;
+constexpr int IMAGES_TOGETHER = 32;      // dense ones, that go through a matrix together
+constexpr int64_t ROWS_TOGETHER = 96;  // of a block of its weights: less than a first-level cache, as much of an image is 0
 constexpr int MARGIN = 3;            // silent pixels on each side of a frame: a window's padding, and a row that is not there
 constexpr int MOST_GATHERED_PADDING = MARGIN - 1;
 constexpr int64_t TILE_BYTES = 8192; // of a tile's potentials: a quarter of a first-level cache of 32 KB
@@ -266,6 +268,16 @@ struct Few {
     int64_t most_targets;                     // of a neuron
 };
 
+// A matrix on images [images][inputs], whose weights are [block of outputs][input][block]: out [images][outputs].
+struct Product {
+    const void *x, *weight, *bias;  // bias: null where there is none
+    int64_t inputs, outputs, block;
+    void* out;
+};
+
+// So many rows of a matrix are gone through together.
+inline int64_t parts_of(const Product& p) { return (p.inputs + ROWS_TOGETHER - 1) / ROWS_TOGETHER; }
+
 // Activations [outer][channels][inner], and what is gathered of them. Bin b of `bins` holds the positive values whose bits,
 // shifted by so many, are first + b; those below and above are in the bins at the ends.
 struct Observed {
@@ -298,7 +310,8 @@ struct Kernels {
     void (*decode)(const Spikes&, int64_t image, int steps, const Real* scale, Real* out);
     void (*encode)(const Real* values, int64_t images, int64_t neurons, int64_t image, int steps, uint64_t* words);
     void (*add_counts)(const Spikes&, Real* to);
-    void (*linear)(const Real* x, int64_t images, int64_t inputs, const Real* columns, const Real* bias, int64_t outputs, Real* out);
+    int64_t (*linear_room)(const Product&);
+    void (*linear)(const Product&, int64_t from, int64_t images, int64_t block, int64_t end, Line* scratch);
     void (*few)(const Few&, int64_t image, int64_t* spikes, int64_t* targets);  // [steps], or null
 };
 

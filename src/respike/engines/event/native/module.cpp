@@ -121,7 +121,7 @@ struct Pictures {
         f.plane = steps * f.step;
         f.image = int64_t(words.shape(1)) * f.plane;
         const int64_t images = int64_t(words.shape(2));
-        memory.reset(new char[images * f.image + sizeof(uint64_t)]);  // the last pixels are read as whole words
+        memory.reset(new char[images * f.image + sizeof(Line)]);  // the last pixels are read as whole vectors
         there.reset(new bool[images]());
         f.bits = memory.get();
     }
@@ -645,18 +645,30 @@ void few(Array current, Array offset, Array threshold, Array value, int64_t inne
     }
 }
 
-// A matrix [inputs][outputs], and a bias, on images [images][inputs]: out [images][outputs].
-void linear(Array x, Array columns, const std::optional<Array>& bias, Array out) {
-    require(x.ndim() == 2 && columns.ndim() == 2 && out.ndim() == 2, "dimensions");
-    const int64_t images = int64_t(x.shape(0)), inputs = int64_t(x.shape(1)), outputs = int64_t(columns.shape(1));
-    require(int64_t(columns.shape(0)) == inputs && int64_t(out.shape(0)) == images && int64_t(out.shape(1)) == outputs, "sizes");
-    require(columns.dtype() == x.dtype() && out.dtype() == x.dtype(), "types");
-    require(!bias || (bias->dtype() == x.dtype() && int64_t(bias->size()) == outputs), "bias");
+// A matrix [blocks][inputs][block], and a bias, on images [images][inputs]: out [images][outputs].
+void linear(Array x, Array weight, const std::optional<Array>& bias, Array out, int threads) {
+    require(x.ndim() == 2 && weight.ndim() == 3 && out.ndim() == 2 && out.shape(0) == x.shape(0), "dimensions");
+    const int64_t images = int64_t(x.shape(0)), blocks = int64_t(weight.shape(0));
+    const Product all{x.data(), weight.data(), bias ? bias->data() : nullptr,
+                      int64_t(x.shape(1)), int64_t(out.shape(1)), int64_t(weight.shape(2)), out.data()};
+    require(int64_t(weight.shape(1)) == all.inputs, "inputs");
+    require(all.block > 0 && all.block % PADDING == 0 && all.block <= MOST_MATRIX_BLOCK, "a block of a matrix");
+    require(blocks == (all.outputs + all.block - 1) / all.block, "outputs");
+    require(weight.dtype() == x.dtype() && out.dtype() == x.dtype(), "types");
+    require(!bias || (bias->dtype() == x.dtype() && int64_t(bias->size()) == all.outputs), "bias");
+    require(all.inputs * all.block <= UINT32_MAX, "a matrix is too large");
+    const int64_t groups = (images + IMAGES_TOGETHER - 1) / IMAGES_TOGETHER, parts = std::min<int64_t>(threads, blocks);
     nb::gil_scoped_release unlocked;
     with_type(x, [&](auto real) {
-        using Real = decltype(real);
-        kernels_of<Real>().linear((const Real*)x.data(), images, inputs, (const Real*)columns.data(),
-                                  bias ? (const Real*)bias->data() : nullptr, outputs, (Real*)out.data());
+        const Kernels<decltype(real)>& chosen = kernels_of<decltype(real)>();
+        const int64_t lines = chosen.linear_room(all) / int64_t(sizeof(Line));
+        std::vector<std::unique_ptr<Line[]>> scratch(threads);
+        parallel(threads, groups * parts, [&](int worker, int64_t item) {
+            if (!scratch[worker]) scratch[worker].reset(new Line[lines]);
+            const int64_t from = item / parts * IMAGES_TOGETHER, part = item % parts;
+            chosen.linear(all, from, std::min<int64_t>(images - from, IMAGES_TOGETHER), blocks * part / parts,
+                          blocks * (part + 1) / parts, scratch[worker].get());
+        });
     });
 }
 
@@ -776,7 +788,7 @@ NB_MODULE(_native, m) {
           "inner"_a, "sends"_a, "up"_a.noconvert(), "down"_a.noconvert(), "taken"_a.noconvert(), "worth"_a.noconvert(),
           "delivered"_a.noconvert(), "potential"_a.none().noconvert(), "words"_a.none().noconvert(),
           "fan_out"_a.none().noconvert(), "sums"_a.none().noconvert(), "threads"_a);
-    m.def("linear", &linear, "x"_a.noconvert(), "columns"_a.noconvert(), "bias"_a.none().noconvert(), "out"_a.noconvert());
+    m.def("linear", &linear, "x"_a.noconvert(), "weight"_a.noconvert(), "bias"_a.none().noconvert(), "out"_a.noconvert(), "threads"_a);
     m.def("add_counts", &add_counts, "words"_a.noconvert(), "out"_a.noconvert());
     m.def("decode", &decode, "words"_a.noconvert(), "steps"_a, "scale"_a.none().noconvert(), "out"_a.noconvert(),
           "threads"_a);
