@@ -168,7 +168,7 @@ def test_an_image_is_gathered_from_an_activity_on(bits: int) -> None:
         words[0, 0, image, some // steps + 1 :] = 0
         words[0, 0, image, some // steps] = (1 << some % steps) - 1
     weight = torch.ones(16, 3, 3, 16).reshape(1, 16, 3, 3, 16)
-    window = torch.zeros((4 * 16 + 1) * 2 * 3 * 16 if bits == 1 else 3 * 3 * 16 * 3 * 16)
+    window = torch.zeros((4 * 16 + 1) * 2 * 3 * 16 if bits == 1 else 3 * bits * 16 * 3 * 16)
     map = _native.Map((5, 4, 16), weight, (3, 3), (1, 1), (1, 1), (1, 1), 1, window, 3 - bits, 16, bits)
     out = torch.empty(steps, 2, 320)
     _native.currents([(words, _native.Shared(), map)], None, steps, (2, 5, 4, 16), 16, out, 1)

@@ -221,9 +221,11 @@ def _for_frames(taps: Tensor, strip: int, together: int) -> Tensor:
 
 
 def _for_lists(taps: Tensor, together: int, bits: int) -> Tensor:
-    """`[channels / together][amplitude][ky][in][kx][together]`, each amplitude multiplied in."""
-    amplitudes = torch.arange(1, 2**bits).to(taps).reshape(-1, 1, 1, 1, 1)
-    return (torch.stack(torch.split(taps, together, -1), 1).unsqueeze(2) * amplitudes).contiguous()
+    """`[channels / together][ky][in / PADDING][bit][PADDING][kx][together]`, what each bit is worth multiplied in."""
+    parts = torch.stack(torch.split(taps, together, -1), 1)
+    pieces = parts.reshape(*parts.shape[:3], -1, 1, _native.PADDING, *parts.shape[4:])
+    worth = torch.tensor([2.0**bit for bit in range(bits)]).to(taps).reshape(-1, 1, 1, 1)
+    return (pieces * worth).contiguous()
 
 
 def _blocks(weight: Tensor, block: int) -> Tensor:

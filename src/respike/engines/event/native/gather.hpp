@@ -14,8 +14,9 @@
 // asking, those that are not there as zeros, and only then is asked whether there are more.
 //
 // Where columns have many spikes, or these have amplitudes, the spikes of a step that a tile sees are listed before, column by
-// column, each as the place of its run of weights, those of its amplitude (`is_listed`). Rows of outputs, each of which sees
-// much of what the one above sees, then read parts of these lists.
+// column, each as the place of its run of weights (`is_listed`). Each bit of an amplitude is a spike of its own, whose weights
+// are multiplied by what it is worth. Rows of outputs, each of which sees much of what the one above sees, then read parts of
+// these lists.
 //
 // With a stride of 2, every other column reaches two outputs, and those between them one. A kernel of one pixel needs no
 // window.
@@ -32,45 +33,31 @@ namespace {
 
 constexpr int AT_ONCE = 4;
 
-// The spikes of PADDING channels of a pixel: those whose amplitudes have bit b, and those that there are.
-struct Some {
-    uint32_t with[MOST_GATHERED_BITS], any;
+typedef uint64_t Bytes __attribute__((vector_size(RESPIKE_VECTOR), aligned(1), may_alias));  // anywhere in memory
 
-    Some(const char* pixel, const Frames& f, int64_t bits) : with{}, any(0) {
-        for (int64_t b = 0; b < bits; ++b) any |= with[b] = *(const Bits<PADDING>::type*)(pixel + b * f.plane);
-    }
-
-    // Of 2x2 pixels.
-    static Some pooled(const char* pixel, const Frames& f) {
-        const auto at = [&](int64_t offset) { return uint32_t(*(const Bits<PADDING>::type*)(pixel + offset)); };
-        const uint32_t a = at(0), b = at(f.pixel), c = at(f.row), d = at(f.row + f.pixel);
-        const uint32_t upper = a ^ b, lower = c ^ d, carry = upper & lower, above = a & b, below = c & d;
-        return Some(upper ^ lower, above ^ below ^ carry, above & below);
-    }
-
-  private:
-    Some(uint32_t ones, uint32_t twos, uint32_t fours) : with{ones, twos, fours}, any(ones | twos | fours) {}
-};
-
-// Lists some spikes of amplitudes of so many bits. Some places behind the last are written, too.
-template <int BITS>
-inline uint32_t* list_some(const Some& some, uint32_t from, uint32_t run, uint32_t table, uint32_t* to) {
-    uint32_t any = some.any;
+// Lists where the weights of some spikes of PADDING channels are. Bit b of their amplitudes is in the bits from b * PADDING on.
+// Some places behind the last are written, too.
+inline uint32_t* list_some(uint64_t spikes, int64_t bits, uint32_t from, uint32_t run, uint32_t* to) {
 #if defined(__AVX512F__)
     const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    __m512i places = _mm512_add_epi32(_mm512_mullo_epi32(lane, _mm512_set1_epi32(run)), _mm512_set1_epi32(from - table));
-    for (int b = 0; b < BITS; ++b)
-        places = _mm512_mask_add_epi32(places, __mmask16(some.with[b]), places, _mm512_set1_epi32(table << b));
-    _mm512_storeu_si512(to, _mm512_maskz_compress_epi32(__mmask16(any), places));
-    return to + __builtin_popcount(any);
-#else
-    for (; any; any &= any - 1) {
-        const int c = first(any);
-        uint32_t place = from + c * run - table;
-        for (int b = 0; b < BITS; ++b) place += (some.with[b] >> c & 1) * (table << b);
-        *to++ = place;
+    const __m512i places = _mm512_add_epi32(_mm512_mullo_epi32(lane, _mm512_set1_epi32(run)), _mm512_set1_epi32(from));
+    for (int64_t b = 0; b < bits; ++b) {
+        const __mmask16 some = __mmask16(spikes >> b * PADDING);
+        const __m512i next = _mm512_add_epi32(places, _mm512_set1_epi32(uint32_t(b * PADDING) * run));
+        _mm512_storeu_si512(to, _mm512_maskz_compress_epi32(some, next));
+        to += __builtin_popcount(some);
     }
     return to;
+#else
+    if (!spikes) return to;
+    uint32_t* const end = to + __builtin_popcountll(spikes);
+    do {
+#pragma GCC unroll 1
+        for (int i = 0; i < AT_ONCE; ++i, spikes &= spikes - 1)
+            to[i] = from + uint32_t(first(spikes | uint64_t(1) << (WORD - 1))) * run;
+        to += AT_ONCE;
+    } while (spikes);
+    return end;
 #endif
 }
 
@@ -82,6 +69,8 @@ struct Gathering {
     const char* bits;  // of the first pixel that the tile sees
     Real* nowhere;     // a row of sums that nobody wants
     char* silent;      // and of spikes
+    char* sums;        // of pooled pixels of a step: [bit][row][pixel], every other pixel
+    int64_t line;      // bytes of a row of these
     uint32_t* places;  // where the weights of a step's spikes are, column by column
     uint32_t* begin;   // [column][row]: the first of them
 
@@ -92,8 +81,10 @@ struct Gathering {
         const int64_t channels = job.channels > job.block ? job.channels : job.block;
         nowhere = room.take<Real>(job.columns * channels);
         silent = room.take<char>(job.columns * channels / 8);
-        const int64_t pixels = is_listed(s) ? (job.tile_rows + s.kernel_y) * width : 0;
-        places = room.take<uint32_t>(pixels * s.channels + PADDING);
+        const int64_t rows = is_listed(s) ? job.tile_rows + s.kernel_y : 0, pixels = rows * width;
+        line = (2 * width * s.channels / 8 + RESPIKE_VECTOR - 1) / RESPIKE_VECTOR * RESPIKE_VECTOR;
+        sums = room.take<char>(s.pooled ? MOST_GATHERED_BITS * rows * line : 0);
+        places = room.take<uint32_t>(pixels * s.window_bits * s.channels + PADDING);
         begin = room.take<uint32_t>(pixels);
     }
 
@@ -108,31 +99,57 @@ struct Gathering {
 
     // Lists the spikes of a step in so many rows. Runs of weights are `run` numbers long.
     void list(int t, int64_t rows, uint32_t run) const {
-        const Frames f = source->frames;
-        const int64_t bits = source->spikes.bits;
-        if (source->pooled)
-            list<3>(t, rows, run, 2, [f](const char* pixel) { return Some::pooled(pixel, f); });
-        else if (bits == 1)
-            list<1>(t, rows, run, 1, [f](const char* pixel) { return Some(pixel, f, 1); });
-        else
-            list<MOST_GATHERED_BITS>(t, rows, run, 1, [f, bits](const char* pixel) { return Some(pixel, f, bits); });
+        const Source& s = *source;
+        const Frames& f = s.frames;
+        if (s.pooled) pool(t, rows);
+        const Seen seen = s.pooled ? Seen{sums, rows * line, line, 2 * f.pixel} : Seen{at(t, 0), f.plane, f.row, f.pixel};
+        switch (s.channels / PADDING) {
+            case 1: return list<1>(seen, rows, run);
+            case 2: return list<2>(seen, rows, run);
+            default: return list<4>(seen, rows, run);
+        }
     }
 
   private:
-    template <int BITS, class Read>
-    void list(int t, int64_t rows, uint32_t run, int64_t side, const Read& read) const {
-        const Source& s = *source;
-        const int64_t channels = s.channels, below = side * s.frames.row, beside = side * s.frames.pixel;
-        const uint32_t table = uint32_t(s.kernel_y * channels) * run;  // of an amplitude
+    // Pixels whose amplitudes stand bit by bit in planes, and how far it is from one to the next.
+    struct Seen {
+        const char* first;
+        int64_t plane, row, pixel;
+    };
+
+    // Adds up 2x2 pixels from each pixel on, of which every other one is asked for.
+    void pool(int t, int64_t rows) const {
+        const Frames& f = source->frames;
+        for (int64_t y = 0; y < rows; ++y)
+            for (int64_t n = 0; n < line; n += RESPIKE_VECTOR) {
+                const char* pixel = at(t, 2 * y) + n;
+                const auto bytes = [&](int64_t offset) { return *(const Bytes*)(pixel + offset); };
+                const Bytes a = bytes(0), b = bytes(f.pixel), c = bytes(f.row), d = bytes(f.row + f.pixel);
+                const Bytes upper = a ^ b, lower = c ^ d, carry = upper & lower, above = a & b, below = c & d;
+                char* to = sums + y * line + n;
+                *(Bytes*)to = upper ^ lower;
+                *(Bytes*)(to + rows * line) = above ^ below ^ carry;
+                *(Bytes*)(to + 2 * rows * line) = above & below;
+            }
+    }
+
+    // PIECES of PADDING channels each.
+    template <int PIECES>
+    void list(const Seen& seen, int64_t rows, uint32_t run) const {
+        const int64_t bits = source->window_bits;
+        const uint32_t table = uint32_t(bits * PADDING) * run;  // of a piece
         uint32_t *to = places, *first = begin;
-        const char* column = at(t, 0);
-        for (int64_t x = 0; x < width; ++x, column += beside) {
-            const char* pixel = column;
+        for (int64_t x = 0; x < width; ++x) {
+            const char* pixel = seen.first + x * seen.pixel;
             uint32_t from = 0;
-            for (int64_t y = 0; y < rows; ++y, pixel += below) {
+            for (int64_t y = 0; y < rows; ++y, pixel += seen.row) {
                 *first++ = uint32_t(to - places);
-                for (int64_t c = 0; c < channels; c += PADDING, from += PADDING * run)
-                    to = list_some<BITS>(read(pixel + c / 8), from, run, table, to);
+                for (int piece = 0; piece < PIECES; ++piece, from += table) {
+                    uint64_t spikes = 0;
+                    for (int64_t b = 0; b < bits; ++b)
+                        spikes |= uint64_t(((const Bits<PADDING>::type*)(pixel + b * seen.plane))[piece]) << b * PADDING;
+                    to = list_some(spikes, bits, from, run, to);
+                }
             }
             *first++ = uint32_t(to - places);
         }
@@ -350,8 +367,22 @@ inline __attribute__((always_inline)) void visit(const char* column, const Frame
     }
 }
 
+// The taps FROM … END - 1 of a column.
+template <int FIRST, int LAST>
+struct Reach {
+    static constexpr int FROM = FIRST, END = LAST;
+};
+
+// Calls function(Reach), without the taps that fall beside the row: so many of the first, or so many of the last.
+template <int TAPS, int LESS = 0, class Function>
+inline __attribute__((always_inline)) void reaching(int64_t left, int64_t right, const Function& function) {
+    if constexpr (LESS + 1 < TAPS)
+        if (left > LESS || (left <= 0 && right > LESS)) return reaching<TAPS, LESS + 1>(left, right, function);
+    left > 0 ? function(Reach<LESS, TAPS>()) : function(Reach<0, TAPS - LESS>());
+}
+
 // One step of STRIP rows of outputs, CHANNELS of their channels. A column of inputs reaches TAPS outputs; those of its runs of
-// weights that are to be added are found by visit(column, add).
+// weights that are to be added are found by visit(column, left, right, add): so many of the taps fall beside the row.
 template <class Real, int STRIP, int TAPS, int CHANNELS, class Visit>
 inline __attribute__((always_inline)) void slide(const Gathering<Real>& g, const Job& job, const Outputs<Real>& out,
                                                  const Visit& visit) {
@@ -363,11 +394,11 @@ inline __attribute__((always_inline)) void slide(const Gathering<Real>& g, const
 #pragma GCC unroll 16
         for (int v = 0; v < V; ++v) sum[o][k][v] = *(const vec*)(out.from[o] + from + v * L);
     };
-    const auto add = [&](const Real* taps) __attribute__((always_inline)) {
+    const auto add = [&](const Real* taps, auto reach) __attribute__((always_inline)) {
 #pragma GCC unroll 16
         for (int o = 0; o < STRIP; ++o)
 #pragma GCC unroll 16
-            for (int k = 0; k < TAPS; ++k)
+            for (int k = reach.FROM; k < reach.END; ++k)
 #pragma GCC unroll 16
                 for (int v = 0; v < V; ++v) sum[o][k][v] += *(const vec*)(taps + (o * TAPS + k) * CHANNELS + v * L);
     };
@@ -383,7 +414,7 @@ inline __attribute__((always_inline)) void slide(const Gathering<Real>& g, const
     int64_t from = next * out.from_next;
     Place place{};
     for (int64_t x = 0; x < width; ++x) {
-        visit(x, add);
+        visit(x, before - x, x - before + TAPS - columns, add);
         if (x >= before) {
 #pragma GCC unroll 16
             for (int o = 0; o < STRIP; ++o) finish<Real, CHANNELS>(out, o, place, sum[o][0]);
@@ -405,22 +436,26 @@ inline __attribute__((always_inline)) void slide(const Gathering<Real>& g, const
 template <class Real, int STRIP, int TAPS, int INPUTS, int CHANNELS>
 void slide_frames(const Gathering<Real>& g, const Job& job, const char* map, const Real* weight, const Outputs<Real>& out) {
     const Frames frames = g.source->frames;
-    slide<Real, STRIP, TAPS, CHANNELS>(g, job, out, [&](int64_t x, const auto& add) __attribute__((always_inline)) {
+    const auto column = [&](int64_t x, int64_t, int64_t, const auto& add) __attribute__((always_inline)) {
         visit<INPUTS, STRIP + TAPS - 1>(map + x * (INPUTS / 8), frames, [&](int at) __attribute__((always_inline)) {
-            add(weight + at * (STRIP * TAPS * CHANNELS));
+            add(weight + at * (STRIP * TAPS * CHANNELS), Reach<0, TAPS>());
         });
-    });
+    };
+    slide<Real, STRIP, TAPS, CHANNELS>(g, job, out, column);
 }
 
-// The spikes read from lists: those of TAPS rows from y on.
+// The spikes read from lists: those of TAPS rows from y on. Maps behind pooling are narrow, so taps beside the row count.
 template <class Real, int TAPS, int CHANNELS>
 void slide_lists(const Gathering<Real>& g, const Job& job, int64_t y, int64_t rows, const Real* weight, const Outputs<Real>& out) {
     const uint32_t *places = g.places, *begin = g.begin + y;
-    const uint32_t above = uint32_t(y * g.source->channels * (TAPS * CHANNELS));
-    slide<Real, 1, TAPS, CHANNELS>(g, job, out, [&](int64_t x, const auto& add) __attribute__((always_inline)) {
-        const uint32_t* range = begin + x * (rows + 1);
-        for (const uint32_t *place = places + range[0], *end = places + range[TAPS]; place < end; ++place) add(weight + (*place - above));
-    });
+    const uint32_t above = uint32_t(y * g.source->window_bits * g.source->channels * (TAPS * CHANNELS));
+    const auto column = [&](int64_t x, int64_t left, int64_t right, const auto& add) __attribute__((always_inline)) {
+        const uint32_t *range = begin + x * (rows + 1), *place = places + range[0], *end = places + range[TAPS];
+        reaching<TAPS>(left, right, [&](auto reach) __attribute__((always_inline)) {
+            for (; place < end; ++place) add(weight + (*place - above), reach);
+        });
+    };
+    slide<Real, 1, TAPS, CHANNELS>(g, job, out, column);
 }
 
 // The same for one row of outputs behind a kernel of 3x3 with a stride of 2. Weights of a spike: what it adds to the output
@@ -555,7 +590,7 @@ struct Strips {
     template <int TAPS, int CHANNELS>
     void listed() const {
         const Source& s = *g.source;
-        const int64_t seen = height + TAPS - 1, weights = amplitudes_of(s) * TAPS * s.channels * TAPS * CHANNELS;
+        const int64_t seen = height + TAPS - 1, weights = TAPS * s.window_bits * s.channels * TAPS * CHANNELS;
         const Real* weight = (const Real*)s.window + block * (job.block / CHANNELS) * weights;
         g.list(t, seen, TAPS * CHANNELS);
         for (int64_t c = 0; c < job.block; c += CHANNELS, weight += weights)

@@ -43,9 +43,9 @@
 // somebody asks for those.
 //
 // Order. Every current is the sum of the rest, then of each source's spikes by input row, column and channel (gathered: by
-// column, row and channel), one after the other, and no multiply-adds are fused. Where neurons take a gathered sum at once,
-// its source comes last, but for a lone residual. An image's own spikes decide whether they are gathered. So results do not
-// depend on threads, batches, tiles or the processor.
+// column and row, then 16 channels at a time, bit by bit), one after the other, and no multiply-adds are fused. Where neurons
+// take a gathered sum at once, its source comes last, but for a lone residual. An image's own spikes decide whether they are
+// gathered. So results do not depend on threads, batches, tiles or the processor.
 #pragma once
 
 #include <cstdint>
@@ -65,7 +65,7 @@ constexpr int MOST_LANES = 16;       // floats of a vector
 constexpr int PADDING = 16;          // blocks of channels are multiples of so many, so that no vector is cut
 constexpr int MOST_MATRIX_BLOCK = 4 * PADDING;
 constexpr int IMAGES_TOGETHER = 32;      // dense ones, that go through a matrix together
-constexpr int64_t ROWS_TOGETHER = 96;  // of a block of its weights: less than a first-level cache, as much of an image is 0
+constexpr int64_t ROWS_TOGETHER = 96;    // of a block of its weights, which then stay in the first cache
 constexpr int MARGIN = 3;            // silent pixels on each side of a frame: a window's padding, and a row that is not there
 constexpr int MOST_GATHERED_PADDING = MARGIN - 1;
 constexpr int64_t TILE_BYTES = 8192; // of a tile's potentials: a quarter of a first-level cache of 32 KB
@@ -133,7 +133,7 @@ struct Source {
     Lists lists;
     const void* weight;
     const void* window;    // weights for gathering, [channels / together][word of input bits][bit][strip][kx][together], or,
-                           // where spikes are listed, [channels / together][amplitude][ky][in][kx][together]; or null
+                           // where spikes are listed, [channels / together][ky][in / PADDING][bit][PADDING][kx][together]; or null
     int64_t window_bits;   // of the amplitudes that it is for
     int64_t strip;         // rows of outputs that are gathered together; input rows: strip + ky - 1
     int64_t together;      // channels of outputs that are gathered together
@@ -187,9 +187,6 @@ inline bool is_factor(const Source& s) {
 // Whether spikes that are gathered are listed before, step by step.
 inline bool is_listed(const Source& s) { return !is_factor(s) && (s.kernel_x == 5 || s.window_bits > 1); }
 
-// Those that a window is for, each with weights of its own.
-inline int64_t amplitudes_of(const Source& s) { return (int64_t(1) << s.window_bits) - 1; }
-
 // Whether there is a kernel that gathers spikes like that: strip and channels that are gathered together by the kernel.
 inline bool can_gather(const Source& s) {
     const bool single = s.window_bits == 1;
@@ -229,7 +226,7 @@ inline int taken_last(const Job& job, int64_t image) {
 // How many weights of its window `run` reads.
 inline int64_t window_of(const Source& s, const Job& job) {
     if (is_factor(s)) return s.channels;
-    if (is_listed(s)) return job.blocks * amplitudes_of(s) * s.kernel_y * s.channels * s.kernel_x * job.block;
+    if (is_listed(s)) return job.blocks * s.kernel_y * s.window_bits * s.channels * s.kernel_x * job.block;
     return job.blocks * window_rows((s.strip + s.kernel_y - 1) * s.channels) * s.strip * s.kernel_x * job.block;
 }
 
