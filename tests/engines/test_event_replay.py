@@ -121,14 +121,18 @@ def test_other_images_are_checked_and_taken_as_they_are() -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("more", [0, 1])
-def test_runs_that_take_much_memory_are_not_repeated(more: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("images_kept", "repeated"), [(9.0, True), (0.9, False)])
+def test_tiles_keep_little_and_images_that_keep_much_are_not_repeated(
+    images_kept: float, repeated: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     network = network_of(3)
     plan, probe = setting(network, IntegrateFire())
-    monkeypatch.setattr(engine, "MOST_ROOM", 9 * engine._bytes_of_all(network))
+    shown = images(network, 10)
+    whole = engines.event(network, Plan(plan.sites, plan.schedule), shown, probe)
+    monkeypatch.setattr(engine, "MOST_ROOM", int(images_kept * engine._bytes_of_all(network)))
     for _ in range(3):
-        engines.event(network, plan, images(network, 9 + more), probe)
-    assert len(scripts(network, plan)) == 1 - more
+        assert same(whole, engines.event(network, plan, shown, probe))
+    assert len(scripts(network, plan)) == repeated
 
 
 @torch.no_grad()

@@ -35,7 +35,7 @@ else:
     instructions.choose()
 """Whether the compiled part of the package is there."""
 
-MEMORY = 80 * 2**20
+MEMORY = 160 * 2**20
 """Bytes that the values of one tile of images would take by default, were they all dense; most never are."""
 
 

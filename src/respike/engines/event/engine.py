@@ -42,8 +42,8 @@ def _run(
     workers = max(1, min(threads(), len(given) // SHARED_IMAGES)) if repeatable else 1
     step = memo.once("bytes", lambda: _bytes_per_step(network))
     longest = min(LONGEST, max(phase.steps for phase in plan.schedule.phases), max(1, memory // step))
-    tiles = max(workers, -(-len(given) // max(1, memory // (step * longest))))
-    few = memo.once("few", lambda: MOST_ROOM // _bytes_of_all(network)) if repeatable else 0
+    kept = memo.once("kept", lambda: _bytes_of_all(network))
+    tiles = max(workers, -(-len(given) // max(1, min(memory // (step * longest), MOST_ROOM // kept))))
 
     def tile(number: int, worker: int) -> Recording:
         start, stop = (len(given) * edge // tiles for edge in (number, number + 1))
@@ -54,7 +54,9 @@ def _run(
             return tile.recorder.finish()
 
         images = given[start:stop]
-        return repeated(simulate, images, memo, probe, (memory, worker)) if len(images) <= few else simulate(images)
+        if repeatable and len(images) * kept <= MOST_ROOM:
+            return repeated(simulate, images, memo, probe, (memory, worker))
+        return simulate(images)
 
     return joined(shared(tile, tiles, workers))
 

@@ -33,7 +33,8 @@ IMAGES = 0
 LONGEST_SCRIPT = 1000
 """Operations of a script at most."""
 MOST_ROOM = 2**26
-"""Bytes of memory that a script keeps from run to run at most. Larger runs are not repeated: the walk costs little."""
+"""Bytes of memory that a script keeps from run to run at most: a tile has so few images that they do. An image that
+takes more is not repeated: the walk costs little."""
 
 MOST_SCRIPTS = 8
 """Scripts of a plan at most, for batches and probes of different kinds: the oldest goes."""
