@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -45,3 +46,16 @@ def test_rows_of_fewer_images_say_so_and_are_never_the_best(program: Any) -> Non
     assert "(100 images)" in row
     assert "**" not in row
     assert "images)" not in program.page(first)
+
+
+def test_a_plain_network_in_eight_signed_steps_beats_one_of_four_levels(program: Any) -> None:
+    """As docs/methods/quantised.md says."""
+    wanted = ("cifar10-resnet20", "calibrated, signed", 8, 10_000)
+    (plain,) = [one for one in program.points() if (one.network, one.method, one.steps, one.images) == wanted]
+    rows = json.loads((ROOT / "benchmarks" / "quantised.json").read_text(encoding="utf-8"))
+    (levels,) = [
+        row
+        for row in rows
+        if row["network"] == "cifar10-resnet20-qcfs4" and row["options"] == {"steps": 8, "signed": True}
+    ]
+    assert plain.accuracy > 100 * levels["accuracy"]["8"]
