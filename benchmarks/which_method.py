@@ -172,11 +172,11 @@ def _training(name: str, count: int) -> Tensor:
 
 def _points(name: str, label: str, report: Report, steps: int, wanted: Iterable[int]) -> Iterator[Point]:
     for time in wanted:
-        whole = time == steps
-        end = None if whole else time
+        at_end = time == steps
+        end = None if at_end else time
         operations = sum(report.synaptic_operations_per_step[:end])
         spent = HOROWITZ_45NM(report.input_macs + report.analog_macs, operations)
-        accuracy = report.accuracy[-1 if whole else time - 1]
+        accuracy = report.accuracy[-1 if at_end else time - 1]
         yield Point(
             network=name,
             method=label,
@@ -184,7 +184,7 @@ def _points(name: str, label: str, report: Report, steps: int, wanted: Iterable[
             images=report.images,
             network_accuracy=round(100 * report.network_accuracy, 2),
             accuracy=round(100 * accuracy, 2),
-            latency=report.latency if whole else time,
+            latency=report.latency if at_end else time,
             spikes=round(sum(report.spikes_per_step[:end]) / report.neurons, 3),
             operations=round(operations),
             energy=round(spent / HOROWITZ_45NM(report.macs, 0), 3),

@@ -73,7 +73,7 @@ def test_ctrl_c_that_compiled_code_has_swallowed_is_no_error_of_ours() -> None:
 
 def test_ctrl_c_while_an_object_is_thrown_away_comes_again() -> None:
     program = (
-        "import os, signal, sys, time\n"
+        "import os, signal, subprocess, sys\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "class Last:\n"
         "    def __del__(self):\n"
@@ -82,8 +82,8 @@ def test_ctrl_c_while_an_object_is_thrown_away_comes_again() -> None:
         "    def find_spec(self, name, *others):\n"
         "        if name == 'torch':\n"
         "            Last()\n"
-        "            time.sleep(20)\n"
-        "            print('waited to the end')\n"
+        "            child = 'import time; time.sleep(10); print(\"waited to the end\")'\n"
+        "            subprocess.run([sys.executable, '-c', child])\n"
         "sys.meta_path.insert(0, Throwing())\n"
         "from respike.cli import main\n"
         "sys.exit(main(['evaluate', 'mnist-mlp', '--method', 'max_norm']))"
