@@ -97,7 +97,17 @@ def _weighted(node: Linear | Conv, value: Value, shape: tuple[int, ...], memo: O
         return Value(shape, parts, constant if bias else None)
     if isinstance(node, Linear):
         return Value(shape, parts, _product(node, rest, memo, bias))
-    return Value(shape, parts, _folded(node, [rest], bias=bias))
+    return Value(shape, parts, _folded(memo.once(("dense", node.name), partial(_pixelwise, node)), [rest], bias=bias))
+
+
+def _pixelwise(node: Conv) -> Conv:
+    """The map with its weights pixel by pixel in memory: so are then the outputs, as the kernels read them."""
+    weight = node.weight.detach()
+    if weight.ndim != 4 or weight.dtype != torch.float32:  # for others PyTorch has no such kernel
+        return node
+    _, inputs, rows, columns = weight.shape
+    strides = (rows * columns * inputs, 1, columns * inputs, inputs)  # as `channels_last` has them, for one input, too
+    return replace(node, weight=weight.new_empty_strided(weight.shape, strides).copy_(weight))
 
 
 def _product(node: Linear, rest: Tensor, memo: Once, bias: bool) -> Tensor:

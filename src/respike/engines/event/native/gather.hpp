@@ -35,26 +35,34 @@ constexpr int AT_ONCE = 4;
 
 typedef uint64_t Bytes __attribute__((vector_size(RESPIKE_VECTOR), aligned(1), may_alias));  // anywhere in memory
 
-// Lists where the weights of some spikes of PADDING channels are. Bit b of their amplitudes is in the bits from b * PADDING on.
-// Some places behind the last are written, too.
-inline uint32_t* list_some(uint64_t spikes, int64_t bits, uint32_t from, uint32_t run, uint32_t* to) {
-#if defined(__AVX512F__)
-    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m512i places = _mm512_add_epi32(_mm512_mullo_epi32(lane, _mm512_set1_epi32(run)), _mm512_set1_epi32(from));
-    for (int64_t b = 0; b < bits; ++b) {
-        const __mmask16 some = __mmask16(spikes >> b * PADDING);
-        const __m512i next = _mm512_add_epi32(places, _mm512_set1_epi32(uint32_t(b * PADDING) * run));
-        _mm512_storeu_si512(to, _mm512_maskz_compress_epi32(some, next));
-        to += __builtin_popcount(some);
+// Lists where the weights of some spikes of PADDING channels are: `from` the first channel's on, `run` for each channel. Bit b
+// of their amplitudes is in the bits from b * PADDING on, and its weights `run` * PADDING further. Some places behind the last
+// are written, too.
+inline uint16_t* list_some(uint64_t spikes, int64_t bits, uint32_t from, uint32_t run, uint16_t* to) {
+#if defined(__AVX512VBMI2__)
+    alignas(64) static constexpr uint16_t lane[2 * PADDING] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                                                               16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
+    constexpr int FEW = 8;  // a narrow store seldom crosses cache lines
+    __m512i places = _mm512_mullo_epi16(*(const __m512i*)lane, _mm512_set1_epi16(short(run)));
+    places = _mm512_add_epi16(places, _mm512_set1_epi16(short(from)));
+    for (int64_t b = 0; b < bits; b += 2) {
+        const uint32_t two = uint32_t(spikes >> b * PADDING);
+        if (b && !two) break;  // amplitudes above 3 are rare
+        const int count = __builtin_popcount(two);
+        const __m512i next = _mm512_add_epi16(places, _mm512_set1_epi16(short(uint32_t(b * PADDING) * run)));
+        const __m512i found = _mm512_maskz_compress_epi16(two, next);
+        _mm_storeu_si128((__m128i*)to, _mm512_castsi512_si128(found));
+        if (__builtin_expect(count > FEW, 0)) _mm512_storeu_si512(to, found);
+        to += count;
     }
     return to;
 #else
     if (!spikes) return to;
-    uint32_t* const end = to + __builtin_popcountll(spikes);
+    uint16_t* const end = to + __builtin_popcountll(spikes);
     do {
 #pragma GCC unroll 1
         for (int i = 0; i < AT_ONCE; ++i, spikes &= spikes - 1)
-            to[i] = from + uint32_t(first(spikes | uint64_t(1) << (WORD - 1))) * run;
+            to[i] = uint16_t(from + uint32_t(first(spikes | uint64_t(1) << (WORD - 1))) * run);
         to += AT_ONCE;
     } while (spikes);
     return end;
@@ -71,7 +79,7 @@ struct Gathering {
     char* silent;      // and of spikes
     char* sums;        // of pooled pixels of a step: [bit][row][pixel], every other pixel
     int64_t line;      // bytes of a row of these
-    uint32_t* places;  // where the weights of a step's spikes are, column by column
+    uint16_t* places;  // where the weights of a step's spikes are, column by column; in units of `together` numbers
     uint32_t* begin;   // [column][row]: the first of them
 
     Gathering(Room& room, const Source& s, const Job& job)
@@ -84,7 +92,7 @@ struct Gathering {
         const int64_t rows = is_listed(s) ? job.tile_rows + s.kernel_y : 0, pixels = rows * width;
         line = (2 * width * s.channels / 8 + RESPIKE_VECTOR - 1) / RESPIKE_VECTOR * RESPIKE_VECTOR;
         sums = room.take<char>(s.pooled ? MOST_GATHERED_BITS * rows * line : 0);
-        places = room.take<uint32_t>(pixels * s.window_bits * s.channels + PADDING);
+        places = room.take<uint16_t>(pixels * s.window_bits * s.channels + 2 * PADDING);
         begin = room.take<uint32_t>(pixels);
     }
 
@@ -138,7 +146,8 @@ struct Gathering {
     void list(const Seen& seen, int64_t rows, uint32_t run) const {
         const int64_t bits = source->window_bits;
         const uint32_t table = uint32_t(bits * PADDING) * run;  // of a piece
-        uint32_t *to = places, *first = begin;
+        uint16_t* to = places;
+        uint32_t* first = begin;
         for (int64_t x = 0; x < width; ++x) {
             const char* pixel = seen.first + x * seen.pixel;
             uint32_t from = 0;
@@ -146,8 +155,9 @@ struct Gathering {
                 *first++ = uint32_t(to - places);
                 for (int piece = 0; piece < PIECES; ++piece, from += table) {
                     uint64_t spikes = 0;
-                    for (int64_t b = 0; b < bits; ++b)
-                        spikes |= uint64_t(((const Bits<PADDING>::type*)(pixel + b * seen.plane))[piece]) << b * PADDING;
+#pragma GCC unroll 3
+                    for (int b = 0; b < MOST_GATHERED_BITS; ++b)
+                        if (b < bits) spikes |= uint64_t(((const Bits<PADDING>::type*)(pixel + b * seen.plane))[piece]) << b * PADDING;
                     to = list_some(spikes, bits, from, run, to);
                 }
             }
@@ -447,12 +457,14 @@ void slide_frames(const Gathering<Real>& g, const Job& job, const char* map, con
 // The spikes read from lists: those of TAPS rows from y on. Maps behind pooling are narrow, so taps beside the row count.
 template <class Real, int TAPS, int CHANNELS>
 void slide_lists(const Gathering<Real>& g, const Job& job, int64_t y, int64_t rows, const Real* weight, const Outputs<Real>& out) {
-    const uint32_t *places = g.places, *begin = g.begin + y;
-    const uint32_t above = uint32_t(y * g.source->window_bits * g.source->channels * (TAPS * CHANNELS));
+    const uint16_t* places = g.places;
+    const uint32_t* begin = g.begin + y;
+    const uint32_t above = uint32_t(y * g.source->window_bits * g.source->channels * TAPS);
     const auto column = [&](int64_t x, int64_t left, int64_t right, const auto& add) __attribute__((always_inline)) {
-        const uint32_t *range = begin + x * (rows + 1), *place = places + range[0], *end = places + range[TAPS];
+        const uint32_t* range = begin + x * (rows + 1);
+        const uint16_t *place = places + range[0], *end = places + range[TAPS];
         reaching<TAPS>(left, right, [&](auto reach) __attribute__((always_inline)) {
-            for (; place < end; ++place) add(weight + (*place - above), reach);
+            for (; place < end; ++place) add(weight + (*place - above) * CHANNELS, reach);
         });
     };
     slide<Real, 1, TAPS, CHANNELS>(g, job, out, column);
@@ -592,7 +604,7 @@ struct Strips {
         const Source& s = *g.source;
         const int64_t seen = height + TAPS - 1, weights = TAPS * s.window_bits * s.channels * TAPS * CHANNELS;
         const Real* weight = (const Real*)s.window + block * (job.block / CHANNELS) * weights;
-        g.list(t, seen, TAPS * CHANNELS);
+        g.list(t, seen, TAPS);
         for (int64_t c = 0; c < job.block; c += CHANNELS, weight += weights)
             for (int64_t y = 0; y < height; ++y)
                 slide_lists<Real, TAPS, CHANNELS>(g, job, y, seen, weight, outputs(y, 1, c));

@@ -49,7 +49,9 @@ std::vector<Named> sets() {
     std::vector<Named> all;
 #if defined(RESPIKE_X86)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) all.push_back({"avx512", &kernels_avx512});
+    if (__builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl"))
+        all.push_back({"avx512", &kernels_avx512});
     if (__builtin_cpu_supports("avx2")) all.push_back({"avx2", &kernels_avx2});
 #endif
     all.push_back({"default", &kernels_default});
@@ -420,9 +422,12 @@ void run(Job& job, const std::vector<Part>& parts, const std::optional<Array>& r
     const Shape shape(job.rows, job.columns, job.channels);
     if (parts.empty() && !sends_frames(job)) job.rows = pixels, job.columns = 1;  // tiles are whole rows, which matter to nobody
     require(!job.flat || block <= MOST_MATRIX_BLOCK, "a block of a matrix is too large");
-    const int64_t row = job.columns * block, wanted = TILE_BYTES / int64_t(sizeof(Real)) / row;
-    int64_t strip = 1;
-    for (const Part& part : parts) strip = std::max(strip, std::get<const Map*>(part)->source.strip);
+    int64_t wanted = TILE_BYTES / int64_t(sizeof(Real)) / (job.columns * block), strip = 1;
+    for (const Part& part : parts) {
+        const Source& s = std::get<const Map*>(part)->source;
+        strip = std::max(strip, s.strip);
+        if (s.window && is_listed(s)) wanted = std::min(wanted, MOST_PLACES / (s.window_bits * s.channels * s.kernel_x) - s.kernel_y);
+    }
     job.tile_rows = std::min(job.rows, (std::max(wanted, int64_t(1)) + strip - 1) / strip * strip);
     job.tiles = (job.rows + job.tile_rows - 1) / job.tile_rows;
     std::vector<std::shared_ptr<Sorted<Real>>> sorted;
