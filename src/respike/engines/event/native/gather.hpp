@@ -43,13 +43,11 @@ inline uint16_t* list_some(uint64_t spikes, int64_t bits, uint32_t from, uint32_
     alignas(64) static constexpr uint16_t lane[2 * PADDING] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
                                                                16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
     constexpr int FEW = 8;  // a narrow store seldom crosses cache lines
-    __m512i places = _mm512_mullo_epi16(*(const __m512i*)lane, _mm512_set1_epi16(short(run)));
-    places = _mm512_add_epi16(places, _mm512_set1_epi16(short(from)));
-    for (int64_t b = 0; b < bits; b += 2) {
+    const __m512i places = _mm512_mullo_epi16(*(const __m512i*)lane, _mm512_set1_epi16(short(run)));
+    for (int64_t b = 0; b == 0 || (b < bits && spikes >> b * PADDING); b += 2) {  // amplitudes above 3 are rare
         const uint32_t two = uint32_t(spikes >> b * PADDING);
-        if (b && !two) break;  // amplitudes above 3 are rare
         const int count = __builtin_popcount(two);
-        const __m512i next = _mm512_add_epi16(places, _mm512_set1_epi16(short(uint32_t(b * PADDING) * run)));
+        const __m512i next = _mm512_add_epi16(places, _mm512_set1_epi16(short(from + uint32_t(b * PADDING) * run)));
         const __m512i found = _mm512_maskz_compress_epi16(two, next);
         _mm_storeu_si128((__m128i*)to, _mm512_castsi512_si128(found));
         if (__builtin_expect(count > FEW, 0)) _mm512_storeu_si512(to, found);
