@@ -158,11 +158,11 @@ def test_spikes_are_gathered_once(
         _native.choose(before)
 
 
-@pytest.mark.parametrize("bits", [1, 2])
-def test_an_image_is_gathered_from_an_activity_on(bits: int) -> None:
+@pytest.mark.parametrize(("bits", "activity"), [(1, 0.01), (2, 0.0005)])
+def test_an_image_is_gathered_from_an_activity_on(bits: int, activity: float) -> None:
     """Through a window of zeros nothing arrives, while lists do not look through it."""
     steps = 50
-    count = round(0.01 * 16 * 5 * 4 * steps)
+    count = round(activity * 16 * 5 * 4 * steps)
     words = torch.zeros(1, bits, 2, 320, dtype=torch.int64)
     for image, some in enumerate((count - 1, count)):
         words[0, 0, image] = (1 << 50) - 1  # of as many neurons as send them all

@@ -17,10 +17,11 @@ from engines.test_event_replay import same
 from networks import images, networks
 from respike import Probe, coding, cost, engines
 from respike.engines.event import COMPILED
-from respike.ir import Network
+from respike.ir import Input, Linear, Network
 from respike.neurons import Burst, IntegrateFire, Neuron, SignedIntegrateFire
 from respike.plan import Plan, Site
-from respike.schedule import InputThenDrain
+from respike.record import Recording
+from respike.schedule import InputThenDrain, Steady
 
 if not COMPILED:
     pytest.skip("the event engine was not compiled", allow_module_level=True)
@@ -95,6 +96,23 @@ def test_threads_have_the_modes_of_the_one_that_calls(three_threads: object) -> 
         with mode, calls.kernels_alone():
             assert calls.shared(seen, 3, 3) == [wanted] * 3
             assert calls.threads() == 3
+
+
+@pytest.mark.parametrize(("tile", "tiles"), [(100, 3), (15, 6), (1, 48)])
+def test_threads_have_equal_shares(
+    tile: int, tiles: int, three_threads: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 48 images: a tile more than another thread has is waited for."""
+    network = Network((Input("r", (), (5,)), Linear("a", ("r",), torch.ones(1, 5), None)), ("a",))
+    given: list[int] = []
+
+    def shared(run: object, items: int, workers: int) -> list[Recording]:
+        given.append(items)
+        return calls.shared(run, items, workers)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(engine, "shared", shared)
+    engines.event(network, Plan({}, Steady(7)), torch.ones(48, 5), memory=tile * 6 * 4 * 7)
+    assert given == [tiles]
 
 
 def test_what_a_thread_throws_is_thrown_when_all_have_ended(three_threads: object) -> None:

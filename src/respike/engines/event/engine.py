@@ -43,7 +43,8 @@ def _run(
     step = memo.once("bytes", lambda: _bytes_per_step(network))
     longest = min(LONGEST, max(phase.steps for phase in plan.schedule.phases), max(1, memory // step))
     kept = memo.once("kept", lambda: _bytes_of_all(network))
-    tiles = max(workers, -(-len(given) // max(1, min(memory // (step * longest), MOST_ROOM // kept))))
+    largest = max(1, min(memory // (step * longest), MOST_ROOM // kept))
+    tiles = min(len(given), -(-len(given) // (largest * workers)) * workers)  # as many for each thread
 
     def tile(number: int, worker: int) -> Recording:
         start, stop = (len(given) * edge // tiles for edge in (number, number + 1))
