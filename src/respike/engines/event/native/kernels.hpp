@@ -72,7 +72,7 @@ constexpr int64_t TILE_BYTES = 8192; // of a tile's potentials: a quarter of a f
 constexpr int MOST_GATHERED_BITS = 3;    // of an amplitude
 constexpr int64_t MOST_PLACES = 1 << 16; // of the weights that a tile's spikes are listed with
 constexpr double GATHERED_ACTIVITY = 0.01;  // spikes per neuron and step from which on they are gathered
-constexpr double LISTED_ACTIVITY = 0.0005;  // the same where they are listed before (`is_listed`)
+constexpr double GRADED_ACTIVITY = 0.0005;  // the same of those with amplitudes: for lists they are added up and made words
 constexpr int64_t ROWS_IN_CACHE = 64;    // of a matrix's block, at a time
 constexpr double REUSED_ACTIVITY = 0.06; // spikes per neuron and step from which on rows in the cache are used again
 

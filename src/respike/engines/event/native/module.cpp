@@ -379,7 +379,8 @@ std::unique_ptr<bool[]> gathered_of(const Part& part, const Job& job, int thread
     if (!map->window || s.signs > 1 || s.bits != map->source.window_bits) return nullptr;
     const std::vector<int64_t>& counts = shared->counted(words, threads);
     std::unique_ptr<bool[]> gathered(new bool[s.images]);
-    const double least = (is_listed(map->source) ? LISTED_ACTIVITY : GATHERED_ACTIVITY) * double(s.neurons) * job.steps;
+    const double activity = s.bits > 1 && !is_factor(map->source) ? GRADED_ACTIVITY : GATHERED_ACTIVITY;
+    const double least = activity * double(s.neurons) * job.steps;
     bool any = false;
     for (int64_t i = 0; i < s.images; ++i) any |= gathered[i] = double(counts[i]) >= least;
     return any ? std::move(gathered) : nullptr;
