@@ -17,7 +17,7 @@ from networks import Builder, images
 from respike import engines, methods
 from respike.cost import fan_outs
 from respike.engines import event as engine
-from respike.engines.event import COMPILED, calls
+from respike.engines.event import COMPILED
 from respike.errors import EngineWarning
 from respike.ir import (
     Activation,
@@ -330,29 +330,6 @@ def test_threads_change_nothing(nodes: str) -> None:
     torch.set_num_threads(3)
     try:
         assert_same(expected, engine(network, plan, given, everything(network)))
-    finally:
-        torch.set_num_threads(1)
-
-
-@needs_compiler
-def test_kernels_have_the_threads_and_pytorch_gets_them_back() -> None:
-    """Also behind an error, and where one run is within another."""
-    torch.set_num_threads(3)
-    try:
-        with calls.kernels_alone():
-            assert (torch.get_num_threads(), calls.threads()) == (1, 3)
-            with calls.all_threads():
-                assert torch.get_num_threads() == 3
-            with calls.kernels_alone():
-                assert (torch.get_num_threads(), calls.threads()) == (1, 3)
-            assert torch.get_num_threads() == 1
-        with pytest.raises(ZeroDivisionError), calls.kernels_alone():
-            raise ZeroDivisionError
-        assert (torch.get_num_threads(), calls.threads()) == (3, 3)
-        network = network_through(MAPS["tokens"])
-        plan = Plan({node.name: Site(1.0) for node in network.activations}, Steady(20))
-        engine(network, plan, dyadic(5, *IMAGE, seed=1).abs())
-        assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(1)
 
