@@ -59,6 +59,7 @@ def pair(work: Callable[[], int], folder: Path) -> list[int]:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
     shared = {"WORLD_SIZE": 2, "MASTER_ADDR": "localhost", "MASTER_PORT": port, "OMP_NUM_THREADS": 1}
+    shared |= {"CUDA_VISIBLE_DEVICES": ""}  # the undisturbed run is on the CPU, too
     return [forked(work, folder / f"rank{rank}", RANK=rank, LOCAL_RANK=rank, **shared) for rank in range(2)]
 
 
