@@ -335,6 +335,19 @@ def test_threads_change_nothing(nodes: str) -> None:
 
 
 @needs_compiler
+def test_pytorch_gets_its_threads_back() -> None:
+    """Behind a run whose dense maps have had them in between."""
+    network = network_through(MAPS["tokens"])
+    plan = Plan({node.name: Site(1.0) for node in network.activations}, Steady(20))
+    torch.set_num_threads(3)
+    try:
+        engine(network, plan, dyadic(5, *IMAGE, seed=1).abs())
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(1)
+
+
+@needs_compiler
 @pytest.mark.parametrize("nodes", ["gathered", "gathered with a stride", "gathered behind a pool"])
 def test_what_is_gathered_depends_on_no_other_image(nodes: str) -> None:
     """In float32, where the order of sums shows: active and nearly silent images together, and one by one."""

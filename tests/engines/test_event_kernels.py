@@ -105,6 +105,7 @@ def test_lists_deliver_every_spike_once(
 @example("default", False, 1, (3, 3), 16, 16, (3, 1), (1, 1), 7, 1.0, True, 0)  # both parts gathered, each from a copy
 @example("default", False, 1, (1, 1), 64, 64, (1, 1), (0, 0), 64, 1.0, True, 0)
 @example("default", True, 3, (129, 5), 64, 16, (5, 1), (2, 0), 7, 1.0, False, 0)  # more weights than a place can name
+@example(SETS[0], True, 3, (129, 5), 64, 16, (5, 1), (2, 0), 7, 1.0, False, 0)
 @given(
     name=st.sampled_from(SETS),
     single=st.booleans(),
